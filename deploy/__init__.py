@@ -1,0 +1,1 @@
+"""The composition root: the manex command, local servers and migrations. Imported by nobody."""

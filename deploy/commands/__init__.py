@@ -1,0 +1,1 @@
+"""One module per command of `manex`, each imported only when that command is run."""

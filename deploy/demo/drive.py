@@ -1,0 +1,380 @@
+"""The year, hour by hour: advance the clock, decide, write down what was decided, post.
+
+Nothing of an hour is posted before all that was read for it is in the journal, and the clock leaves an hour only when
+all of it was answered. So the book's clock and the journal say where a killed run was: the hour the clock stands at is
+sent again whole, with the same keys and bodies, and what was done already is answered as it was the first time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Generator, Iterable
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+import pyotp
+
+from deploy.demo import behaviour, plan
+from deploy.demo.behaviour import Manner
+from deploy.demo.build import rfc3339
+from deploy.demo.journey import Basket, Hour
+from deploy.demo.network import CURRENCY, FACE_VALUE, SHOPS
+from deploy.demo.state import Buy, Decisions, Device, Joined, Journal, Redeem, State
+from deploy.demo.wire import Wire
+from deploy.errors import Refusal
+
+#: The most operations one call of /v1/batches takes.
+LARGEST_BATCH: Final = 1_000
+#: How long a window may take from its close to being advised.
+ADVISED_WITHIN_SECONDS: Final = 120.0
+
+
+class Operation(NamedTuple):
+    """One thing a till asks, to be sent on its own or in a batch: the same key and the same body."""
+
+    kind: str
+    shop: int
+    key: str
+    body: dict[str, Any]
+    redemption: str | None = None
+
+    @property
+    def path(self) -> str:
+        if self.kind == "sale":
+            return "/v1/sales"
+        return "/v1/redemptions" + (f"/{self.redemption}/{self.kind}" if self.redemption else "")
+
+    @property
+    def batched(self) -> dict[str, Any]:
+        told = {"operation": self.kind, "idempotency_key": self.key, "body": self.body}
+        return {**told, "redemption": self.redemption} if self.redemption else told
+
+
+#: A member's operations of an hour in order: each is yielded, and the answer to it sent back in.
+Steps = Generator[Operation, Any, None]
+Send = Callable[[list[Steps]], Awaitable[None]]
+
+
+class Phone:
+    """What the demo knows of a member: the number on the card, and the secret on the phone once it has one."""
+
+    __slots__ = ("number", "secret")
+
+    def __init__(self, number: str) -> None:
+        self.number = number
+        self.secret: str | None = None
+
+
+class Driver:
+    """Drives one book through its hours. `progress` hears how many baskets went through."""
+
+    def __init__(
+        self, wire: Wire, state: State, journal: Journal, *, via: str, progress: Callable[[int], None]
+    ) -> None:
+        assert state.book is not None
+        self._wire = wire
+        self._state = state
+        self._book = state.book
+        self._seed = state.seed
+        self._journal = journal
+        self._send: Send = self._one_by_one if via == "single" else self._in_batches
+        self._progress = progress
+        self._members: dict[int, Phone] = {}
+        self._decided: Decisions | None = None
+        self.redeemed = 0
+        self.baskets = 0
+        for decisions in journal.read():
+            self._learn(decisions)
+
+    # -- the year
+
+    async def replay(self, hours: Iterable[Hour]) -> None:
+        """Go on from where the book's clock stands to the end of the data, and settle everything."""
+        clock = await self._clock()
+        end = plan.midnight_after(self._state.days or len(self._state.plan.baskets_by_day))
+        week = -1
+        resumed = False
+        for hour in hours:
+            if hour.at >= end:
+                break
+            self.baskets += len(hour.baskets)
+            begins_week, week = plan.week_of(hour.at) != week, plan.week_of(hour.at)
+            if hour.at < clock:
+                self._progress(len(hour.baskets))
+                continue
+            await self._advance(hour.at)
+            if begins_week or not resumed:
+                await self._settle()
+                resumed = True
+            await self._live(hour, begins_week)
+            self._progress(len(hour.baskets))
+        await self._finish(end)
+
+    async def _finish(self, end: datetime) -> None:
+        """The data ends: what is open closes, and is settled."""
+        await self._advance(end)
+        await self._settle()
+        for window in await self._windows():
+            if window["state"] == "open" and datetime.fromisoformat(window["opened_at"]) < end:
+                await self._operate(window, "close", self._state.maker, {})
+        await self._settle()
+
+    async def _clock(self) -> datetime:
+        book = await self._wire.get(f"/v1/operator/books/{self._book}", self._state.maker)
+        return datetime.fromisoformat(book["clock"])
+
+    async def _advance(self, to: datetime) -> None:
+        path = f"/v1/operator/books/{self._book}/test-clock"
+        await self._wire.post(path, self._state.maker, {"advance_to": rfc3339(to)})
+
+    # -- one hour
+
+    async def _live(self, hour: Hour, begins_week: bool) -> None:
+        if self._decided is None or self._decided.hour != hour.number:
+            decided = await self._decide(hour, begins_week)
+            if decided != Decisions(hour.number):
+                self._journal.add(decided)
+            self._learn(decided)
+        decisions = self._decided
+        assert decisions is not None
+        await asyncio.gather(*(self._buy(plan.week_of(hour.at), buy) for buy in decisions.buys))
+        redeems = {redeem.basket: redeem.points for redeem in decisions.redeems}
+        of_member: dict[int, list[Basket]] = defaultdict(list)
+        for basket in hour.baskets:
+            of_member[basket.household].append(basket)
+        await self._send([self._steps(baskets, hour.at, redeems) for baskets in of_member.values()])
+
+    def _learn(self, decisions: Decisions) -> None:
+        for joined in decisions.joined:
+            self._members[joined.household] = Phone(joined.number)
+        for device in decisions.devices:
+            self._members[device.household].secret = device.secret
+        for redeem in decisions.redeems:
+            if behaviour.manner(self._seed, redeem.basket).pays:
+                self.redeemed += redeem.points
+        self._decided = decisions
+
+    async def _decide(self, hour: Hour, begins_week: bool) -> Decisions:
+        """All that depends on what the book holds, read while nothing of this hour has been posted."""
+        newcomers: dict[int, Basket] = {}
+        thinking: dict[int, Basket] = {}
+        for basket in hour.baskets:
+            if basket.household not in self._members:
+                newcomers.setdefault(basket.household, basket)
+            elif behaviour.thinks_of_points(self._seed, basket):
+                thinking.setdefault(basket.household, basket)  # once an hour: a spend code counts once
+        joined, spendable, buys = await asyncio.gather(
+            asyncio.gather(*(self._join(basket) for basket in newcomers.values())),
+            asyncio.gather(*(self._spendable(basket) for basket in thinking.values())),
+            self._buys(hour) if begins_week else _nothing(),
+        )
+        redeems = [
+            (basket, points)
+            for basket, found in zip(thinking.values(), spendable, strict=True)
+            if (points := behaviour.points_to_redeem(self._seed, basket, found))
+        ]
+        phoneless = [basket.household for basket, _ in redeems if self._members[basket.household].secret is None]
+        devices = await asyncio.gather(*(self._enrol_device(household) for household in phoneless))
+        return Decisions(
+            hour=hour.number,
+            joined=joined,
+            devices=devices,
+            buys=buys,
+            redeems=[Redeem(basket.id, points) for basket, points in redeems],
+        )
+
+    async def _join(self, basket: Basket) -> Joined:
+        body = {"phone": behaviour.phone(basket.household), "language": "en"}
+        key = behaviour.key(self._seed, f"household {basket.household}", "join")
+        made = await self._wire.post("/v1/members", self._key_of(basket), body, idempotency_key=key)
+        return Joined(basket.household, made["number"])
+
+    async def _spendable(self, basket: Basket) -> int:
+        body = {"number": self._members[basket.household].number}
+        found = await self._wire.post("/v1/member-lookups", self._key_of(basket), body)
+        return int(found["spendable"]["points"])
+
+    async def _enrol_device(self, household: int) -> Device:
+        """Sign in by the code that a test book's operator can read, and let the phone have its spend secret."""
+        phone, book = behaviour.phone(household), self._book
+        await self._wire.post("/v1/auth/otp", None, {"phone": phone}, book=book)
+        query = f"/v1/operator/books/{book}/one-time-codes?phone={phone.replace('+', '%2B')}"
+        codes = await self._wire.get(query, self._state.maker)
+        body = {"phone": phone, "code": codes["data"][0]["code"]}
+        token = await self._wire.post("/v1/auth/otp/verify", None, body, book=book)
+        device = await self._wire.post("/v1/me/devices", token["access_token"], {"name": "phone"}, book=book)
+        return Device(household, device["spend_secret"])
+
+    async def _buys(self, hour: Hour) -> list[Buy]:
+        """What each prefunded merchant pays in and buys for the week that begins."""
+        week = plan.week_of(hour.at)
+        buys = []
+        for place, shop in enumerate(SHOPS):
+            if shop.mode == "prefunded":
+                path = f"/v1/operator/merchants/{self._state.merchants[place].id}"
+                holds = await self._wire.get(path, self._state.maker)
+                points = plan.purchase(self._state.plan.most_points[place].get(week, 0), holds["pool"])
+                paid = plan.topup(points * FACE_VALUE, holds["prefund"]["amount"])
+                if points or paid:
+                    buys.append(Buy(place, paid, points))
+        return buys
+
+    async def _buy(self, week: int, buy: Buy) -> None:
+        path = f"/v1/operator/merchants/{self._state.merchants[buy.shop].id}"
+        subject = f"{SHOPS[buy.shop].name}, week {week}"
+        if buy.topup:
+            body = {"amount": _money(buy.topup), "through": "bank", "reference": f"topup-{week}"}
+            key = behaviour.key(self._seed, subject, "topup")
+            await self._wire.post(f"{path}/topups", self._state.maker, body, idempotency_key=key)
+        if buy.points:
+            key = behaviour.key(self._seed, subject, "purchase")
+            await self._wire.post(
+                f"{path}/point-purchases", self._state.maker, {"points": buy.points}, idempotency_key=key
+            )
+
+    # -- a member's operations
+
+    def _steps(self, baskets: list[Basket], at: datetime, redeems: dict[int, int]) -> Steps:
+        for basket in baskets:
+            points, redemption = redeems.get(basket.id, 0), None
+            if points:
+                redemption = yield from self._redeem(basket, at, points)
+            sold = yield self._sale(basket, points if redemption else 0, redemption)
+            if sold["earn"]["refused"] not in (None, "terms_exclude"):
+                raise Refusal(f"sale {sold['id']} earned nothing: {sold['earn']['refused']}")
+
+    def _redeem(self, basket: Basket, at: datetime, points: int) -> Generator[Operation, Any, str | None]:
+        """The redemption that pays for the basket, or None when it ends otherwise."""
+        how = behaviour.manner(self._seed, basket.id)
+        phone = self._members[basket.household]
+        assert phone.secret is not None
+        body = {
+            "branch": self._state.branches[basket.store],
+            "external_reference": f"points-{basket.id}",
+            "member": phone.number,
+            "spend_code": pyotp.TOTP(phone.secret).at(at),
+            "points": points,
+            "capture": how is Manner.ONE_STEP,
+            "occurred_at": rfc3339(basket.at),
+        }
+        held = yield Operation("redemption", self._shop(basket), behaviour.key(self._seed, basket.id, "redeem"), body)
+        if how in (Manner.TWO_STEPS, Manner.VOIDED):
+            kind = "capture" if how is Manner.TWO_STEPS else "void"
+            yield Operation(kind, self._shop(basket), behaviour.key(self._seed, basket.id, kind), {}, held["id"])
+        return held["id"] if how.pays else None
+
+    def _sale(self, basket: Basket, points: int, redemption: str | None) -> Operation:
+        total = basket.total
+        payments: list[dict[str, Any]] = []
+        if redemption is not None:
+            payments.append({"type": "points", "amount": _money(points * FACE_VALUE), "redemption": redemption})
+        if rest := total - points * FACE_VALUE:
+            payments.append({"type": behaviour.payment_type(self._seed, basket.id), "amount": _money(rest)})
+        body = {
+            "branch": self._state.branches[basket.store],
+            "external_reference": f"basket-{basket.id}",
+            "total": _money(total),
+            "member": self._members[basket.household].number,
+            "occurred_at": rfc3339(basket.at),
+            "lines": [
+                {"amount": _money(line.cents), "category": line.category, "quantity": line.quantity}
+                for line in basket.lines
+            ],
+            "payments": payments,
+        }
+        return Operation("sale", self._shop(basket), behaviour.key(self._seed, basket.id, "sale"), body)
+
+    def _shop(self, basket: Basket) -> int:
+        return self._state.plan.shop_of_store[basket.store]
+
+    def _key_of(self, basket: Basket) -> str:
+        return self._state.merchants[self._shop(basket)].key
+
+    # -- sending
+
+    async def _one_by_one(self, members: list[Steps]) -> None:
+        """Members side by side, each one's operations in order."""
+        async with asyncio.TaskGroup() as group:
+            for steps in members:
+                group.create_task(self._alone(steps))
+
+    async def _alone(self, steps: Steps) -> None:
+        answer = None
+        while (operation := _next(steps, answer)) is not None:
+            key = self._state.merchants[operation.shop].key
+            answer = await self._wire.post(operation.path, key, operation.body, operation.key)
+
+    async def _in_batches(self, members: list[Steps]) -> None:
+        """In rounds: every member's next operation, a call per merchant."""
+        under_way = [(steps, _next(steps, None)) for steps in members]
+        while under_way:
+            of_shop: dict[int, list[tuple[Steps, Operation]]] = defaultdict(list)
+            for steps, operation in under_way:
+                if operation is not None:
+                    of_shop[operation.shop].append((steps, operation))
+            calls = [own[i : i + LARGEST_BATCH] for own in of_shop.values() for i in range(0, len(own), LARGEST_BATCH)]
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(self._batch(call)) for call in calls]
+            under_way = [following for task in tasks for following in task.result()]
+
+    async def _batch(self, call: list[tuple[Steps, Operation]]) -> list[tuple[Steps, Operation | None]]:
+        key = self._state.merchants[call[0][1].shop].key
+        body = {"operations": [operation.batched for _, operation in call]}
+        answer = await self._wire.post("/v1/batches", key, body)
+        following = []
+        for (steps, operation), outcome in zip(call, answer["outcomes"], strict=True):
+            if not 200 <= outcome["status"] < 300:
+                raise Refusal(f"{operation.kind} in a batch answered {outcome['status']}: {outcome['body']}")
+            following.append((steps, _next(steps, outcome["body"])))
+        return following
+
+    # -- windows
+
+    async def _windows(self) -> list[Any]:
+        return await self._wire.pages(f"/v1/operator/books/{self._book}/windows", self._state.maker)
+
+    async def _settle(self) -> None:
+        """Bring every window that closed to its end: submitted by one, approved by another, paid."""
+        for window in await self._windows():
+            give_up = time.monotonic() + ADVISED_WITHIN_SECONDS
+            while window["state"] not in ("open", "settled"):
+                await self._further(window)
+                if time.monotonic() > give_up:
+                    raise Refusal(f"window {window['id']} stays {window['state']}")
+                window = await self._wire.get(f"/v1/operator/windows/{window['id']}", self._state.maker)
+
+    async def _further(self, window: Any) -> None:
+        """The next step of a window by the one whose step it is."""
+        match window["state"]:
+            case "advised":
+                await self._operate(window, "submit", self._state.maker, {})
+            case "submitted":
+                body = {"positions_hash": window["positions_hash"]}
+                await self._operate(window, "approve", self._state.approver, body)
+            case "funding" | "paying":
+                await self._operate(
+                    window, "payments", self._state.maker, {"reference": f"payments-{window['number']}"}
+                )
+            case _:
+                await asyncio.sleep(0.05)
+
+    async def _operate(self, window: Any, step: str, operator: str, body: dict[str, Any]) -> None:
+        key = behaviour.key(self._seed, f"window {window['number']}", step)
+        await self._wire.post(f"/v1/operator/windows/{window['id']}/{step}", operator, body, idempotency_key=key)
+
+
+def _next(steps: Steps, answer: Any) -> Operation | None:
+    try:
+        return steps.send(answer)
+    except StopIteration:
+        return None
+
+
+def _money(cents: int) -> dict[str, Any]:
+    return {"amount": cents, "currency": CURRENCY}
+
+
+async def _nothing() -> list[Buy]:
+    return []

@@ -1,0 +1,55 @@
+"""The composition root: which handlers and jobs make up a running house on one database."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import ledger
+import settlement
+from merchants import contracts, trade
+from merchants.programme import terms
+
+
+def handlers(networks: contracts.NetworkCache, spend_key: bytes) -> dict[str, ledger.Handler]:
+    """Every kind of request the ledger takes, and who decides it."""
+    return {
+        **ledger.due.handlers(),
+        **trade.handlers(networks, spend_key),
+        "contract": contracts.ContractHandler(),
+        "terms": contracts.TermsHandler(terms.faults),
+        **settlement.handlers(),
+    }
+
+
+@dataclass
+class House:
+    """A database with everything that posts to it. Close it once: it finishes what it took."""
+
+    db: ledger.Database
+    committer: ledger.Committer
+    networks: contracts.NetworkCache
+    jobs: Sequence[ledger.jobs.Job]
+
+    @classmethod
+    def open(cls, url: str, spend_key: bytes) -> "House":
+        networks = contracts.NetworkCache()
+        db = ledger.Database(url)
+        committer = ledger.Committer(url, handlers(networks, spend_key))
+        return cls(db, committer, networks, [*ledger.jobs.OWN, *settlement.jobs()])
+
+    def advance(self, book_id: int, to: datetime) -> datetime:
+        """Move a test book's clock; returns it when all that became due is done."""
+        return ledger.jobs.advance(self.db, self.committer, self.jobs, book_id, to)
+
+    def drain(self, book_id: int) -> None:
+        """Let settlement catch up with the ledger."""
+        settlement.drain(self.db, book_id)
+
+    def book(self, public_id: UUID) -> ledger.Book | None:
+        with self.db.tx("door") as tx:
+            return ledger.books.by_public_id(tx, public_id)
+
+    def close(self) -> None:
+        self.committer.close()
+        self.db.close()

@@ -1,0 +1,18 @@
+"""Every table of the house, package by package: what the migrations must add up to."""
+
+import gateway.schema
+import ledger.schema
+import merchants.contracts.schema
+import merchants.people.schema
+import merchants.sales.schema
+import settlement.schema
+
+METADATA = [
+    ledger.schema.metadata,
+    merchants.people.schema.metadata,
+    merchants.contracts.schema.metadata,
+    merchants.sales.schema.metadata,
+    settlement.schema.metadata,
+    gateway.schema.metadata,
+]
+SCHEMAS = ("ledger", "merchants", "settlement", "gateway")

@@ -1,0 +1,1 @@
+"""Every door but the members' wallet: API, merchant portal, operator console."""

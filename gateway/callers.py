@@ -1,0 +1,104 @@
+"""Who calls: a merchant by key, a member by token, an operator by key. What is known is answered without waiting."""
+
+from typing import Final
+
+import anyio
+
+import ledger
+from gateway import operation
+from gateway.calls import Call, Caller, MemberCaller, MerchantCaller, Nobody, OperatorCaller
+from gateway.operator_keys import PREFIX, OperatorKey
+from gateway.problems import Problem
+from gateway.server import BookFacts, Server
+from gateway.tokens import unauthenticated
+from merchants import contracts
+
+#: No credential of ours is longer.
+LONGEST: Final = 2_100
+
+
+async def admit(server: Server, who: operation.Who, headers: dict[bytes, bytes], address: str) -> Caller:
+    """The caller, if one of `who`: 401 for a credential that is none, 403 for one that may not."""
+    if isinstance(who, operation.Anybody):
+        return Nobody()
+    credential = _bearer(headers)
+    if isinstance(who, operation.Merchant):
+        return await _merchant(server, credential, who.scope, address)
+    if isinstance(who, operation.Operator):
+        return await _operator(server, credential, who.roles, address)
+    return await _member(server, credential)
+
+
+def _bearer(headers: dict[bytes, bytes]) -> str:
+    scheme, _, credential = headers.get(b"authorization", b"").partition(b" ")
+    if scheme.lower() != b"bearer" or not credential or len(credential) > LONGEST:
+        raise unauthenticated("send Authorization: Bearer and a credential")
+    try:
+        return credential.strip().decode("ascii")
+    except UnicodeDecodeError:
+        raise unauthenticated() from None
+
+
+async def _merchant(server: Server, credential: str, scope: str, address: str) -> MerchantCaller:
+    key = server.merchant_keys.remembered(credential)
+    book = server.known_book(key.book_id) if key is not None else None
+    if key is None or book is None:
+        _not_too_often(server, address)
+        found = await anyio.to_thread.run_sync(_find_merchant, server, credential, limiter=server.readers)
+        if found is None:
+            raise _stranger(server, address)
+        key, book = found
+    if not key.allows(scope):
+        raise Problem("forbidden", f"the key lacks the scope {scope}", facts={"scope": scope})
+    return MerchantCaller(key.merchant_id, book, key.id, key.scopes)
+
+
+def _find_merchant(server: Server, credential: str) -> tuple[contracts.Key, BookFacts] | None:
+    key = server.merchant_keys.key(credential)
+    return None if key is None else (key, server.book(key.book_id))
+
+
+async def _operator(server: Server, credential: str, roles: tuple[str, ...], address: str) -> OperatorCaller:
+    known, key = server.operator_keys.remembered(credential)
+    if not known:
+        _not_too_often(server, address)
+        key = await anyio.to_thread.run_sync(_find_operator, server, credential, limiter=server.readers)
+    if key is None:
+        raise _stranger(server, address)
+    if not key.roles & set(roles):
+        raise Problem("forbidden", f"this needs the role {' or '.join(roles)}", facts={"role": " or ".join(roles)})
+    return OperatorCaller(key.operator_id, key.id, key.book_id, key.name, key.roles)
+
+
+def _find_operator(server: Server, credential: str) -> OperatorKey | None:
+    return server.operator_keys.find(credential) if credential.startswith(PREFIX) else None
+
+
+async def _member(server: Server, credential: str) -> MemberCaller:
+    bearer = server.tokens.read(credential)
+    book = await anyio.to_thread.run_sync(server.book_named, bearer.book_public_id, limiter=server.readers)
+    if book is None:
+        raise unauthenticated()
+    return MemberCaller(bearer.member_id, book)
+
+
+def _not_too_often(server: Server, address: str) -> None:
+    """An address that sent many credentials nobody knows waits before the database is asked again."""
+    if server.strangers.take(address, 0).remaining == 0:
+        raise Problem("rate_limited", "too many credentials that are none", headers=((b"retry-after", b"60"),))
+
+
+def _stranger(server: Server, address: str) -> Problem:
+    server.strangers.take(address)
+    return unauthenticated()
+
+
+def limit(call: Call[object]) -> None:
+    """Count the call against its caller's limit."""
+    caller = call.caller
+    if isinstance(caller, MerchantCaller):
+        call.take(call.server.limits[caller.book.mode].key, ledger.ids.show("key", caller.key_id))
+    elif isinstance(caller, MemberCaller):
+        call.take(call.server.limits[caller.book.mode].member, caller.actor)
+    elif isinstance(caller, OperatorCaller):
+        call.take(call.server.limits["test"].key, ledger.ids.show("key", caller.key_id))

@@ -1,0 +1,221 @@
+"""The way in: from an ASGI request to an operation's function and back, checks in their documented order.
+
+Authentication, authorisation, limits, path and query, idempotency key, content type, size, JSON, fields; then the
+function. Nothing is awaited on the posting path but the body and the commit.
+"""
+
+import logging
+import re
+import time
+import traceback
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+import msgspec
+import psycopg
+import psycopg_pool
+from starlette.types import Receive, Scope, Send
+
+import ledger
+from gateway import bodies, callers, log, problems
+from gateway.calls import Call, Reply, encode
+from gateway.operation import Operation
+from gateway.problems import Problem
+from gateway.server import Server
+
+logger = logging.getLogger("manex.door")
+
+RETRY_SECONDS: Final = 2
+LARGEST_QUERY: Final = 2_000
+
+_KEY: Final = re.compile(r'(?P<quote>"?)(?P<key>[A-Za-z0-9_-]{16,64})(?P=quote)')
+_JSON_TYPE: Final = re.compile(rb'application/json\s*(;\s*charset\s*=\s*"?utf-8"?\s*)?', re.IGNORECASE)
+
+#: On every answer: none is to be kept by a cache, or taken for anything but what it says it is.
+_ALWAYS: Final = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
+
+
+class Gone(Exception):
+    """The caller went away before the request was whole."""
+
+
+class Door:
+    """One path of the API, as an ASGI application: its operations by method."""
+
+    def __init__(self, server: Server, operations: Sequence[Operation]) -> None:
+        self._server = server
+        self._path = operations[0].path
+        self._by_method: Mapping[str, Operation] = {o.method: o for o in operations}
+        allowed = [*self._by_method, *(["HEAD"] if "GET" in self._by_method else [])]
+        self._allow = ", ".join(sorted(allowed)).encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        began = time.perf_counter()
+        request_id = ledger.ids.show("request", ledger.ids.new())
+        headers: list[tuple[bytes, bytes]] = []
+        try:
+            operation = self._by_method.get("GET" if scope["method"] == "HEAD" else scope["method"])
+            if operation is None:
+                raise Problem("method_not_allowed", f"use {self._allow.decode()}", headers=((b"allow", self._allow),))
+            reply = await _answer(self._server, operation, scope, receive, request_id, headers)
+        except Gone:
+            return
+        except Problem as problem:
+            reply = refused(problem, scope["path"], request_id)
+        except (ledger.errors.Unavailable, psycopg.OperationalError, psycopg_pool.PoolTimeout) as error:
+            logger.warning("unavailable: %s", type(error).__name__, extra={"request_id": request_id})
+            reply = refused(unavailable(), scope["path"], request_id)
+        except Exception as error:
+            # the frames and not the message: a database's message may quote what a member sent
+            frames = "".join(traceback.format_tb(error.__traceback__))
+            logger.error("%s\n%s", type(error).__name__, frames, extra={"request_id": request_id})
+            reply = refused(Problem("internal", "the fault is noted under the request_id"), scope["path"], request_id)
+        await respond(send, reply, request_id, headers)
+        if self._server.settings.access_log:
+            log.access(request_id, scope["method"], self._path, reply.status, time.perf_counter() - began)
+
+
+async def _answer(
+    server: Server,
+    operation: Operation,
+    scope: Scope,
+    receive: Receive,
+    request_id: str,
+    told: list[tuple[bytes, bytes]],
+) -> Reply:
+    if server.closing:
+        raise unavailable()
+    # where a header comes twice the last one counts; of the ones that matter a second is refused below
+    headers: dict[bytes, bytes] = dict(scope["headers"])
+    address = scope["client"][0] if scope.get("client") else ""
+    caller = await callers.admit(server, operation.who, headers, address)
+    call: Call[Any] = Call(
+        server=server,
+        caller=caller,
+        method=operation.method,
+        path=scope["path"],
+        request_id=request_id,
+        params=scope["path_params"],
+        query=None,
+        body=None,
+        tree=None,
+        key=None,
+        address=address,
+        sent=headers,
+        headers=told,
+    )
+    callers.limit(call)
+    call.query = _query(operation, scope["query_string"])
+    if operation.keyed != "no":
+        call.key = _key(scope["headers"], operation.keyed == "required")
+    if operation.request is not None:
+        raw = await _body(headers, receive, operation.largest_body)
+        call.body, call.tree = bodies.read(raw, operation.request)
+    return _reply(await operation.function(call))
+
+
+def _reply(answer: Any) -> Reply:
+    if isinstance(answer, Reply):
+        return answer
+    if isinstance(answer, ledger.Outcome):
+        media_type = problems.MEDIA_TYPE if answer.status >= 400 else b"application/json"
+        replayed = ((b"idempotent-replayed", b"true"),) if answer.replayed else ()
+        return Reply(answer.status, answer.body, media_type, replayed)
+    return Reply(200, encode(answer))
+
+
+def refused(problem: Problem, path: str, request_id: str) -> Reply:
+    return Reply(*problems.rendered(problem, path, request_id), problems.MEDIA_TYPE, problem.headers)
+
+
+def unavailable() -> Problem:
+    return Problem("unavailable", "send it again in a moment", headers=((b"retry-after", b"%d" % RETRY_SECONDS),))
+
+
+def _query(operation: Operation, raw: bytes) -> Any:
+    """The query as the operation's type; an operation without one takes none."""
+    if not raw and operation.query is None:
+        return None
+    if len(raw) > LARGEST_QUERY:
+        raise Problem("malformed_request", "the query is too long")
+    try:
+        pairs = parse_qsl(raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=20)
+    except ValueError:
+        raise Problem("malformed_request", "the query cannot be read") from None
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise Problem("malformed_request", "a parameter comes twice")
+    if any("\0" in value for value in found.values()):
+        raise Problem("validation_failed", "a parameter may not hold the character NUL")
+    return bodies.checked(found, operation.query or NoQuery, strict=False)
+
+
+class NoQuery(msgspec.Struct, forbid_unknown_fields=True):
+    """No parameters."""
+
+
+def _key(headers: Sequence[tuple[bytes, bytes]], required: bool) -> str | None:
+    found = [value for name, value in headers if name == b"idempotency-key"]
+    if not found:
+        if required:
+            raise Problem("idempotency_key_missing", "send an Idempotency-Key of 16 to 64 of A-Z a-z 0-9 _ -")
+        return None
+    if len(found) > 1:
+        raise Problem("malformed_request", "the header Idempotency-Key comes twice")
+    return checked_key(found[0].decode("latin-1"))
+
+
+def checked_key(text: str, pointer: str | None = None) -> str:
+    """An idempotency key, its quotes taken off."""
+    match = _KEY.fullmatch(text)
+    if match is None:
+        raise Problem("malformed_request", "an idempotency key has 16 to 64 of A-Z a-z 0-9 _ -", pointer)
+    return match["key"]
+
+
+async def _body(headers: dict[bytes, bytes], receive: Receive, largest: int) -> bytes:
+    """The bytes of the body, checked for type and size. The size is counted: a length that was told may be a lie."""
+    told = headers.get(b"content-length", b"")
+    empty = told == b"0" or (not told and b"transfer-encoding" not in headers)
+    if not empty and not _JSON_TYPE.fullmatch(headers.get(b"content-type", b"")):
+        raise Problem("unsupported_media_type", "send application/json")
+    if headers.get(b"content-encoding", b"identity") != b"identity":
+        raise Problem("unsupported_media_type", "send the body without an encoding")
+    if told.isdigit() and int(told) > largest:
+        raise _too_large(largest)
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Gone
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > largest:
+            raise _too_large(largest)
+        chunks.append(chunk)
+        if not message.get("more_body", False):
+            return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _too_large(largest: int) -> Problem:
+    return Problem("too_large", f"a body here has at most {largest} bytes")
+
+
+async def respond(send: Send, reply: Reply, request_id: str, headers: Sequence[tuple[bytes, bytes]]) -> None:
+    await send(
+        {
+            "type": "http.response.start",
+            "status": reply.status,
+            "headers": [
+                (b"content-type", reply.media_type),
+                (b"content-length", b"%d" % len(reply.body)),
+                (b"request-id", request_id.encode()),
+                *_ALWAYS,
+                *headers,
+                *reply.headers,
+            ],
+        }
+    )
+    await send({"type": "http.response.body", "body": reply.body})

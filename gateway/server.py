@@ -1,0 +1,130 @@
+"""What every operation stands on: the database, the group commit, keys, limits. One per process."""
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+from uuid import UUID
+
+import anyio
+
+import ledger
+from gateway.limits import Limiter, Rate
+from gateway.operator_keys import OperatorRing
+from gateway.tokens import Tokens
+from merchants import contracts
+
+#: Threads that read the database for the routes; its pools have fewer connections, and the rest wait their turn.
+READERS: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """How fast callers may go: merchants and operators by key, members by member, look-ups by key, codes by address."""
+
+    key: Rate = Rate(1_000, 1)
+    member: Rate = Rate(300, 60)
+    lookup: Rate = Rate(600, 60)
+    code: Rate = Rate(30, 600)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """`live` and `test`: the rates in books of that mode. A test book is there to be tried hard."""
+
+    live: Rates = Rates()
+    test: Rates = Rates(Rate(50_000, 1), Rate(50_000, 1), Rate(50_000, 1), Rate(50_000, 1))
+    #: credentials nobody knows, by address
+    strangers: Rate = Rate(100, 60)
+    #: whether each request is one line of the log
+    access_log: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The server's own secrets. `signing` is a P-256 private key in PEM; the others are 32 random bytes."""
+
+    signing: bytes = field(repr=False)
+    spend: bytes = field(repr=False)
+    codes: bytes = field(repr=False)
+    cursors: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class BookFacts:
+    """What never changes of a book."""
+
+    id: int
+    public_id: UUID
+    mode: str
+    currency: str
+
+
+class Limits:
+    """The limiters of one mode."""
+
+    def __init__(self, rates: Rates) -> None:
+        self.key = Limiter(rates.key)
+        self.member = Limiter(rates.member)
+        self.lookup = Limiter(rates.lookup)
+        self.code = Limiter(rates.code)
+
+
+class Server:
+    """Owns nothing it did not make: whoever assembled it closes the database and the committer."""
+
+    def __init__(
+        self,
+        db: ledger.Database,
+        committer: ledger.Committer,
+        keys: Keys,
+        networks: contracts.NetworkCache,
+        jobs: Sequence[ledger.jobs.Job] = (),
+        settings: Settings | None = None,
+    ) -> None:
+        self.db = db
+        self.committer = committer
+        self.keys = keys
+        self.networks = networks
+        self.jobs = jobs
+        self.settings = settings or Settings()
+        self.tokens = Tokens(keys.signing)
+        self.merchant_keys = contracts.KeyRing(db)
+        self.operator_keys = OperatorRing(db)
+        self.limits: Mapping[str, Limits] = {"live": Limits(self.settings.live), "test": Limits(self.settings.test)}
+        self.strangers = Limiter(self.settings.strangers)
+        self.readers = anyio.CapacityLimiter(READERS)
+        #: set when the process is told to stop: what comes now is refused, what runs is finished
+        self.closing = False
+        self._books: dict[int, BookFacts] = {}
+        self._lock = threading.Lock()
+
+    def book(self, book_id: int) -> BookFacts:
+        """The facts of a book that is there. May read the database."""
+        if (found := self._books.get(book_id)) is None:
+            with self.db.tx("door") as tx:
+                book = ledger.read_book(tx, book_id)
+            found = self._know(BookFacts(book.id, book.public_id, book.mode, book.currency))
+        return found
+
+    def known_book(self, book_id: int) -> BookFacts | None:
+        """The facts of a book if they were read before. Reads nothing."""
+        return self._books.get(book_id)
+
+    def book_named(self, public_id: UUID | None) -> BookFacts | None:
+        """The book with this public id; without one, the only book there is. May read the database."""
+        for found in self._books.values():
+            if found.public_id == public_id:
+                return found
+        with self.db.tx("door") as tx:
+            if public_id is not None:
+                book = ledger.books.by_public_id(tx, public_id)
+            else:
+                books = ledger.books.all_books(tx)
+                book = books[0] if len(books) == 1 else None
+        return None if book is None else self.book(book.id)
+
+    def _know(self, facts: BookFacts) -> BookFacts:
+        with self._lock:
+            self._books[facts.id] = facts
+        return facts

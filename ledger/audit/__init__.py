@@ -1,0 +1,21 @@
+"""The ledger's own proof: every rule of the design re-derived from raw rows, by another road than the one that wrote them.
+
+Call `run(url, CHECKS)`; packages above add their own list of `Checks` and the composition root runs them together.
+"""
+
+from ledger.audit import chain, guards, holds, identities, lots, outcomes, sales, sequence, value
+from ledger.audit.proving import SHOWN, Check, Checks, Finding, Report, Row, Scope, run
+
+CHECKS: list[Check] = [
+    *guards.check,
+    *sequence.check,
+    *chain.check,
+    *value.check,
+    *lots.check,
+    *holds.check,
+    *identities.check,
+    *outcomes.check,
+    *sales.check,
+]
+
+__all__ = ["CHECKS", "SHOWN", "Check", "Checks", "Finding", "Report", "Row", "Scope", "run"]

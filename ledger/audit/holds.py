@@ -1,0 +1,174 @@
+"""Holds: what was set aside, how it ended, and that it ended once and in time."""
+# ruff: noqa: S608 - the statements are composed of this package's own constants
+
+from collections.abc import Iterable
+from typing import Final
+
+from ledger.audit.proving import Checks, Row, Scope
+from ledger.audit.sequence import RECORDS
+
+check = Checks()
+
+#: The records by which a hold ends, and the state each leaves.
+_ENDS: Final = "(values ('capture', 'captured'), ('void', 'voided'), ('lapse', 'lapsed')) as ending(kind, state)"
+
+
+@check(
+    "holds_recorded",
+    "every hold is as its record tells it: member, shop, points, value, deadline, and slices with their lots' facts",
+    over="hold",
+)
+def holds_recorded(scope: Scope) -> Iterable[Row]:
+    return scope.rows(
+        f"""
+        with told as (
+            select r.*, s.lots, s.parts, s.points as sliced, s.worth, s.unlike
+            from {RECORDS} r
+            cross join lateral (
+                select array_agg(slice.lot order by place) as lots, array_agg(slice.points order by place) as parts,
+                    sum(slice.points) as points, sum(slice.points * slice.unit_value_minor) as worth,
+                    count(*) filter (where (slice.issuer, slice.funding, slice.unit_value_minor, r.member_id)
+                        is distinct from (l.issuer_id, l.funding, l.unit_value_minor, l.member_id)) as unlike
+                from rows from (jsonb_to_recordset(r.payload -> 'slices')
+                    as (lot uuid, issuer uuid, funding text, unit_value_minor bigint, points bigint))
+                    with ordinality as slice(lot, issuer, funding, unit_value_minor, points, place)
+                left join ledger.lot l on l.id = slice.lot
+            ) s
+            where r.kind = 'hold'
+        )
+        select coalesce(h.id, t.subject_id) as hold, t.id as record, t.sequence,
+            case when t.id is null then 'no record tells of it' when h.id is null then 'told of, but no such hold'
+                 when t.unlike > 0 then 'a slice is unlike its lot'
+                 else 'unlike what its record tells' end as why
+        from told t
+        full join (select * from ledger.hold where book_id = any(%(books)s)) h on h.id = t.subject_id
+        where (h.book_id, h.member_id, h.acceptor_id, h.points, h.deadline, h.lot_ids, h.lot_points, h.batch_id, h.n)
+            is distinct from (t.book_id, t.member_id, t.merchant_id, (t.payload ->> 'points')::bigint,
+                (t.payload ->> 'deadline')::timestamptz, t.lots, t.parts, t.batch_id, t.n)
+            or t.sliced is distinct from h.points or t.worth is distinct from (t.payload ->> 'value_minor')::bigint
+            or t.unlike > 0
+        """
+    )
+
+
+@check(
+    "holds_end_once",
+    "a hold is captured, voided or lapsed at most once, after it was taken, by its own shop's record; its state says how",
+    over="hold",
+)
+def holds_end_once(scope: Scope) -> Iterable[Row]:
+    return scope.rows(
+        f"""
+        with ended as (
+            select r.subject_id, count(*) as times, min(ending.state) as state, min(r.sequence) as sequence,
+                min(r.id::text) as record, bool_and(r.member_id = h.member_id and r.merchant_id = h.acceptor_id
+                    and r.sequence > b.first_sequence + h.n) as fits
+            from {RECORDS} r join {_ENDS} on ending.kind = r.kind
+            left join ledger.hold h on h.id = r.subject_id left join ledger.batch b on b.id = h.batch_id
+            group by 1
+        )
+        select coalesce(h.id, e.subject_id) as hold, h.state, coalesce(e.times, 0) as endings, e.state as ended_as,
+            e.record, e.sequence
+        from (select * from ledger.hold where book_id = any(%(books)s)) h
+        full join ended e on e.subject_id = h.id
+        where h.id is null or coalesce(e.times, 0) > 1 or not coalesce(e.fits, true)
+            or h.state <> coalesce(e.state, 'open')
+        """
+    )
+
+
+@check("captures_in_time", "no hold was captured at its deadline or after, and none lapsed before it", over="hold")
+def captures_in_time(scope: Scope) -> Iterable[Row]:
+    return scope.rows(
+        """
+        select h.id as hold, r.id as record, r.kind, r.at, h.deadline
+        from ledger.record r join ledger.hold h on h.id = r.subject_id
+        where r.book_id = any(%(books)s)
+          and case r.kind when 'capture' then r.at >= h.deadline when 'lapse' then r.at < h.deadline else false end
+        """
+    )
+
+
+@check(
+    "holds_move_their_slices",
+    "taking, capturing and releasing a hold moved exactly its slices, lot by lot, and a capture names them again",
+    over="hold",
+)
+def holds_move_their_slices(scope: Scope) -> Iterable[Row]:
+    return scope.rows(
+        f"""
+        with sliced as (
+            select r.batch_id, r.n, r.kind, r.merchant_id, r.subject_id, slice.lot_id, slice.points
+            from {RECORDS} r join ledger.hold h on h.id = r.subject_id
+            cross join unnest(h.lot_ids, h.lot_points) as slice(lot_id, points)
+            where r.kind in ('hold', 'capture', 'void', 'lapse')
+        ), sides as (
+            select s.batch_id, s.n, s.lot_id, path.source, path.target, path.acceptor, s.points as wanted, 0 as moved,
+                0 as named
+            from sliced s cross join lateral (select
+                case s.kind when 'hold' then 'wallet' else 'held' end as source,
+                case s.kind when 'hold' then 'held' when 'capture' then 'accepted' else 'wallet' end as target,
+                case s.kind when 'capture' then s.merchant_id end as acceptor) path
+            union all
+            select m.batch_id, m.n, m.lot_id, m.source, m.target, m.merchant_id, 0, m.points, 0
+            from ledger.lot_move m join ledger.record r on r.batch_id = m.batch_id and r.n = m.n
+            where r.book_id = any(%(books)s) and r.kind in ('hold', 'capture', 'void', 'lapse')
+            union all
+            select r.batch_id, r.n, slice.lot, 'held', 'accepted', r.merchant_id, 0, 0, slice.points
+            from ledger.record r
+            cross join jsonb_to_recordset(r.payload -> 'slices') as slice(lot uuid, points bigint)
+            where r.book_id = any(%(books)s) and r.kind = 'capture'
+        )
+        select batch_id as batch, n, lot_id as lot, source, target, acceptor, sum(wanted) as of_the_hold,
+            sum(moved) as moved, sum(named) as named
+        from sides group by 1, 2, 3, 4, 5, 6
+        having sum(wanted) <> sum(moved) or (target = 'accepted' and sum(named) <> sum(moved))
+        """
+    )
+
+
+@check(
+    "endings_say_what_they_moved",
+    "a capture, void or lapse tells the hold's points, and a capture its value and the rate of a contract of its shop",
+    over="hold",
+)
+def endings_say_what_they_moved(scope: Scope) -> Iterable[Row]:
+    return scope.rows(
+        f"""
+        with contracts as (
+            select merchant_id, (payload ->> 'contract')::uuid as contract_id, sequence,
+                (payload ->> 'redemption_fee_ppm')::int as redemption_fee_ppm
+            from {RECORDS} r where kind = 'contract'
+        )
+        select r.id as record, r.kind, r.subject_id as hold, r.payload ->> 'points' as points, h.points as of_the_hold,
+            r.payload ->> 'value_minor' as value, o.payload ->> 'value_minor' as value_of_the_hold,
+            r.payload ->> 'redemption_fee_ppm' as rate, c.redemption_fee_ppm as agreed
+        from {RECORDS} r
+        join ledger.hold h on h.id = r.subject_id
+        left join ledger.record o on o.batch_id = h.batch_id and o.n = h.n
+        left join contracts c on r.kind = 'capture' and c.merchant_id = r.merchant_id and c.sequence < r.sequence
+            and c.contract_id = (r.payload ->> 'contract')::uuid
+        where r.kind in ('capture', 'void', 'lapse') and (
+            (r.payload ->> 'points')::bigint is distinct from h.points
+            or (r.kind = 'capture' and (r.payload ->> 'value_minor') is distinct from (o.payload ->> 'value_minor'))
+            or (r.kind = 'capture' and (r.payload ->> 'redemption_fee_ppm')::int
+                is distinct from c.redemption_fee_ppm)
+            or (r.kind = 'capture' and c.contract_id is null))
+        """
+    )
+
+
+@check("held_by_open_holds", "what each lot has held is the sum of the open holds' slices of it", over="lot")
+def held_by_open_holds(scope: Scope) -> Iterable[Row]:
+    return scope.rows(
+        """
+        select coalesce(l.id, p.lot_id) as lot, coalesce(l.held, 0) as held, coalesce(p.points, 0) as pinned
+        from (select id, held from ledger.lot where book_id = any(%(books)s)) l
+        full join (
+            select slice.lot_id, sum(slice.points) as points
+            from ledger.hold h cross join unnest(h.lot_ids, h.lot_points) as slice(lot_id, points)
+            where h.book_id = any(%(books)s) and h.state = 'open' group by 1
+        ) p on p.lot_id = l.id
+        where coalesce(l.held, 0) <> coalesce(p.points, 0)
+        """
+    )

@@ -1,0 +1,181 @@
+"""Group commit: requests gather while the previous commit is in flight. No timer; under light load a batch is one."""
+
+import asyncio
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from typing import Final
+
+import psycopg
+from psycopg import errors as pg
+
+from ledger import db, store
+from ledger.errors import Stale, Unavailable
+from ledger.posting import Handler, Outcome, Request, post
+
+log = logging.getLogger(__name__)
+
+LARGEST_BATCH: Final = 512
+LARGEST_QUEUE: Final = 20_000
+TRIES: Final = 5
+RECONNECT_SECONDS: Final = 20.0
+
+#: Another process was there first: repeat on what it left.
+_CONTENDED = (pg.SerializationFailure, pg.DeadlockDetected, pg.UniqueViolation, pg.LockNotAvailable, Stale)
+
+_Ticket = tuple[Request, Callable[[Outcome | Exception], None]]
+
+
+class Committer:
+    """Posts requests to a database, batch after batch, on a thread and a connection of its own."""
+
+    def __init__(self, url: str, handlers: Mapping[str, Handler]) -> None:
+        self._url = url
+        self._handlers = handlers
+        self._caches = store.Caches()
+        self._queue: deque[_Ticket] = deque()
+        self._wake = threading.Condition()
+        self._closing = False
+        self._conn: db.Tx | None = None
+        self._thread = threading.Thread(target=self._run, name="manex-committer", daemon=True)
+        self._thread.start()
+
+    # -- asking
+
+    def post(self, request: Request, timeout: float = 60.0) -> Outcome:
+        """Post one request and wait for it. For commands and jobs; doors await `submit`."""
+        return self.post_all([request], timeout)[0]
+
+    def post_all(self, requests: Sequence[Request], timeout: float = 60.0) -> list[Outcome]:
+        """Post requests in order and wait for all; the first that failed for a fault of ours raises."""
+        futures: list[Future[Outcome]] = [Future() for _ in requests]
+
+        def settle(future: Future[Outcome]) -> Callable[[Outcome | Exception], None]:
+            return lambda result: (
+                future.set_exception(result) if isinstance(result, Exception) else future.set_result(result)
+            )
+
+        self._put([(request, settle(future)) for request, future in zip(requests, futures, strict=True)])
+        return [future.result(timeout) for future in futures]
+
+    async def submit(self, request: Request) -> Outcome:
+        """Post one request from a door. A caller that goes away takes nothing back."""
+        return (await self.submit_all([request]))[0]
+
+    async def submit_all(self, requests: Sequence[Request]) -> list[Outcome]:
+        """Post requests in order from a door, an outcome each."""
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[None] = loop.create_future()
+        results: list[Outcome | Exception | None] = [None] * len(requests)
+        left = len(requests)
+
+        def wake() -> None:
+            if not done.done():
+                done.set_result(None)
+
+        def settle(i: int) -> Callable[[Outcome | Exception], None]:
+            def set(result: Outcome | Exception) -> None:
+                nonlocal left
+                results[i] = result
+                left -= 1
+                if left == 0:
+                    loop.call_soon_threadsafe(wake)
+
+            return set
+
+        if requests:
+            self._put([(request, settle(i)) for i, request in enumerate(requests)])
+            await done
+        outcomes: list[Outcome] = []
+        for result in results:
+            if isinstance(result, Exception):
+                raise result
+            assert result is not None
+            outcomes.append(result)
+        return outcomes
+
+    def close(self) -> None:
+        """Take nothing new, finish what was taken."""
+        with self._wake:
+            self._closing = True
+            self._wake.notify()
+        self._thread.join(timeout=60)
+
+    def _put(self, tickets: list[_Ticket]) -> None:
+        for request, _ in tickets:
+            assert request.kind in self._handlers, f"nobody decides {request.kind!r}"
+        with self._wake:
+            if self._closing:
+                raise Unavailable("closing")
+            if len(self._queue) + len(tickets) > LARGEST_QUEUE:
+                raise Unavailable("too many requests are waiting")
+            self._queue.extend(tickets)
+            self._wake.notify()
+
+    # -- posting
+
+    def _run(self) -> None:
+        while True:
+            with self._wake:
+                while not self._queue and not self._closing:
+                    self._wake.wait()
+                if not self._queue:
+                    break
+                tickets = self._gather()
+            results = self._settle([request for request, _ in tickets])
+            for (_, settle), result in zip(tickets, results, strict=True):
+                settle(result)
+        if self._conn is not None:
+            self._conn.close()
+
+    def _gather(self) -> list[_Ticket]:
+        """What waits now, in order, as far as it is one book and one kind of lock."""
+        first = self._queue[0][0]
+        tickets: list[_Ticket] = []
+        if self._handlers[first.kind].exclusive:
+            return [self._queue.popleft()]
+        while self._queue and len(tickets) < LARGEST_BATCH:
+            request = self._queue[0][0]
+            if request.book_id != first.book_id or self._handlers[request.kind].exclusive:
+                break
+            tickets.append(self._queue.popleft())
+        return tickets
+
+    def _settle(self, requests: list[Request]) -> list[Outcome | Exception]:
+        """The batch whole, a few times; then each request alone, so that one that cannot be posted sinks only itself."""
+        try:
+            return list(self._attempt(requests))
+        except Exception as error:
+            if len(requests) == 1 or isinstance(error, Unavailable):
+                if not isinstance(error, Unavailable):
+                    log.exception("a request could not be posted: %s", requests[0].kind)
+                return [error] * len(requests)
+        return [result for request in requests for result in self._settle([request])]
+
+    def _attempt(self, requests: list[Request]) -> list[Outcome]:
+        exclusive = self._handlers[requests[0].kind].exclusive
+        contended = 0
+        give_up = time.monotonic() + RECONNECT_SECONDS
+        while True:
+            try:
+                if self._conn is None or self._conn.closed:
+                    self._conn = db.connect(self._url, "ledger")
+                return post(
+                    self._conn, self._caches, self._handlers, requests[0].book_id, requests, exclusive=exclusive
+                )
+            except _CONTENDED:
+                contended += 1
+                if contended >= TRIES:
+                    raise
+            except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+                # Whether the commit took is unknown. Posting again is safe: a key that was stored is answered from the
+                # store, and a request without key finds its work done.
+                if self._conn is not None:
+                    self._conn.close()
+                self._conn = None
+                if time.monotonic() > give_up or self._closing:
+                    raise Unavailable("the database does not answer") from error
+                time.sleep(0.05)

@@ -1,0 +1,78 @@
+"""The job room: whatever falls due, by the book's clock, in bounded batches, safe twice, late and side by side.
+
+Upper floors add their jobs (windows that close) to the ledger's own; the composition root hands the list in.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from ledger import due
+from ledger.commit import Committer
+from ledger.db import Database, Tx
+from ledger.posting import Request
+from ledger.store import read_book
+from ledger.working import Book
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One kind of work that falls due.
+
+    `next_due` says when the earliest piece is due, or None. `run` does a bounded part of what is due at the book's
+    present time and says how many pieces it took on; 0 means nothing is left.
+    """
+
+    name: str
+    next_due: Callable[[Tx, Book], datetime | None]
+    run: Callable[[Database, Committer, Book], int]
+
+
+def posting(
+    name: str, next_due: Callable[[Tx, int], datetime | None], find: Callable[[Tx, Book], list[Request]]
+) -> Job:
+    """A job whose pieces are requests to the ledger."""
+
+    def run(db: Database, committer: Committer, book: Book) -> int:
+        with db.tx("door") as tx:
+            requests = find(tx, book)
+        committer.post_all(requests)
+        return len(requests)
+
+    return Job(name, lambda tx, book: next_due(tx, book.id), run)
+
+
+#: Holds lapse before points expire: what comes back from a hold at that moment expires with the rest.
+OWN = (
+    posting("lapses", due.next_lapse, due.lapsing),
+    posting("expiries", due.next_expiry, due.expiring),
+)
+
+
+def run_due(db: Database, committer: Committer, jobs: Sequence[Job], book_id: int) -> int:
+    """Do all that is due in a book now; how many pieces that were."""
+    done = 0
+    while True:
+        with db.tx("door") as tx:
+            book = read_book(tx, book_id)
+            waiting = [job for job in jobs if (when := job.next_due(tx, book)) is not None and when <= book.now]
+        pieces = sum(job.run(db, committer, book) for job in waiting)
+        done += pieces
+        if not pieces:
+            return done
+
+
+def advance(db: Database, committer: Committer, jobs: Sequence[Job], book_id: int, to: datetime) -> datetime:
+    """Move a test book's clock to `to`, stopping at every time something falls due on the way.
+
+    Returns the clock once all that became due is done. A clock that is past `to` already stays where it is.
+    """
+    while True:
+        run_due(db, committer, jobs, book_id)
+        with db.tx("door") as tx:
+            book = read_book(tx, book_id)
+            whens = [when for job in jobs if (when := job.next_due(tx, book)) is not None]
+        if book.now >= to:
+            return book.now
+        stop = min([to, *[when for when in whens if when > book.now]])
+        committer.post(due.request(book_id, "set_clock", due.SetClock(stop)))

@@ -1,0 +1,133 @@
+"""One batch, one transaction: lock, decide in arrival order, write, seal. The only road by which value moves."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+from uuid import UUID
+
+from ledger import store
+from ledger.db import Tx
+from ledger.errors import KeyReused, Refusal
+from ledger.working import Book, Needs, Working
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What a handler did, in its own words; the door renders it."""
+
+    value: Any
+
+
+Decision = Accepted | Refusal
+Render = Callable[[Decision], tuple[int, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One operation asked of a book.
+
+    `key` and `fingerprint` are the idempotency of the asker (`principal`: a merchant, member or operator, never a
+    credential); a request without key is the clock's own and must be safe to repeat by what it finds. `render` turns
+    the decision into the status and bytes that are stored with it and repeated for ever.
+    """
+
+    book_id: int
+    kind: str
+    principal_id: UUID
+    actor: str
+    body: Any
+    render: Render
+    key: str | None = None
+    fingerprint: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    status: int
+    body: bytes
+    replayed: bool = False
+    decision: Decision | None = None
+
+
+class Round(Protocol):
+    """A handler's work on one batch."""
+
+    needs: Needs
+
+    def decide(self, request: Request, working: Working) -> Decision:
+        """Decide one request and post its records. Pure: no SQL, no clock but `working.now`. A refusal changes nothing."""
+        ...
+
+    def write(self, tx: Tx, working: Working) -> None:
+        """Write the handler's own rows, set-based, after every decision."""
+        ...
+
+
+class Handler(Protocol):
+    """Whoever decides a kind of request. `exclusive` requests run alone under the book's exclusive lock."""
+
+    exclusive: bool
+
+    def prepare(self, tx: Tx, book: Book, requests: Sequence[Request]) -> Round:
+        """Read what deciding needs, in a few set-based statements, and say what the ledger must lock."""
+        ...
+
+
+def post(
+    tx: Tx,
+    caches: store.Caches,
+    handlers: Mapping[str, Handler],
+    book_id: int,
+    requests: Sequence[Request],
+    *,
+    exclusive: bool = False,
+) -> list[Outcome]:
+    """Post `requests` to one book in order; an outcome each. Durable when this returns, nothing happened when it raises."""
+    with tx.transaction():
+        book, known = store.open_book(
+            tx, book_id, [(r.principal_id, r.key) for r in requests if r.key], exclusive=exclusive
+        )
+        fresh: dict[int, tuple[Handler, list[Request]]] = {}
+        for request in requests:
+            if request.key is None or (request.principal_id, request.key) not in known:
+                handler = handlers[request.kind]
+                fresh.setdefault(id(handler), (handler, []))[1].append(request)
+        rounds = {key: handler.prepare(tx, book, wanted) for key, (handler, wanted) in fresh.items()}
+        needs = Needs()
+        for round in rounds.values():
+            needs |= round.needs
+        working = store.load(tx, book, needs, caches)
+        outcomes: list[Outcome] = []
+        decided: list[tuple[Request, Outcome]] = []
+        for request in requests:
+            name = (request.principal_id, request.key or "")
+            if request.key is not None and (prior := known.get(name)) is not None:
+                outcomes.append(_repeat(request, prior))
+                continue
+            decision = rounds[id(handlers[request.kind])].decide(request, working)
+            status, body = request.render(decision)
+            outcome = Outcome(status, body, decision=decision)
+            outcomes.append(outcome)
+            if request.key is not None and (isinstance(decision, Accepted) or decision.stored):
+                known[name] = store.Known(request.fingerprint, status, body)
+                decided.append((request, outcome))
+        if working.records or decided or exclusive:
+            with tx.pipeline():
+                store.write(tx, working)
+                for round in rounds.values():
+                    round.write(tx, working)
+                store.remember(
+                    tx, working, [(r.principal_id, r.key or "", r.fingerprint, o.status, o.body) for r, o in decided]
+                )
+                # last: from here to the commit the head is ours alone
+                store.seal(tx, working)
+        return outcomes
+
+
+def _repeat(request: Request, prior: "store.Known") -> Outcome:
+    """The first answer again, byte for byte; or that this key means something else."""
+    if prior.fingerprint != request.fingerprint:
+        refusal = KeyReused()
+        status, body = request.render(refusal)
+        return Outcome(status, body, decision=refusal)
+    return Outcome(prior.status, prior.body, replayed=True)

@@ -1,0 +1,567 @@
+"""The ledger's SQL on the posting path: a few set-based statements a batch, whatever the batch's size."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import msgspec
+
+from ledger import encoding
+from ledger.accounts import KINDS, Account, AccountName
+from ledger.db import Tx
+from ledger.errors import BookNotFound
+from ledger.lots import Lot, Slice
+from ledger.values import Points
+from ledger.working import Book, Draft, Hold, Issuer, Needs, Working, homes
+
+#: The first half of the advisory lock of a book; the second is the book's id.
+BOOK_LOCK = 0x4D4E58
+
+_json = msgspec.json.Encoder()
+
+
+class Known(NamedTuple):
+    """The stored outcome of an idempotency key."""
+
+    fingerprint: bytes
+    status: int
+    body: bytes
+
+
+class _Names:
+    """Ids of accounts by name. Accounts are never renamed or deleted, so what is remembered stays true."""
+
+    def __init__(self, largest: int = 500_000) -> None:
+        self._ids: dict[tuple[int, AccountName], int] = {}
+        self._largest = largest
+
+    def known(self, book_id: int, names: Iterable[AccountName]) -> dict[AccountName, int]:
+        found = {}
+        for name in names:
+            if (id := self._ids.get((book_id, name))) is not None:
+                found[name] = id
+        return found
+
+    def learn(self, book_id: int, ids: Iterable[tuple[AccountName, int]]) -> None:
+        if len(self._ids) > self._largest:
+            self._ids.clear()
+        for name, id in ids:
+            self._ids[book_id, name] = id
+
+
+class _Issuers:
+    """Issuers by book, as of a settings revision."""
+
+    def __init__(self) -> None:
+        self._held: dict[int, tuple[int, UUID, dict[UUID, Issuer]]] = {}
+
+    def of(self, tx: Tx, book: Book) -> dict[UUID, Issuer]:
+        held = self._held.get(book.id)
+        if held is None or held[0] != book.settings_revision or held[1] != book.public_id:
+            rows = tx.execute(
+                "select merchant_id, mode, unit_value_minor, credit_line_points, contract_id, suspended"
+                " from ledger.issuer where book_id = %s",
+                [book.id],
+            ).fetchall()
+            held = (book.settings_revision, book.public_id, {row[0]: Issuer(*row) for row in rows})
+            self._held[book.id] = held
+        return held[2]
+
+
+class Caches:
+    """What a process remembers of a database between batches. One per database, never shared between two."""
+
+    def __init__(self) -> None:
+        self.names = _Names()
+        self.issuers = _Issuers()
+
+
+_BOOK = """
+select id, public_id, network, mode, currency, exponent, face_value_minor, points_life_days, time_zone,
+       window_schedule, operator_id, settings_revision, coalesce(clock, clock_timestamp())
+from ledger.book where id = %s
+"""
+
+
+def read_book(tx: Tx, book_id: int) -> Book:
+    row = tx.execute(_BOOK, [book_id]).fetchone()
+    if row is None:
+        raise BookNotFound(book_id)
+    return Book(*row)
+
+
+def open_book(
+    tx: Tx, book_id: int, keys: Sequence[tuple[UUID, str | None]], *, exclusive: bool
+) -> tuple[Book, dict[tuple[UUID, str], Known]]:
+    """Take the book's lock, then read it and the outcomes already known for `keys`."""
+    lock = "pg_advisory_xact_lock" if exclusive else "pg_advisory_xact_lock_shared"
+    with tx.pipeline():
+        tx.execute(f"select {lock}(%s, %s)", [BOOK_LOCK, book_id])
+        book_row = tx.execute(_BOOK, [book_id])
+        outcome_rows = None
+        if keys:
+            outcome_rows = tx.execute(
+                "select o.principal_id, o.key, o.fingerprint, o.status, o.body"
+                " from unnest(%s::uuid[], %s::text[]) as asked(principal_id, key)"
+                " join ledger.outcome o on o.book_id = %s and o.principal_id = asked.principal_id and o.key = asked.key",
+                [[k[0] for k in keys], [k[1] for k in keys], book_id],
+            )
+        row = book_row.fetchone()
+        known = {(r[0], r[1]): Known(r[2], r[3], r[4]) for r in outcome_rows.fetchall()} if outcome_rows else {}
+    if row is None:
+        raise BookNotFound(book_id)
+    return Book(*row), known
+
+
+# -- loading
+
+
+def load(tx: Tx, book: Book, needs: Needs, caches: Caches) -> Working:
+    """Lock and read what a batch needs: members' accounts in order of id, then what the lots and holds show, then the rest.
+
+    The order is the same in every process, so two batches never wait for each other in a circle. The batch's number is
+    drawn after the members' locks: along one wallet, numbers and sequence agree.
+    """
+    issuers = caches.issuers.of(tx, book)
+    names = set(needs.accounts)
+    lots_of = set(needs.lots_of)
+    if needs.holds:
+        owners = tx.execute(
+            "select distinct member_id from ledger.hold where book_id = %s and id = any(%s)",
+            [book.id, list(needs.holds)],
+        ).fetchall()
+        for (member,) in owners:
+            names |= {AccountName("wallet", member), AccountName("held", member)}
+    for member in lots_of:
+        names |= {AccountName("wallet", member), AccountName("held", member)}
+    personal = {name for name in names if KINDS[name.kind].owner == "member"}
+    accounts = _lock(tx, book, personal, caches)
+    lots, holds = _lots_and_holds(tx, book, lots_of, needs.holds)
+    shared = names - personal
+    shared |= homes(lot for lot in lots.values() if lot.remaining > 0 and lot.expires_at <= book.now)
+    accounts |= _lock(tx, book, shared, caches)
+    number = tx.execute("select nextval('ledger.batch_number')").fetchone()
+    assert number is not None
+    working = Working(book, number[0], issuers)
+    working.accounts = accounts
+    working.lots = lots
+    working.holds = holds
+    for member in lots_of:
+        working.lots_of[member] = []
+    for lot in lots.values():
+        if lot.member_id in working.lots_of:
+            working.lots_of[lot.member_id].append(lot)
+    return working
+
+
+def _lock(tx: Tx, book: Book, names: set[AccountName], caches: Caches) -> dict[AccountName, Account]:
+    if not names:
+        return {}
+    ids = caches.names.known(book.id, names)
+    if missing := names - ids.keys():
+        found = _find(tx, book, missing)
+        caches.names.learn(book.id, found.items())
+        ids |= found
+        if unborn := sorted(missing - found.keys(), key=lambda name: name.text):
+            ids |= _open(tx, book, unborn)
+    by_id = {id: name for name, id in ids.items()}
+    rows = tx.execute(
+        "select id, balance, floor from ledger.account where id = any(%s) order by id for no key update",
+        [sorted(by_id)],
+    ).fetchall()
+    assert len(rows) == len(names), "an account that was there is gone"
+    return {by_id[id]: Account(id, by_id[id], balance, floor) for id, balance, floor in rows}
+
+
+def _columns(names: Sequence[AccountName]) -> list[list[Any]]:
+    return [
+        [n.kind for n in names],
+        [n.owner for n in names],
+        [n.counterparty for n in names],
+        [n.window for n in names],
+    ]
+
+
+def _find(tx: Tx, book: Book, names: Iterable[AccountName]) -> dict[AccountName, int]:
+    wanted = list(names)
+    rows = tx.execute(
+        "select asked.i, a.id from unnest(%s::text[], %s::uuid[], %s::uuid[], %s::int[])"
+        " with ordinality as asked(kind, owner_id, counterparty_id, window_number, i)"
+        " join ledger.account a on a.book_id = %s and a.kind = asked.kind"
+        " and a.owner_id is not distinct from asked.owner_id"
+        " and a.counterparty_id is not distinct from asked.counterparty_id"
+        " and a.window_number is not distinct from asked.window_number",
+        [*_columns(wanted), book.id],
+    ).fetchall()
+    return {wanted[i - 1]: id for i, id in rows}
+
+
+def _open(tx: Tx, book: Book, names: Sequence[AccountName]) -> dict[AccountName, int]:
+    """Create accounts, in the order of their names so that two batches opening the same ones cannot lock each other out."""
+    tx.execute(
+        "insert into ledger.account (book_id, kind, owner_id, counterparty_id, window_number, asset, floor)"
+        " select %s, kind, owner_id, counterparty_id, window_number, asset, floor"
+        " from unnest(%s::text[], %s::uuid[], %s::uuid[], %s::int[], %s::text[], %s::bigint[])"
+        " with ordinality as new(kind, owner_id, counterparty_id, window_number, asset, floor, i) order by i"
+        " on conflict do nothing",
+        [book.id, *_columns(names), [KINDS[n.kind].asset for n in names], [KINDS[n.kind].floor for n in names]],
+    )
+    return _find(tx, book, names)
+
+
+_LOT = (
+    "id, member_id, issuer_id, batch_id, n, unit_value_minor, funding, contract_id, points, pending, remaining, held,"
+    " earned_at, available_at, expires_at, rule_id, sale_id, parent_id, grace_used"
+)
+
+
+def _lot(row: tuple[Any, ...]) -> Lot:
+    return Lot(
+        id=row[0],
+        member_id=row[1],
+        issuer_id=row[2],
+        batch_id=row[3],
+        n=row[4],
+        unit_value=row[5],
+        funding=row[6],
+        contract_id=row[7],
+        points=row[8],
+        pending=row[9],
+        remaining=row[10],
+        held=row[11],
+        earned_at=row[12],
+        available_at=row[13],
+        expires_at=row[14],
+        rule_id=row[15],
+        sale_id=row[16],
+        parent_id=row[17],
+        grace_used=row[18],
+    )
+
+
+def _lots_and_holds(
+    tx: Tx, book: Book, members: set[UUID], hold_ids: set[UUID]
+) -> tuple[dict[UUID, Lot], dict[UUID, Hold]]:
+    hold_rows: list[tuple[Any, ...]] = []
+    if hold_ids:
+        hold_rows = tx.execute(
+            "select id, member_id, acceptor_id, points, state, deadline, lot_ids, lot_points"
+            " from ledger.hold where book_id = %s and id = any(%s)",
+            [book.id, list(hold_ids)],
+        ).fetchall()
+    lots: dict[UUID, Lot] = {}
+    if members:
+        rows = tx.execute(
+            f"select {_LOT} from ledger.lot where book_id = %s and member_id = any(%s) and (remaining > 0 or pending > 0)",
+            [book.id, list(members)],
+        )
+        lots = {row[0]: _lot(row) for row in rows}
+    if pinned := [id for row in hold_rows if row[4] == "open" for id in row[6] if id not in lots]:
+        rows = tx.execute(f"select {_LOT} from ledger.lot where book_id = %s and id = any(%s)", [book.id, pinned])
+        lots |= {row[0]: _lot(row) for row in rows}
+    holds = {}
+    for id, member, acceptor, points, state, deadline, lot_ids, lot_points in hold_rows:
+        # a hold that ended keeps its slices for the history only: nothing moves by them again
+        pins = zip(lot_ids, lot_points, strict=True) if state == "open" else ()
+        holds[id] = Hold(
+            id=id,
+            member_id=member,
+            acceptor_id=acceptor,
+            points=points,
+            state=state,
+            deadline=deadline,
+            slices=[Slice(lots[lot_id], Points(part)) for lot_id, part in pins],
+        )
+    return lots, holds
+
+
+# -- writing
+
+
+def hashable(draft: Draft) -> list[Any]:
+    """A record as it is hashed. `audit` builds the same from the tables."""
+    return [
+        draft.n,
+        draft.id,
+        draft.kind,
+        draft.at,
+        draft.actor,
+        draft.merchant_id,
+        draft.member_id,
+        draft.subject_id,
+        draft.reverses_id,
+        draft.payload,
+        [[account.text, account.asset, amount] for account, amount in draft.entries],
+        [[lot.id, source, target, merchant, points] for lot, source, target, merchant, points in draft.moves],
+    ]
+
+
+def write(tx: Tx, working: Working) -> None:
+    """Balances, lots, holds, then the immutable rows: a statement each."""
+    _write_accounts(tx, working)
+    _write_lots(tx, working)
+    _write_holds(tx, working)
+    if working.records:
+        _write_records(tx, working)
+
+
+def _write_accounts(tx: Tx, working: Working) -> None:
+    changed = [a for a in working.accounts.values() if a.changed]
+    if changed:
+        tx.execute(
+            "update ledger.account a set balance = new.balance, floor = new.floor"
+            " from unnest(%s::bigint[], %s::bigint[], %s::bigint[]) as new(id, balance, floor) where a.id = new.id",
+            [[a.id for a in changed], [a.balance for a in changed], [a.floor for a in changed]],
+        )
+
+
+def _write_lots(tx: Tx, working: Working) -> None:
+    born = [lot for lot in working.lots.values() if lot.loaded is None]
+    moved = [lot for lot in working.lots.values() if lot.loaded is not None and lot.loaded != lot.state]
+    if born:
+        tx.execute(
+            f"insert into ledger.lot (book_id, {_LOT})"
+            " select %s, * from unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::bigint[], %s::smallint[], %s::bigint[],"
+            " %s::text[], %s::uuid[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::timestamptz[],"
+            " %s::timestamptz[], %s::timestamptz[], %s::uuid[], %s::uuid[], %s::uuid[], %s::boolean[])",
+            [
+                working.book.id,
+                [x.id for x in born],
+                [x.member_id for x in born],
+                [x.issuer_id for x in born],
+                [x.batch_id for x in born],
+                [x.n for x in born],
+                [x.unit_value for x in born],
+                [x.funding for x in born],
+                [x.contract_id for x in born],
+                [x.points for x in born],
+                [x.pending for x in born],
+                [x.remaining for x in born],
+                [x.held for x in born],
+                [x.earned_at for x in born],
+                [x.available_at for x in born],
+                [x.expires_at for x in born],
+                [x.rule_id for x in born],
+                [x.sale_id for x in born],
+                [x.parent_id for x in born],
+                [x.grace_used for x in born],
+            ],
+        )
+    if moved:
+        tx.execute(
+            "update ledger.lot l set pending = new.pending, remaining = new.remaining, held = new.held,"
+            " available_at = new.available_at, expires_at = new.expires_at, grace_used = new.grace_used"
+            " from unnest(%s::uuid[], %s::bigint[], %s::bigint[], %s::bigint[], %s::timestamptz[], %s::timestamptz[],"
+            " %s::boolean[]) as new(id, pending, remaining, held, available_at, expires_at, grace_used) where l.id = new.id",
+            [
+                [x.id for x in moved],
+                [x.pending for x in moved],
+                [x.remaining for x in moved],
+                [x.held for x in moved],
+                [x.available_at for x in moved],
+                [x.expires_at for x in moved],
+                [x.grace_used for x in moved],
+            ],
+        )
+
+
+def _write_holds(tx: Tx, working: Working) -> None:
+    born = [hold for hold in working.holds.values() if hold.loaded is None]
+    ended = [hold for hold in working.holds.values() if hold.loaded is not None and hold.loaded != hold.state]
+    if born:
+        first = {d.subject_id: d.n for d in working.records if d.kind == "hold"}
+        # arrays of arrays must be rectangular in SQL, so the slices travel as JSON
+        rows = [
+            {
+                "id": h.id,
+                "member": h.member_id,
+                "acceptor": h.acceptor_id,
+                "points": h.points,
+                "state": h.state,
+                "deadline": h.deadline,
+                "lots": [s.lot.id for s in h.slices],
+                "parts": [s.points for s in h.slices],
+                "n": first[h.id],
+            }
+            for h in born
+        ]
+        tx.execute(
+            "insert into ledger.hold"
+            " (id, book_id, member_id, acceptor_id, points, state, deadline, lot_ids, lot_points, batch_id, n)"
+            " select id, %s, member, acceptor, points, state, deadline, lots, parts, %s, n"
+            " from jsonb_to_recordset(%s::jsonb) as new(id uuid, member uuid, acceptor uuid, points bigint, state text,"
+            " deadline timestamptz, lots uuid[], parts bigint[], n smallint)",
+            [working.book.id, working.batch_id, _json.encode(rows).decode()],
+        )
+    if ended:
+        tx.execute(
+            "update ledger.hold h set state = new.state from unnest(%s::uuid[], %s::text[]) as new(id, state)"
+            " where h.id = new.id",
+            [[h.id for h in ended], [h.state for h in ended]],
+        )
+
+
+def _write_records(tx: Tx, working: Working) -> None:
+    records, number = working.records, working.batch_id
+    tx.execute(
+        "insert into ledger.record"
+        " (batch_id, n, id, book_id, kind, at, actor, merchant_id, member_id, subject_id, reverses_id, payload)"
+        " select %s, n, id, %s, kind, at, actor, merchant_id, member_id, subject_id, reverses_id, payload::jsonb"
+        " from unnest(%s::smallint[], %s::uuid[], %s::text[], %s::timestamptz[], %s::text[], %s::uuid[], %s::uuid[],"
+        " %s::uuid[], %s::uuid[], %s::text[])"
+        " as new(n, id, kind, at, actor, merchant_id, member_id, subject_id, reverses_id, payload)",
+        [
+            number,
+            working.book.id,
+            [r.n for r in records],
+            [r.id for r in records],
+            [r.kind for r in records],
+            [r.at for r in records],
+            [r.actor for r in records],
+            [r.merchant_id for r in records],
+            [r.member_id for r in records],
+            [r.subject_id for r in records],
+            [r.reverses_id for r in records],
+            [_json.encode(r.payload).decode() for r in records],
+        ],
+    )
+    entries = [(r.n, i, account, amount) for r in records for i, (account, amount) in enumerate(r.entries)]
+    if entries:
+        tx.execute(
+            "insert into ledger.entry (batch_id, n, ordinal, account_id, asset, amount)"
+            " select %s, * from unnest(%s::smallint[], %s::smallint[], %s::bigint[], %s::text[], %s::bigint[])",
+            [
+                number,
+                [e[0] for e in entries],
+                [e[1] for e in entries],
+                [e[2].id for e in entries],
+                [e[2].asset for e in entries],
+                [e[3] for e in entries],
+            ],
+        )
+    moves = [(r.n, i, move) for r in records for i, move in enumerate(r.moves)]
+    if moves:
+        tx.execute(
+            "insert into ledger.lot_move (batch_id, n, ordinal, lot_id, source, target, merchant_id, points)"
+            " select %s, * from unnest(%s::smallint[], %s::smallint[], %s::uuid[], %s::text[], %s::text[], %s::uuid[],"
+            " %s::bigint[])",
+            [
+                number,
+                [m[0] for m in moves],
+                [m[1] for m in moves],
+                [m[2][0].id for m in moves],
+                [m[2][1] for m in moves],
+                [m[2][2] for m in moves],
+                [m[2][3] for m in moves],
+                [m[2][4] for m in moves],
+            ],
+        )
+    if steps := [(r.n, *r.revises) for r in records if r.revises]:
+        tx.execute(
+            "insert into ledger.revision (book_id, subject_id, revision, batch_id, n)"
+            " select %s, subject_id, revision, %s, n"
+            " from unnest(%s::smallint[], %s::uuid[], %s::int[]) as new(n, subject_id, revision)",
+            [working.book.id, number, [s[0] for s in steps], [s[1] for s in steps], [s[2] for s in steps]],
+        )
+
+
+def remember(tx: Tx, working: Working, outcomes: Sequence[tuple[UUID, str, bytes, int, bytes]]) -> None:
+    """Store the outcome of each key. A key taken meanwhile by another process breaks the batch, which is then repeated."""
+    if outcomes:
+        tx.execute(
+            "insert into ledger.outcome (book_id, principal_id, key, fingerprint, status, body, at)"
+            " select %s, principal_id, key, fingerprint, status, body, %s"
+            " from unnest(%s::uuid[], %s::text[], %s::bytea[], %s::smallint[], %s::bytea[])"
+            " as new(principal_id, key, fingerprint, status, body)",
+            [
+                working.book.id,
+                working.now,
+                [o[0] for o in outcomes],
+                [o[1] for o in outcomes],
+                [o[2] for o in outcomes],
+                [o[3] for o in outcomes],
+                [o[4] for o in outcomes],
+            ],
+        )
+
+
+def seal(tx: Tx, working: Working) -> None:
+    """Give the batch its place in the sequence and in the chain of hashes. Locks the head until the commit."""
+    if not working.records:
+        return
+    digest = encoding.content_digest([hashable(r) for r in working.records])
+    tx.execute(
+        "with head as (update ledger.head set next_sequence = next_sequence + %(n)s,"
+        " hash = sha256(hash || int8send(next_sequence) || %(digest)s) where book_id = %(book)s"
+        " returning next_sequence - %(n)s as first, hash)"
+        " insert into ledger.batch (id, book_id, first_sequence, records, hash)"
+        " select %(id)s, %(book)s, first, %(n)s, hash from head",
+        {"n": len(working.records), "digest": digest, "book": working.book.id, "id": working.batch_id},
+    )
+
+
+def put_issuers(tx: Tx, book_id: int, issuers: Sequence[Issuer]) -> None:
+    """Write what contracts that come into force let their merchants issue. Raise the settings revision with it."""
+    if issuers:
+        tx.execute(
+            "insert into ledger.issuer as i"
+            " (book_id, merchant_id, mode, unit_value_minor, credit_line_points, contract_id, suspended)"
+            " select %s, * from unnest(%s::uuid[], %s::text[], %s::bigint[], %s::bigint[], %s::uuid[], %s::boolean[])"
+            " on conflict (merchant_id) do update set mode = excluded.mode, unit_value_minor = excluded.unit_value_minor,"
+            " credit_line_points = excluded.credit_line_points, contract_id = excluded.contract_id,"
+            " suspended = excluded.suspended where i.book_id = excluded.book_id",
+            [
+                book_id,
+                [i.merchant_id for i in issuers],
+                [i.mode for i in issuers],
+                [i.unit_value for i in issuers],
+                [i.credit_line for i in issuers],
+                [i.contract_id for i in issuers],
+                [i.suspended for i in issuers],
+            ],
+        )
+
+
+def raise_settings_revision(tx: Tx, book_id: int) -> None:
+    """Tell every process that what it remembers of the book's merchants, branches, contracts or terms is old."""
+    tx.execute("update ledger.book set settings_revision = settings_revision + 1 where id = %s", [book_id])
+
+
+def set_clock(tx: Tx, book_id: int, to: datetime) -> None:
+    tx.execute("update ledger.book set clock = %s where id = %s", [to, book_id])
+
+
+# -- reading
+
+
+def open_lots(tx: Tx, book_id: int, member_id: UUID) -> list[Lot]:
+    """A member's lots that still hold pending or available points, as last committed."""
+    rows = tx.execute(
+        f"select {_LOT} from ledger.lot where book_id = %s and member_id = %s and (remaining > 0 or pending > 0)",
+        [book_id, member_id],
+    )
+    return [_lot(row) for row in rows]
+
+
+def balances(tx: Tx, book_id: int, names: Sequence[AccountName]) -> dict[AccountName, int]:
+    """Balances as last committed; 0 for an account that was never opened."""
+    rows = tx.execute(
+        "select asked.i, a.balance from unnest(%s::text[], %s::uuid[], %s::uuid[], %s::int[])"
+        " with ordinality as asked(kind, owner_id, counterparty_id, window_number, i)"
+        " join ledger.account a on a.book_id = %s and a.kind = asked.kind"
+        " and a.owner_id is not distinct from asked.owner_id"
+        " and a.counterparty_id is not distinct from asked.counterparty_id"
+        " and a.window_number is not distinct from asked.window_number",
+        [*_columns(names), book_id],
+    ).fetchall()
+    return dict.fromkeys(names, 0) | {names[i - 1]: balance for i, balance in rows}
+
+
+def owed(tx: Tx, book_id: int, member_id: UUID) -> int:
+    """Points the member owes to shops, over all debts."""
+    row = tx.execute(
+        "select coalesce(sum(remaining), 0)::bigint from ledger.debt where book_id = %s and member_id = %s and remaining > 0",
+        [book_id, member_id],
+    ).fetchone()
+    return int(row[0]) if row else 0

@@ -1,0 +1,330 @@
+"""The part of a book a batch works on: locked accounts, lots and holds, and the moves the ledger knows.
+
+Plain Python over what `store` loaded. A move checks nothing it was not asked to: callers decide first, and below the
+first move nothing may refuse. An account that would cross its floor here is a bug and stops the batch.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from ledger import ids
+from ledger.accounts import Account, AccountName
+from ledger.errors import LimitExceeded
+from ledger.lots import Lot, Slice
+from ledger.values import Points
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """A network in one mode, as of this batch. `now` is the book's clock: a test book's own, a live book's the wall's."""
+
+    id: int
+    public_id: UUID
+    network: str
+    mode: str
+    currency: str
+    exponent: int
+    face_value_minor: int
+    points_life_days: int
+    time_zone: str
+    window_schedule: dict[str, Any]
+    operator_id: UUID
+    settings_revision: int
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Issuer:
+    """What the contract in force lets a merchant issue, and how."""
+
+    merchant_id: UUID
+    mode: str
+    unit_value: int
+    credit_line: int
+    contract_id: UUID
+    suspended: bool
+
+    @property
+    def source(self) -> AccountName:
+        return AccountName(
+            {"prefunded": "pool", "deferred": "credit", "closed_loop": "own"}[self.mode], self.merchant_id
+        )
+
+
+class Hold:
+    """Points set aside for a redemption, with the slices it pins."""
+
+    __slots__ = ("acceptor_id", "deadline", "id", "loaded", "member_id", "points", "slices", "state")
+
+    def __init__(
+        self,
+        *,
+        id: UUID,
+        member_id: UUID,
+        acceptor_id: UUID,
+        points: int,
+        state: str,
+        deadline: datetime,
+        slices: list[Slice],
+        stored: bool = True,
+    ) -> None:
+        self.id = id
+        self.member_id = member_id
+        self.acceptor_id = acceptor_id
+        self.points = points
+        self.state = state
+        self.deadline = deadline
+        self.slices = slices
+        self.loaded = state if stored else None
+
+
+@dataclass(slots=True)
+class Draft:
+    """A record being written: its entries balance per asset, its lot moves say which points."""
+
+    n: int
+    id: UUID
+    kind: str
+    at: datetime
+    actor: str
+    merchant_id: UUID | None
+    member_id: UUID | None
+    subject_id: UUID | None
+    reverses_id: UUID | None
+    payload: dict[str, Any]
+    entries: list[tuple[Account, int]] = field(default_factory=list)
+    moves: list[tuple[Lot, str, str, UUID | None, int]] = field(default_factory=list)
+    revises: tuple[UUID, int] | None = None
+
+
+@dataclass(slots=True)
+class Needs:
+    """What a handler wants locked and loaded before it decides."""
+
+    #: accounts, wallets among them
+    accounts: set[AccountName] = field(default_factory=set)
+    #: members whose open lots are wanted (their wallet and held accounts come with them)
+    lots_of: set[UUID] = field(default_factory=set)
+    holds: set[UUID] = field(default_factory=set)
+
+    def __ior__(self, other: "Needs") -> "Needs":
+        self.accounts |= other.accounts
+        self.lots_of |= other.lots_of
+        self.holds |= other.holds
+        return self
+
+
+class Working:
+    """One batch in the making."""
+
+    def __init__(self, book: Book, batch_id: int, issuers: dict[UUID, Issuer]) -> None:
+        self.book = book
+        self.now = book.now
+        self.batch_id = batch_id
+        self.issuers = issuers
+        self.accounts: dict[AccountName, Account] = {}
+        self.lots: dict[UUID, Lot] = {}
+        self.lots_of: dict[UUID, list[Lot]] = {}
+        self.holds: dict[UUID, Hold] = {}
+        self.records: list[Draft] = []
+
+    # -- records
+
+    def record(
+        self,
+        kind: str,
+        actor: str,
+        *,
+        payload: dict[str, Any],
+        merchant: UUID | None = None,
+        member: UUID | None = None,
+        subject: UUID | None = None,
+        reverses: UUID | None = None,
+        id: UUID | None = None,
+        revises: tuple[UUID, int] | None = None,
+    ) -> Draft:
+        """Begin a record. `revises` (subject, revision) makes it clash with any other step taken from the same state."""
+        draft = Draft(
+            n=len(self.records),
+            id=id or ids.new(),
+            kind=kind,
+            at=self.now,
+            actor=actor,
+            merchant_id=merchant,
+            member_id=member,
+            subject_id=subject,
+            reverses_id=reverses,
+            payload=payload,
+            revises=revises,
+        )
+        self.records.append(draft)
+        return draft
+
+    def move(self, draft: Draft, source: AccountName, target: AccountName, amount: int) -> None:
+        """source -> target: lowers one, raises the other by `amount`, which is positive."""
+        assert amount > 0, (draft.kind, amount)
+        giver, taker = self.accounts[source], self.accounts[target]
+        assert giver.asset == taker.asset, (source, target)
+        giver.balance -= amount
+        taker.balance += amount
+        # credit's floor stops an earn, never points that are issued already
+        assert giver.floor is None or source.kind == "credit" or giver.balance >= giver.floor, (source, giver.balance)
+        draft.entries.append((giver, -amount))
+        draft.entries.append((taker, amount))
+
+    # -- issuing
+
+    def issuing_limit(self, issuer: Issuer, points: int) -> LimitExceeded | None:
+        """Why `issuer` may not issue `points` now, or None."""
+        account = self.accounts[issuer.source]
+        if account.floor is not None and account.balance - points < account.floor:
+            return LimitExceeded("issuing", max(0, account.balance - account.floor), points)
+        return None
+
+    def issue(
+        self,
+        draft: Draft,
+        issuer: Issuer,
+        *,
+        member: UUID,
+        points: Points,
+        unit_value: int,
+        available_at: datetime,
+        expires_at: datetime,
+        rule_id: UUID | None,
+        sale_id: UUID | None,
+    ) -> Lot:
+        """issuer's pool, credit or own -> member's wallet (or pending), as one new lot."""
+        ripe = available_at <= self.now
+        lot = Lot(
+            id=ids.new(),
+            member_id=member,
+            issuer_id=issuer.merchant_id,
+            batch_id=self.batch_id,
+            n=draft.n,
+            unit_value=unit_value,
+            funding=issuer.mode,
+            contract_id=issuer.contract_id,
+            points=points,
+            pending=0 if ripe else points,
+            remaining=points if ripe else 0,
+            held=0,
+            earned_at=self.now,
+            available_at=available_at,
+            expires_at=expires_at,
+            rule_id=rule_id,
+            sale_id=sale_id,
+            stored=False,
+        )
+        place = "wallet" if ripe else "pending"
+        self.move(draft, issuer.source, AccountName(place, member), points)
+        draft.moves.append((lot, "home", place, None, points))
+        draft.payload.setdefault("lots", []).append(lot.born)
+        self.lots[lot.id] = lot
+        if member in self.lots_of:
+            self.lots_of[member].append(lot)
+        return lot
+
+    # -- holding
+
+    def hold(
+        self,
+        draft: Draft,
+        *,
+        id: UUID,
+        member: UUID,
+        acceptor: UUID,
+        slices: list[Slice],
+        deadline: datetime,
+    ) -> Hold:
+        """wallet -> held, pinning the slices."""
+        total = sum(s.points for s in slices)
+        for lot, points in slices:
+            assert 0 < points <= lot.remaining, lot.id
+            lot.remaining -= points
+            lot.held += points
+            draft.moves.append((lot, "wallet", "held", None, points))
+        self.move(draft, AccountName("wallet", member), AccountName("held", member), total)
+        hold = Hold(
+            id=id,
+            member_id=member,
+            acceptor_id=acceptor,
+            points=total,
+            state="open",
+            deadline=deadline,
+            slices=slices,
+            stored=False,
+        )
+        self.holds[id] = hold
+        return hold
+
+    def capture(self, draft: Draft, hold: Hold) -> None:
+        """held -> accepted:r, the lots named."""
+        assert hold.state == "open", hold.id
+        for lot, points in hold.slices:
+            lot.held -= points
+            draft.moves.append((lot, "held", "accepted", hold.acceptor_id, points))
+        self.move(draft, AccountName("held", hold.member_id), AccountName("accepted", hold.acceptor_id), hold.points)
+        hold.state = "captured"
+
+    def release(self, draft: Draft, hold: Hold, state: str) -> None:
+        """held -> wallet: a void or a lapse. What expired meanwhile gets no grace: it expires with the next sweep."""
+        assert hold.state == "open", hold.id
+        for lot, points in hold.slices:
+            lot.held -= points
+            lot.remaining += points
+            draft.moves.append((lot, "held", "wallet", None, points))
+        self.move(draft, AccountName("held", hold.member_id), AccountName("wallet", hold.member_id), hold.points)
+        hold.state = state
+
+    # -- going home
+
+    def return_home(self, draft: Draft, lot: Lot, source: AccountName, points: int) -> None:
+        """source -> the lot's home: credit or own, the pool while it still holds such points, else mint with its money."""
+        issuer = lot.issuer_id
+        if lot.funding == "deferred":
+            self.move(draft, source, AccountName("credit", issuer), points)
+        elif lot.funding == "closed_loop":
+            self.move(draft, source, AccountName("own", issuer), points)
+        elif self._pool_takes(lot):
+            self.move(draft, source, AccountName("pool", issuer), points)
+        else:
+            self.move(draft, source, AccountName("mint", issuer), points)
+            value = points * lot.unit_value
+            self.move(draft, AccountName("backing", issuer), AccountName("prefund", issuer), value)
+
+    def _pool_takes(self, lot: Lot) -> bool:
+        now = self.issuers[lot.issuer_id]
+        return now.mode == "prefunded" and now.unit_value == lot.unit_value
+
+    def sweep(self, member: UUID) -> None:
+        """Post the expiry of what is past its time in the member's wallet. One record, or none."""
+        gone = [lot for lot in self.lots_of[member] if lot.remaining > 0 and lot.expires_at <= self.now]
+        if not gone:
+            return
+        draft = self.record(
+            "expiry",
+            "clock",
+            member=member,
+            payload={"points": sum(lot.remaining for lot in gone)},
+        )
+        for lot in sorted(gone, key=lambda lot: lot.order):
+            draft.moves.append((lot, "wallet", "home", None, lot.remaining))
+            self.return_home(draft, lot, AccountName("wallet", member), lot.remaining)
+            lot.remaining = 0
+
+
+def homes(lots: Iterable[Lot]) -> set[AccountName]:
+    """Every account the points of `lots` might go home to."""
+    names: set[AccountName] = set()
+    for lot in lots:
+        if lot.funding == "deferred":
+            names.add(AccountName("credit", lot.issuer_id))
+        elif lot.funding == "closed_loop":
+            names.add(AccountName("own", lot.issuer_id))
+        else:
+            names |= {AccountName(kind, lot.issuer_id) for kind in ("pool", "mint", "backing", "prefund")}
+    return names

@@ -1,0 +1,1 @@
+"""The merchants' side of the network: people, contracts, sales and the decision on a batch."""

@@ -1,0 +1,55 @@
+"""Merchants, where they sell, the keys they call with, and what they agreed to with the network, version by version."""
+
+from merchants.contracts import keys
+from merchants.contracts.handlers import (
+    ContractHandler,
+    ContractInForce,
+    NewContract,
+    NewTerms,
+    TermsHandler,
+    TermsInForce,
+)
+from merchants.contracts.keys import Key, KeyRing
+from merchants.contracts.parties import Branch, Contract, Merchant, Taken, Terms, Till
+from merchants.contracts.snapshot import Network, NetworkCache, load
+from merchants.contracts.store import (
+    add_branch,
+    add_merchant,
+    add_till,
+    branch,
+    list_branches,
+    list_merchants,
+    list_tills,
+    merchant,
+    till,
+)
+
+__all__ = [
+    "Branch",
+    "Contract",
+    "ContractHandler",
+    "ContractInForce",
+    "Key",
+    "KeyRing",
+    "Merchant",
+    "Network",
+    "NetworkCache",
+    "NewContract",
+    "NewTerms",
+    "Taken",
+    "Terms",
+    "TermsHandler",
+    "TermsInForce",
+    "Till",
+    "add_branch",
+    "add_merchant",
+    "add_till",
+    "branch",
+    "keys",
+    "list_branches",
+    "list_merchants",
+    "list_tills",
+    "load",
+    "merchant",
+    "till",
+]

@@ -1,0 +1,69 @@
+"""A book's merchants, branches, tills, contracts and terms in force, as one frozen picture that a batch is decided on."""
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+import ledger
+from merchants.contracts import store
+from merchants.contracts.parties import Branch, Contract, Merchant, Terms, Till
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """The picture. Contracts and terms are by merchant, the version in force."""
+
+    merchants: Mapping[UUID, Merchant]
+    branches: Mapping[UUID, Branch]
+    tills: Mapping[UUID, Till]
+    contracts: Mapping[UUID, Contract]
+    terms_of: Mapping[UUID, Terms]
+
+    def merchant(self, id: UUID) -> Merchant | None:
+        return self.merchants.get(id)
+
+    def branch(self, id: UUID) -> Branch | None:
+        return self.branches.get(id)
+
+    def till(self, id: UUID) -> Till | None:
+        return self.tills.get(id)
+
+    def contract(self, merchant_id: UUID) -> Contract | None:
+        return self.contracts.get(merchant_id)
+
+    def terms(self, merchant_id: UUID) -> Terms | None:
+        return self.terms_of.get(merchant_id)
+
+
+def load(tx: ledger.Tx, book_id: int) -> Network:
+    """Read the picture as it is now."""
+    return Network(
+        merchants={m.id: m for m in store.all_merchants(tx, book_id)},
+        branches={b.id: b for b in store.all_branches(tx, book_id)},
+        tills={t.id: t for t in store.all_tills(tx, book_id)},
+        contracts={c.merchant_id: c for c in store.contracts_in_force(tx, book_id)},
+        terms_of={t.merchant_id: t for t in store.terms_in_force(tx, book_id)},
+    )
+
+
+class NetworkCache:
+    """Pictures by book, each until the book's settings revision moves. One per database; threads may share it.
+
+    Whatever changes the picture raises the revision in the same transaction, and `book` was read in `tx` before: a
+    picture may be newer than its revision, and is then read once more, but never older.
+    """
+
+    def __init__(self) -> None:
+        self._held: dict[int, tuple[UUID, int, Network]] = {}
+        self._lock = threading.Lock()
+
+    def of(self, tx: ledger.Tx, book: ledger.Book) -> Network:
+        with self._lock:
+            held = self._held.get(book.id)
+        if held is not None and held[:2] == (book.public_id, book.settings_revision):
+            return held[2]
+        network = load(tx, book.id)
+        with self._lock:
+            self._held[book.id] = (book.public_id, book.settings_revision, network)
+        return network

@@ -1,0 +1,364 @@
+"""The SQL of merchants, branches, tills, contracts, terms and keys. One book's rows are never found through another."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+
+import ledger
+from ledger.errors import Invalid, NotFound
+from merchants.contracts.parties import (
+    CHANNELS,
+    KINDS,
+    LONGEST_REFERENCE,
+    Branch,
+    Contract,
+    Merchant,
+    Taken,
+    Terms,
+    Till,
+    misnamed,
+    tidy,
+)
+
+LARGEST_PAGE: Final = 100
+
+_MERCHANT: Final = "id, name, kind, state, category"
+_BRANCH: Final = "id, merchant_id, reference, name, state, channel, city"
+_TILL: Final = "id, merchant_id, branch_id, state, reference"
+_CONTRACT: Final = (
+    "id, merchant_id, version, mode, unit_value_minor, credit_line_points, purchase_fee_ppm, redemption_fee_ppm,"
+    " hold_minutes, points_life_days, maturity_days"
+)
+_TERMS: Final = "id, merchant_id, version, rules"
+_KEY: Final = "id, book_id, merchant_id, kind, label, last_four, scopes, created_at, expires_at, revoked_at"
+
+
+# -- merchants, branches, tills (role door)
+
+
+def add_merchant(
+    tx: ledger.Tx, book: ledger.Book, name: str, kind: str, category: str | None, now: datetime
+) -> Merchant | ledger.Refusal:
+    """A new merchant, active, without contract: it earns and accepts nothing until one is in force."""
+    name, category = tidy(name), tidy(category or "") or None
+    if wrong := misnamed("/name", name) or (category and misnamed("/category", category)):
+        return wrong
+    if kind not in KINDS:
+        return Invalid("/kind", f"must be one of {', '.join(KINDS)}")
+    merchant = Merchant(ledger.ids.new(), name, kind, "active", category)
+    made = tx.execute(
+        "insert into merchants.merchant (id, book_id, name, kind, state, category, created_at)"
+        " values (%s, %s, %s, %s, %s, %s, %s) on conflict do nothing returning id",
+        [merchant.id, book.id, name, kind, merchant.state, category, now],
+    ).fetchone()
+    if made is None:
+        return _taken(tx, "merchant", "/name", "book_id = %s and name = %s", [book.id, name])
+    ledger.raise_settings_revision(tx, book.id)
+    return merchant
+
+
+def add_branch(
+    tx: ledger.Tx,
+    book: ledger.Book,
+    merchant_id: UUID,
+    reference: str,
+    name: str,
+    channel: str = "physical",
+    city: str | None = None,
+) -> Branch | ledger.Refusal:
+    """A new branch of a merchant; `reference` is the merchant's own name for it."""
+    reference, name, city = tidy(reference), tidy(name), tidy(city or "") or None
+    if wrong := (
+        misnamed("/reference", reference, LONGEST_REFERENCE)
+        or misnamed("/name", name)
+        or (city and misnamed("/city", city))
+    ):
+        return wrong
+    if channel not in CHANNELS:
+        return Invalid("/channel", f"must be one of {', '.join(CHANNELS)}")
+    if merchant(tx, book, merchant_id) is None:
+        return NotFound("merchant")
+    branch = Branch(ledger.ids.new(), merchant_id, reference, name, "active", channel, city)
+    made = tx.execute(
+        "insert into merchants.branch (id, book_id, merchant_id, reference, name, channel, city, state)"
+        " values (%s, %s, %s, %s, %s, %s, %s, %s) on conflict do nothing returning id",
+        [branch.id, book.id, merchant_id, reference, name, channel, city, branch.state],
+    ).fetchone()
+    if made is None:
+        return _taken(tx, "branch", "/reference", "merchant_id = %s and reference = %s", [merchant_id, reference])
+    ledger.raise_settings_revision(tx, book.id)
+    return branch
+
+
+def add_till(
+    tx: ledger.Tx, book: ledger.Book, merchant_id: UUID, branch_id: UUID, reference: str
+) -> Till | ledger.Refusal:
+    """A new till at a branch of a merchant; `reference` is the merchant's own name for it."""
+    reference = tidy(reference)
+    if wrong := misnamed("/reference", reference, LONGEST_REFERENCE):
+        return wrong
+    if branch(tx, book, merchant_id, branch_id) is None:
+        return NotFound("branch", "/branch")
+    till = Till(ledger.ids.new(), merchant_id, branch_id, "active", reference)
+    made = tx.execute(
+        "insert into merchants.till (id, book_id, merchant_id, branch_id, reference, state)"
+        " values (%s, %s, %s, %s, %s, %s) on conflict do nothing returning id",
+        [till.id, book.id, merchant_id, branch_id, reference, till.state],
+    ).fetchone()
+    if made is None:
+        return _taken(tx, "till", "/reference", "branch_id = %s and reference = %s", [branch_id, reference])
+    ledger.raise_settings_revision(tx, book.id)
+    return till
+
+
+def _taken(tx: ledger.Tx, what: str, at: str, where: str, values: list[Any]) -> Taken:
+    row = tx.execute(f"select id from merchants.{what} where {where}", values).fetchone()
+    assert row is not None, what
+    return Taken(ledger.ids.show(what, row[0]), at)
+
+
+def merchant(tx: ledger.Tx, book: ledger.Book, id: UUID) -> Merchant | None:
+    row = tx.execute(
+        f"select {_MERCHANT} from merchants.merchant where book_id = %s and id = %s", [book.id, id]
+    ).fetchone()
+    return None if row is None else Merchant(*row)
+
+
+def branch(tx: ledger.Tx, book: ledger.Book, merchant_id: UUID, id: UUID) -> Branch | None:
+    row = tx.execute(
+        f"select {_BRANCH} from merchants.branch where book_id = %s and merchant_id = %s and id = %s",
+        [book.id, merchant_id, id],
+    ).fetchone()
+    return None if row is None else Branch(*row)
+
+
+def till(tx: ledger.Tx, book: ledger.Book, merchant_id: UUID, id: UUID) -> Till | None:
+    row = tx.execute(
+        f"select {_TILL} from merchants.till where book_id = %s and merchant_id = %s and id = %s",
+        [book.id, merchant_id, id],
+    ).fetchone()
+    return None if row is None else Till(*row)
+
+
+def list_merchants(
+    tx: ledger.Tx, book: ledger.Book, *, after: UUID | None = None, limit: int = LARGEST_PAGE
+) -> list[Merchant]:
+    """A page of merchants in the order they came, those after the id `after`."""
+    rows = tx.execute(
+        f"select {_MERCHANT} from merchants.merchant"
+        " where book_id = %s and (%s::uuid is null or id > %s) order by id limit %s",
+        [book.id, after, after, min(limit, LARGEST_PAGE)],
+    )
+    return [Merchant(*row) for row in rows]
+
+
+def list_branches(
+    tx: ledger.Tx, book: ledger.Book, merchant_id: UUID, *, after: UUID | None = None, limit: int = LARGEST_PAGE
+) -> list[Branch]:
+    """A page of a merchant's branches in the order they came, those after the id `after`."""
+    rows = tx.execute(
+        f"select {_BRANCH} from merchants.branch"
+        " where book_id = %s and merchant_id = %s and (%s::uuid is null or id > %s) order by id limit %s",
+        [book.id, merchant_id, after, after, min(limit, LARGEST_PAGE)],
+    )
+    return [Branch(*row) for row in rows]
+
+
+def list_tills(
+    tx: ledger.Tx,
+    book: ledger.Book,
+    merchant_id: UUID,
+    branch_id: UUID | None = None,
+    *,
+    after: UUID | None = None,
+    limit: int = LARGEST_PAGE,
+) -> list[Till]:
+    """A page of a merchant's tills, of one branch or all, in the order they came, those after the id `after`."""
+    rows = tx.execute(
+        f"select {_TILL} from merchants.till where book_id = %s and merchant_id = %s"
+        " and (%s::uuid is null or branch_id = %s) and (%s::uuid is null or id > %s) order by id limit %s",
+        [book.id, merchant_id, branch_id, branch_id, after, after, min(limit, LARGEST_PAGE)],
+    )
+    return [Till(*row) for row in rows]
+
+
+# -- the picture of a book (posting path and doors)
+
+
+def all_merchants(tx: ledger.Tx, book_id: int) -> list[Merchant]:
+    rows = tx.execute(f"select {_MERCHANT} from merchants.merchant where book_id = %s", [book_id])
+    return [Merchant(*row) for row in rows]
+
+
+def all_branches(tx: ledger.Tx, book_id: int) -> list[Branch]:
+    rows = tx.execute(f"select {_BRANCH} from merchants.branch where book_id = %s", [book_id])
+    return [Branch(*row) for row in rows]
+
+
+def all_tills(tx: ledger.Tx, book_id: int) -> list[Till]:
+    rows = tx.execute(f"select {_TILL} from merchants.till where book_id = %s", [book_id])
+    return [Till(*row) for row in rows]
+
+
+def contracts_in_force(tx: ledger.Tx, book_id: int) -> list[Contract]:
+    """The newest version of each merchant: a version is written by the record that puts it in force."""
+    rows = tx.execute(
+        f"select distinct on (merchant_id) {_CONTRACT} from merchants.contract where book_id = %s"
+        " order by merchant_id, version desc",
+        [book_id],
+    )
+    return [Contract(*row) for row in rows]
+
+
+def terms_in_force(tx: ledger.Tx, book_id: int) -> list[Terms]:
+    """The newest version of each merchant: a version is written by the record that puts it in force."""
+    rows = tx.execute(
+        f"select distinct on (merchant_id) {_TERMS} from merchants.terms where book_id = %s"
+        " order by merchant_id, version desc",
+        [book_id],
+    )
+    return [Terms(*row) for row in rows]
+
+
+# -- what comes into force (role ledger)
+
+
+def parties_to(
+    tx: ledger.Tx, book_id: int, merchant_ids: Sequence[UUID]
+) -> tuple[dict[UUID, Merchant], dict[UUID, Contract], dict[UUID, int]]:
+    """Merchants, their contracts in force, and the numbers of their newest terms."""
+    wanted = [book_id, list(merchant_ids)]
+    merchants = tx.execute(f"select {_MERCHANT} from merchants.merchant where book_id = %s and id = any(%s)", wanted)
+    contracts = tx.execute(
+        f"select distinct on (merchant_id) {_CONTRACT} from merchants.contract"
+        " where book_id = %s and merchant_id = any(%s) order by merchant_id, version desc",
+        wanted,
+    )
+    versions = tx.execute(
+        "select merchant_id, max(version) from merchants.terms"
+        " where book_id = %s and merchant_id = any(%s) group by merchant_id",
+        wanted,
+    )
+    return (
+        {row[0]: Merchant(*row) for row in merchants},
+        {row[1]: Contract(*row) for row in contracts},
+        {row[0]: row[1] for row in versions},
+    )
+
+
+def put_contracts(tx: ledger.Tx, book_id: int, contracts: Sequence[Contract], now: datetime) -> None:
+    """Write contract versions; the book's lock is held exclusively."""
+    for c in contracts:
+        tx.execute(
+            f"insert into merchants.contract (book_id, clauses, in_force_at, {_CONTRACT})"
+            " values (%s, '{}', %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            [
+                book_id,
+                now,
+                c.id,
+                c.merchant_id,
+                c.version,
+                c.mode,
+                c.unit_value_minor,
+                c.credit_line_points,
+                c.purchase_fee_ppm,
+                c.redemption_fee_ppm,
+                c.hold_minutes,
+                c.points_life_days,
+                c.maturity_days,
+            ],
+        )
+
+
+def put_terms(tx: ledger.Tx, book_id: int, terms: Sequence[Terms], now: datetime) -> None:
+    """Write terms versions; the book's lock is held exclusively."""
+    for t in terms:
+        tx.execute(
+            f"insert into merchants.terms (book_id, in_force_at, {_TERMS}) values (%s, %s, %s, %s, %s, %s)",
+            [book_id, now, t.id, t.merchant_id, t.version, Jsonb(dict(t.rules))],
+        )
+
+
+# -- keys (role door). Their times are the world's, not a book's: a key opens a door, and a test clock may stand still.
+
+
+class KeyRow(NamedTuple):
+    """A key as the table has it, its hash left out."""
+
+    id: UUID
+    book_id: int
+    merchant_id: UUID
+    kind: str
+    label: str
+    last_four: str
+    scopes: list[str]
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+
+
+def add_key(
+    tx: ledger.Tx,
+    book_id: int,
+    merchant_id: UUID,
+    *,
+    kind: str,
+    label: str,
+    hash: bytes,
+    last_four: str,
+    scopes: Sequence[str],
+) -> KeyRow:
+    row = tx.execute(
+        "insert into merchants.api_key (id, book_id, merchant_id, kind, label, hash, last_four, scopes, created_at)"
+        f" values (%s, %s, %s, %s, %s, %s, %s, %s, now()) returning {_KEY}",
+        [ledger.ids.new(), book_id, merchant_id, kind, label, hash, last_four, list(scopes)],
+    ).fetchone()
+    assert row is not None
+    return KeyRow(*row)
+
+
+def key_by_hash(tx: ledger.Tx, hash: bytes) -> tuple[KeyRow, bytes] | None:
+    """The live key with this hash, and the hash as stored."""
+    row = tx.execute(
+        f"select {_KEY}, hash from merchants.api_key where hash = %s and revoked_at is null"
+        " and (expires_at is null or expires_at > clock_timestamp())",
+        [hash],
+    ).fetchone()
+    return None if row is None else (KeyRow(*row[:-1]), bytes(row[-1]))
+
+
+def lock_key(tx: ledger.Tx, book_id: int, merchant_id: UUID, key_id: UUID) -> KeyRow | None:
+    row = tx.execute(
+        f"select {_KEY} from merchants.api_key where book_id = %s and merchant_id = %s and id = %s for no key update",
+        [book_id, merchant_id, key_id],
+    ).fetchone()
+    return None if row is None else KeyRow(*row)
+
+
+def expire_key(tx: ledger.Tx, key_id: UUID, hours: int) -> None:
+    tx.execute(
+        "update merchants.api_key set expires_at = now() + make_interval(hours => %s) where id = %s", [hours, key_id]
+    )
+
+
+def revoke_key(tx: ledger.Tx, book_id: int, merchant_id: UUID, key_id: UUID) -> KeyRow | None:
+    row = tx.execute(
+        "update merchants.api_key set revoked_at = coalesce(revoked_at, clock_timestamp())"
+        f" where book_id = %s and merchant_id = %s and id = %s returning {_KEY}",
+        [book_id, merchant_id, key_id],
+    ).fetchone()
+    return None if row is None else KeyRow(*row)
+
+
+def keys_of(
+    tx: ledger.Tx, book_id: int, merchant_id: UUID, after: UUID | None = None, limit: int = LARGEST_PAGE
+) -> list[KeyRow]:
+    rows = tx.execute(
+        f"select {_KEY} from merchants.api_key where book_id = %s and merchant_id = %s"
+        " and (%s::uuid is null or id > %s) order by id limit %s",
+        [book_id, merchant_id, after, after, min(limit, LARGEST_PAGE)],
+    )
+    return [KeyRow(*row) for row in rows]

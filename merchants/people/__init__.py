@@ -1,0 +1,37 @@
+"""Members: who they are, the numbers and telephones they are found by, and what they sign in and spend with."""
+
+from merchants.people import numbers, one_time_codes, phones, spend_codes
+from merchants.people.members import Device, DeviceRow, Enrolled, Member
+from merchants.people.one_time_codes import OneTimeCode
+from merchants.people.store import (
+    devices_of,
+    enrol,
+    enrol_device,
+    find,
+    list_devices,
+    members_by,
+    revoke_device,
+    set_spend_lock,
+    use_steps,
+)
+
+__all__ = [
+    "Device",
+    "DeviceRow",
+    "Enrolled",
+    "Member",
+    "OneTimeCode",
+    "devices_of",
+    "enrol",
+    "enrol_device",
+    "find",
+    "list_devices",
+    "members_by",
+    "numbers",
+    "one_time_codes",
+    "phones",
+    "revoke_device",
+    "set_spend_lock",
+    "spend_codes",
+    "use_steps",
+]

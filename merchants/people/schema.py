@@ -1,0 +1,81 @@
+"""Tables of members and what they sign in and spend with. Personal data lives here and nowhere in the ledger."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB, UUID
+
+metadata = MetaData(schema="merchants")
+
+member = Table(
+    "member",
+    metadata,
+    Column("id", UUID(as_uuid=True), primary_key=True),
+    Column("book_id", Integer, nullable=False),
+    # eleven digits and a check digit; what cards and barcodes show
+    Column("number", Text, nullable=False),
+    # E.164; null once erased
+    Column("phone", Text),
+    Column("kind", Text, CheckConstraint("kind in ('natural', 'legal')", name="member_kind"), nullable=False),
+    Column("given_name", Text),
+    Column("family_name", Text),
+    Column("language", Text, nullable=False, server_default="fa"),
+    Column(
+        "state",
+        Text,
+        CheckConstraint("state in ('active', 'frozen', 'left')", name="member_state"),
+        nullable=False,
+    ),
+    Column("tier", Text),
+    Column("consents", JSONB, nullable=False),
+    Column("spend_locked", Boolean, nullable=False, server_default=text("false")),
+    Column("enrolled_by", UUID(as_uuid=True)),
+    Column("enrolled_at", DateTime(timezone=True), nullable=False),
+    UniqueConstraint("book_id", "number", name="member_number"),
+    UniqueConstraint("book_id", "phone", name="member_phone"),
+)
+
+device = Table(
+    "device",
+    metadata,
+    Column("id", UUID(as_uuid=True), primary_key=True),
+    Column("book_id", Integer, nullable=False),
+    Column("member_id", UUID(as_uuid=True), nullable=False),
+    Column("name", Text, nullable=False),
+    # the spend secret is derived from this nonce and the server's key: a copy of the database alone opens no wallet
+    Column("nonce", LargeBinary, nullable=False),
+    # the last 30-second step a code was accepted for; a code of that step or an earlier one never counts again
+    Column("last_step", BigInteger, nullable=False, server_default="0"),
+    Column("enrolled_at", DateTime(timezone=True), nullable=False),
+    Column("revoked_at", DateTime(timezone=True)),
+    Index("device_of_member", "member_id"),
+)
+
+one_time_code = Table(
+    "one_time_code",
+    metadata,
+    Column("id", UUID(as_uuid=True), primary_key=True),
+    Column("book_id", Integer, nullable=False),
+    Column("phone", Text, nullable=False),
+    Column("code_hash", LargeBinary, nullable=False),
+    # only ever set in a test book, where there is no telephone to read it from
+    Column("shown_code", Text),
+    Column("tries", SmallInteger, nullable=False, server_default="0"),
+    Column("asked_at", DateTime(timezone=True), nullable=False),
+    Column("expires_at", DateTime(timezone=True), nullable=False),
+    Column("used_at", DateTime(timezone=True)),
+    Index("one_time_code_phone", "book_id", "phone", "asked_at"),
+)

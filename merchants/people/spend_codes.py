@@ -1,0 +1,75 @@
+"""Spend codes: six digits that a member's device shows, and with which the member consents to a redemption. Pure.
+
+RFC 6238 (SHA-1, six digits, 30-second steps by the book's clock), so that a phone shows them without network.
+"""
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+import pyotp
+
+from merchants.people.digits import only
+
+STEP_SECONDS: Final = 30
+DIGITS: Final = 6
+NONCE_BYTES: Final = 16
+#: How many steps a device's clock may be ahead of or behind the book's.
+SKEW_STEPS: Final = 1
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_STEP: Final = timedelta(seconds=STEP_SECONDS)
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """The code is a true one of the device, of a step that was used already or lies before one that was."""
+
+    device_id: UUID
+    step: int
+
+
+def secret(spend_key: bytes, device_id: UUID, nonce: bytes) -> str:
+    """The device's secret in base32: the first 20 bytes of HMAC-SHA256(spend key, device id | nonce). Never stored."""
+    mac = hmac.new(spend_key, device_id.bytes + nonce, hashlib.sha256).digest()
+    return base64.b32encode(mac[:20]).decode()
+
+
+def step(at: datetime) -> int:
+    """The 30-second step that `at`, a time of the book's clock, lies in."""
+    return (at - _EPOCH) // _STEP
+
+
+def code(device_secret: str, of_step: int) -> str:
+    """The six digits that a device with this secret shows during a step."""
+    return pyotp.TOTP(device_secret, digits=DIGITS, interval=STEP_SECONDS).generate_otp(of_step)
+
+
+def matching_step(
+    text: str, secrets_by_device: Iterable[tuple[UUID, str, int]], at: datetime
+) -> tuple[UUID, int] | Used | None:
+    """Which device showed the code `text`, and in which step.
+
+    `secrets_by_device` holds (device id, secret, last step used). The step is the current one or one either side, and
+    after the last one used: `Used` when the code is right but its step is not, None when no device shows such a code.
+    Every device and step is compared, whatever matched before, so that the time taken tells nothing.
+    """
+    digits = only(text, DIGITS)
+    if digits is None:
+        return None
+    now = step(at)
+    fresh: tuple[UUID, int] | None = None
+    used: Used | None = None
+    for device_id, device_secret, last_step in secrets_by_device:
+        for candidate in range(now - SKEW_STEPS, now + SKEW_STEPS + 1):
+            if hmac.compare_digest(code(device_secret, candidate), digits):
+                if candidate <= last_step:
+                    used = Used(device_id, candidate)
+                elif fresh is None:
+                    fresh = (device_id, candidate)
+    return fresh or used

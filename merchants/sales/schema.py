@@ -1,0 +1,98 @@
+"""Tables of what was bought, redeemed and refunded: the descriptive side of the ledger's records."""
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    Index,
+    Integer,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB, UUID
+
+metadata = MetaData(schema="merchants")
+
+sale = Table(
+    "sale",
+    metadata,
+    Column("id", UUID(as_uuid=True), primary_key=True),
+    Column("book_id", Integer, nullable=False),
+    Column("merchant_id", UUID(as_uuid=True), nullable=False),
+    Column("branch_id", UUID(as_uuid=True), nullable=False),
+    Column("till_id", UUID(as_uuid=True)),
+    Column("member_id", UUID(as_uuid=True)),
+    Column("external_reference", Text, nullable=False),
+    # what the till says; the book's clock is in `at`
+    Column("occurred_at", DateTime(timezone=True)),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("total_minor", BigInteger, nullable=False),
+    # the part paid in money: what earns, and what the purchase fee is a share of
+    Column("money_minor", BigInteger, nullable=False),
+    Column("lines", JSONB, nullable=False),
+    Column("payments", JSONB, nullable=False),
+    Column("redemption_id", UUID(as_uuid=True)),
+    Column("points_earned", BigInteger, nullable=False),
+    Column("earn_refused", Text),
+    Column("contract_id", UUID(as_uuid=True), nullable=False),
+    Column("terms_id", UUID(as_uuid=True)),
+    Column("refunded_minor", BigInteger, nullable=False, server_default="0"),
+    Column("points_taken_back", BigInteger, nullable=False, server_default="0"),
+    Column("batch_id", BigInteger, nullable=False),
+    Column("n", SmallInteger, nullable=False),
+    UniqueConstraint("merchant_id", "external_reference", name="sale_reference"),
+    # a redemption pays for one sale
+    Index("sale_paid_by", "redemption_id", unique=True, postgresql_where=text("redemption_id is not null")),
+    Index("sale_of_member", "member_id", "at", postgresql_where=text("member_id is not null")),
+)
+
+redemption = Table(
+    "redemption",
+    metadata,
+    # the same id as the ledger's hold
+    Column("id", UUID(as_uuid=True), primary_key=True),
+    Column("book_id", Integer, nullable=False),
+    Column("merchant_id", UUID(as_uuid=True), nullable=False),
+    Column("branch_id", UUID(as_uuid=True), nullable=False),
+    Column("till_id", UUID(as_uuid=True)),
+    Column("member_id", UUID(as_uuid=True), nullable=False),
+    Column("external_reference", Text, nullable=False),
+    Column("occurred_at", DateTime(timezone=True)),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("points", BigInteger, nullable=False),
+    Column("value_minor", BigInteger, nullable=False),
+    # how the member consented: code, wallet, voucher
+    Column("consent", Text, nullable=False),
+    Column("contract_id", UUID(as_uuid=True), nullable=False),
+    Column("refunded_points", BigInteger, nullable=False, server_default="0"),
+    Column("batch_id", BigInteger, nullable=False),
+    Column("n", SmallInteger, nullable=False),
+    UniqueConstraint("merchant_id", "external_reference", name="redemption_reference"),
+    Index("redemption_of_member", "member_id", "at"),
+)
+
+refund = Table(
+    "refund",
+    metadata,
+    Column("id", UUID(as_uuid=True), primary_key=True),
+    Column("book_id", Integer, nullable=False),
+    Column("merchant_id", UUID(as_uuid=True), nullable=False),
+    Column("sale_id", UUID(as_uuid=True)),
+    Column("redemption_id", UUID(as_uuid=True)),
+    Column("external_reference", Text, nullable=False),
+    Column("occurred_at", DateTime(timezone=True)),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("amount_minor", BigInteger, nullable=False),
+    Column("points", BigInteger, nullable=False),
+    Column("owed_points", BigInteger, nullable=False, server_default="0"),
+    Column("lines", JSONB, nullable=False),
+    Column("batch_id", BigInteger, nullable=False),
+    Column("n", SmallInteger, nullable=False),
+    UniqueConstraint("merchant_id", "external_reference", name="refund_reference"),
+    Index("refund_of_sale", "sale_id", postgresql_where=text("sale_id is not null")),
+    Index("refund_of_redemption", "redemption_id", postgresql_where=text("redemption_id is not null")),
+)

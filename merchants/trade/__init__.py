@@ -1,0 +1,34 @@
+"""Sales and redemptions: what a till may do, decided on the ledger's batches."""
+
+from merchants.trade.commands import (
+    Capture,
+    Line,
+    MemberRef,
+    Payment,
+    Quote,
+    Redemption,
+    RedemptionDone,
+    Sale,
+    SaleDone,
+    SliceDone,
+    Void,
+)
+from merchants.trade.handler import handlers
+from merchants.trade.quoting import quote, spendable_at
+
+__all__ = [
+    "Capture",
+    "Line",
+    "MemberRef",
+    "Payment",
+    "Quote",
+    "Redemption",
+    "RedemptionDone",
+    "Sale",
+    "SaleDone",
+    "SliceDone",
+    "Void",
+    "handlers",
+    "quote",
+    "spendable_at",
+]

@@ -1,0 +1,94 @@
+"""From the stream of records to obligations, windows, positions and payments."""
+
+from collections.abc import Mapping
+
+import ledger
+from settlement import funding, schedule, statements, windows
+from settlement import handlers as _handlers
+from settlement.consumer import drain
+from settlement.funding import Purchase, PurchaseDone, Topup, TopupDone
+from settlement.handlers import NotYet, Pay, PaymentDone, PaymentsDone, Settle, Settled
+from settlement.live import Live, live
+from settlement.netting import Bilateral, Position, saving_ppm
+from settlement.obligations import Item
+from settlement.rebuild import rebuild, snapshot
+from settlement.statements import Counterparty, Statement
+from settlement.steps import SelfApproval, Step, Window, WindowStepped, window_id
+from settlement.store import (
+    ItemRow,
+    Payment,
+    PositionRow,
+    Summary,
+    all_items,
+    bilateral,
+    items,
+    newest_window,
+    payments,
+    place_of_position,
+    position_of,
+    positions,
+    positions_of,
+    summary,
+    window,
+    window_by_id,
+)
+from settlement.store import windows as list_windows
+from settlement.windows import CLOCK, Asker
+
+
+def handlers() -> Mapping[str, ledger.Handler]:
+    """The kinds of request settlement decides, for the committer."""
+    return {**_handlers.HANDLERS, **funding.HANDLERS}
+
+
+__all__ = [
+    "CLOCK",
+    "Asker",
+    "Bilateral",
+    "Counterparty",
+    "Item",
+    "ItemRow",
+    "Live",
+    "NotYet",
+    "Pay",
+    "Payment",
+    "PaymentDone",
+    "PaymentsDone",
+    "Position",
+    "PositionRow",
+    "Purchase",
+    "PurchaseDone",
+    "SelfApproval",
+    "Settle",
+    "Settled",
+    "Statement",
+    "Step",
+    "Summary",
+    "Topup",
+    "TopupDone",
+    "Window",
+    "WindowStepped",
+    "all_items",
+    "bilateral",
+    "drain",
+    "handlers",
+    "items",
+    "list_windows",
+    "live",
+    "newest_window",
+    "payments",
+    "place_of_position",
+    "position_of",
+    "positions",
+    "positions_of",
+    "rebuild",
+    "saving_ppm",
+    "schedule",
+    "snapshot",
+    "statements",
+    "summary",
+    "window",
+    "window_by_id",
+    "window_id",
+    "windows",
+]

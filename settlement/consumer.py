@@ -1,0 +1,189 @@
+"""Reads the stream in sequence and writes what follows from it, the offset in the same transaction as the effect.
+
+Killed at any moment it goes on where the last commit left it; two at once take turns; an event has its effect once.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+from uuid import UUID
+
+import ledger
+from ledger import Book, Database, Tx
+from ledger.stream import Event
+from settlement import netting, obligations, steps, store
+
+#: Events a transaction takes: enough to make its cost small, few enough to hold them in memory.
+CHUNK: Final = 2_000
+
+
+def drain(db: Database, book_id: int, up_to: int | None = None, *, chunk: int = CHUNK) -> int:
+    """Consume every event there is, those after `up_to` left out; how many had their effect now."""
+    total = 0
+    while True:
+        with db.tx("settlement") as tx:
+            book = ledger.read_book(tx, book_id)
+            done = consume(tx, book, chunk, up_to)
+        total += done
+        if done < chunk:
+            return total
+
+
+def consume(tx: Tx, book: Book, limit: int, up_to: int | None = None) -> int:
+    """Give at most `limit` events their effect in this transaction; how many."""
+    following = store.lock_offset(tx, book)
+    if up_to is not None:
+        limit = min(limit, up_to + 1 - following)
+    events = ledger.stream.read(tx, book.id, following, limit) if limit > 0 else []
+    if events:
+        assert events[0].sequence == following, "the stream has a gap"
+        assert events[-1].sequence == following + len(events) - 1, "the stream has a gap"
+        _apply(tx, book, events)
+        store.set_offset(tx, book.id, events[-1].sequence + 1)
+    return len(events)
+
+
+def rebuild(db: Database, book_id: int, *, chunk: int = CHUNK) -> int:
+    """Derive every row again from the first sequence up to where the consumer stood, in one transaction.
+
+    Readers see the rows of before until it commits; afterwards the same bytes. Nothing is posted.
+    """
+    with db.tx("settlement") as tx:
+        book = ledger.read_book(tx, book_id)
+        stood = store.lock_offset(tx, book)
+        store.forget(tx, book)
+        total = 0
+        while done := consume(tx, book, chunk, stood - 1):
+            total += done
+        return total
+
+
+def _apply(tx: Tx, book: Book, events: list[Event]) -> None:
+    """Items are gathered and written together; whatever moves a window has them written first."""
+    last = store.newest_window(tx, book.id)
+    if last is None:
+        store.open_window(tx, book, 1, events[0].at, events[0].sequence)
+    number = last.number if last else 1
+    gathered: list[obligations.Item] = []
+    for event in events:
+        gathered += obligations.items(event)
+        effect = _EFFECTS.get(event.kind)
+        if effect is None:
+            continue
+        store.add_items(tx, book, number, gathered)
+        gathered = []
+        effect(tx, book, event)
+        if event.kind == "window_closed":
+            number += 1
+    store.add_items(tx, book, number, gathered)
+
+
+def _contract(tx: Tx, book: Book, event: Event) -> None:
+    assert event.merchant_id is not None
+    store.add_contract(tx, book.id, UUID(event.payload["contract"]), event.merchant_id, event.sequence, event.payload)
+
+
+def _closed(tx: Tx, book: Book, event: Event) -> None:
+    """Everything before the close record is consumed: the window is complete, and netted at once."""
+    number = int(event.payload["window"])
+    store.close_window(tx, book.id, number, event.sequence, event.at, event.hash)
+    _net(tx, book, number)
+    _step(tx, book, event, "advised")
+    store.open_window(tx, book, number + 1, event.at, event.sequence + 1)
+
+
+def _aborted(tx: Tx, book: Book, event: Event) -> None:
+    _net(tx, book, int(event.payload["window"]))
+    _step(tx, book, event, "advised")
+
+
+def _net(tx: Tx, book: Book, number: int) -> None:
+    netted = netting.net(
+        store.flows(tx, book.id, number),
+        store.charges(tx, book.id, number),
+        store.carries(tx, book.id, number),
+        book.operator_id,
+    )
+    window = store.window(tx, book.id, number)
+    assert window is not None, number
+    digest = netting.positions_hash(book.public_id, number, netted.positions)
+    store.write_netted(tx, book, window, netted, digest)
+
+
+def _stepped(state: str) -> Callable[[Tx, Book, Event], None]:
+    return lambda tx, book, event: _step(tx, book, event, state)
+
+
+def _posted(tx: Tx, book: Book, event: Event) -> None:
+    """The settlement record says what it paid by itself: from prefunds, and what own lots lacked."""
+    number = int(event.payload["window"])
+    paid = [(p, "pay_in", "prefund") for p in event.payload["from_prefund"]]
+    paid += [(p, "pay_out", "backing") for p in event.payload["to_backing"]]
+    store.add_payments(
+        tx,
+        book.id,
+        [
+            _payment(book, event, ordinal, UUID(p["merchant"]), direction, int(p["amount_minor"]), source)
+            for ordinal, (p, direction, source) in enumerate(paid)
+        ],
+    )
+    _step(tx, book, event, "paying")
+    _settled(tx, book, event, number)
+
+
+def _paid(tx: Tx, book: Book, event: Event) -> None:
+    payload = event.payload
+    assert event.merchant_id is not None
+    store.add_payments(
+        tx,
+        book.id,
+        [
+            _payment(
+                book, event, 0, event.merchant_id, payload["direction"], int(payload["amount_minor"]), payload["source"]
+            )
+        ],
+    )
+    _settled(tx, book, event, int(payload["window"]))
+
+
+def _payment(
+    book: Book, event: Event, ordinal: int, party: UUID, direction: str, amount_minor: int, source: str
+) -> store.Payment:
+    id = ledger.ids.derived(book.public_id, event.sequence, "payment", ordinal)
+    number = int(event.payload["window"])
+    return store.Payment(id, number, party, event.sequence, direction, amount_minor, source, event.at)
+
+
+def _settled(tx: Tx, book: Book, event: Event, number: int) -> None:
+    """A window is settled when nothing of any position is open."""
+    if not any(row.open_minor for row in store.positions(tx, book, number)):
+        store.step_window(tx, book.id, number, "settled", [_told(event, "settled")], revised=False)
+
+
+def _step(tx: Tx, book: Book, event: Event, state: str) -> None:
+    told = [_told(event, name) for name in steps.NAMES[event.kind]]
+    store.step_window(tx, book.id, int(event.payload["window"]), state, told, revised=True)
+
+
+def _told(event: Event, name: str) -> dict[str, Any]:
+    step = {
+        "step": name,
+        "at": event.at,
+        "by": event.payload.get("operator"),
+        "actor": event.actor,
+        "record": event.id,
+        "sequence": event.sequence,
+    }
+    return step | ({"reason": event.payload["reason"]} if event.payload.get("reason") else {})
+
+
+#: What an event does besides the items that follow from it.
+_EFFECTS: Final[dict[str, Callable[[Tx, Book, Event], None]]] = {
+    "contract": _contract,
+    "window_closed": _closed,
+    "window_submitted": _stepped("submitted"),
+    "window_approved": _stepped("funding"),
+    "window_returned": _stepped("advised"),
+    "window_aborted": _aborted,
+    "settlement": _posted,
+    "payment": _paid,
+}

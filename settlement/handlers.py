@@ -1,0 +1,282 @@
+"""The handlers of a window's steps, its settlement and its payments. All exclusive: they are few, and each decides on
+what the stream has told so far, which must be everything.
+
+Each step's record names the window and the revision it makes; two deciders on one state clash on that.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, ClassVar, Final
+from uuid import UUID
+
+import ledger
+from ledger import Accepted, AccountName, Book, Decision, Needs, Request, Tx, Working
+from ledger.errors import LimitExceeded, NotFound, StateConflict
+from settlement import clearing, steps, store
+from settlement.netting import Flow, Position
+from settlement.steps import Step, Window
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """Post a window that was approved. A closed window's items never change, so they were added up before the lock."""
+
+    number: int
+    flows: Sequence[Flow]
+    parties: Sequence[Position]
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    window_id: UUID
+    number: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class NotYet(ledger.Refusal):
+    """A settlement asked for too early; the same request is good later, so the answer is not kept."""
+
+    code: ClassVar[str] = "state_conflict"
+    stored: ClassVar[bool] = False
+    why: str
+
+    @property
+    def detail(self) -> str:
+        return self.why
+
+
+@dataclass(frozen=True, slots=True)
+class Pay:
+    """An operator says that money came in from, or went out to, a merchant; without a merchant, all that is open."""
+
+    number: int
+    operator_id: UUID
+    merchant_id: UUID | None = None
+    # None: the whole open balance
+    amount_minor: int | None = None
+    reference: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentDone:
+    record_id: UUID
+    merchant_id: UUID
+    # pay_in: the merchant paid; pay_out: it was paid
+    direction: str
+    amount_minor: int
+    # what is left of the position: negative to pay in, positive to be paid out
+    open_minor: int
+    released_points: int
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentsDone:
+    """In the order they were booked: pay-ins before pay-outs. None: nothing was open."""
+
+    window_id: UUID
+    number: int
+    at: datetime
+    payments: tuple[PaymentDone, ...]
+
+
+class WindowSteps:
+    """close, submit, approve, return, abort."""
+
+    exclusive = True
+
+    def prepare(self, tx: Tx, book: Book, requests: Sequence[Request]) -> "StepRound":
+        (request,) = requests
+        return StepRound(store.current(tx, book, request.body.number))
+
+
+@dataclass(slots=True)
+class StepRound:
+    window: Window | None
+    needs: Needs = field(default_factory=Needs)
+
+    def decide(self, request: Request, working: Working) -> Decision:
+        step: Step = request.body
+        window = self.window
+        if window is None:
+            return NotFound("window")
+        if (verdict := steps.verdict(window, request.kind, step, working.now)) is not None:
+            return verdict
+        move = steps.MOVES[request.kind]
+        payload: dict[str, Any] = {"window": window.number, "operator": step.operator_id}
+        if step.reason is not None:
+            payload["reason"] = step.reason
+        if window.positions_hash is not None:
+            payload["positions_hash"] = window.positions_hash.hex()
+        working.record(
+            move.record,
+            request.actor,
+            payload=payload,
+            subject=window.id,
+            revises=(window.id, window.revision + 1),
+        )
+        digest = window.positions_hash.hex() if window.positions_hash else None
+        return Accepted(
+            steps.WindowStepped(window.id, window.number, move.target, window.revision + 1, working.now, digest)
+        )
+
+    def write(self, tx: Tx, working: Working) -> None:
+        """Nothing: the stream is what tells settlement's tables."""
+
+
+class Settlement:
+    """One record posts a window's points and money when funding starts, after the last possible abort."""
+
+    exclusive = True
+
+    def prepare(self, tx: Tx, book: Book, requests: Sequence[Request]) -> "SettleRound":
+        (request,) = requests
+        asked: Settle = request.body
+        window = store.current(tx, book, asked.number)
+        before = store.current(tx, book, asked.number - 1) if asked.number > 1 else None
+        needs = Needs(accounts=clearing.accounts(asked.number, asked.flows, asked.parties, book.operator_id))
+        return SettleRound(window, before, needs)
+
+
+@dataclass(slots=True)
+class SettleRound:
+    window: Window | None
+    before: Window | None
+    needs: Needs
+
+    def decide(self, request: Request, working: Working) -> Decision:
+        asked: Settle = request.body
+        window = self.window
+        if window is None:
+            return NotFound("window")
+        if window.state in ("paying", "settled"):
+            return Accepted(Settled(window.id, window.number, working.now))
+        if window.state != "funding":
+            return NotYet(f"the window is {window.state}")
+        if self.before is not None and self.before.state not in ("paying", "settled"):
+            # the carry of a fee goes from window to window
+            return NotYet(f"window {self.before.number} is posted first, and it is {self.before.state}")
+        assert window.positions_hash is not None
+        draft = working.record(
+            "settlement",
+            request.actor,
+            payload={"window": window.number, "positions_hash": window.positions_hash.hex()},
+            subject=window.id,
+            revises=(window.id, window.revision + 1),
+        )
+        cleared = clearing.clear(working, draft, window.number, asked.flows, asked.parties, working.book.operator_id)
+        draft.payload |= cleared.payload
+        return Accepted(Settled(window.id, window.number, working.now))
+
+    def write(self, tx: Tx, working: Working) -> None:
+        """Nothing: the stream is what tells settlement's tables."""
+
+
+class Payments:
+    """Money in before money out, and points out of `due` as their issuer pays."""
+
+    exclusive = True
+
+    def prepare(self, tx: Tx, book: Book, requests: Sequence[Request]) -> "PayRound":
+        (request,) = requests
+        window = store.current(tx, book, request.body.number)
+        if window is None or window.state not in ("paying", "settled"):
+            return PayRound(window, [])
+        merchants = [
+            row.position.party_id
+            for row in store.positions(tx, book, window.number)
+            if row.position.party_id != book.operator_id
+        ]
+        needs = Needs(accounts={clearing.BANK} | {clearing.position(m, window.number) for m in merchants})
+        for merchant in store.with_due(tx, book.id, window.number):
+            needs.accounts |= {clearing.due(merchant, window.number), AccountName("credit", merchant)}
+        return PayRound(window, merchants, needs)
+
+
+@dataclass(slots=True)
+class PayRound:
+    window: Window | None
+    merchants: list[UUID]
+    needs: Needs = field(default_factory=Needs)
+
+    def decide(self, request: Request, working: Working) -> Decision:
+        pay: Pay = request.body
+        window = self.window
+        if window is None:
+            return NotFound("window")
+        if window.state not in ("paying", "settled"):
+            return StateConflict("window", window.state)
+        number = window.number
+        balances = {m: working.accounts[clearing.position(m, number)].balance for m in self.merchants}
+        refusal, amounts = plan(pay, balances)
+        if refusal is not None:
+            return refusal
+        done = tuple(self._book(working, request, merchant, amount) for merchant, amount in amounts)
+        return Accepted(PaymentsDone(window.id, number, working.now, done))
+
+    def _book(self, working: Working, request: Request, merchant: UUID, amount: int) -> PaymentDone:
+        """A positive amount comes in, a negative one goes out."""
+        assert self.window is not None
+        pay: Pay = request.body
+        number = self.window.number
+        direction = "pay_in" if amount > 0 else "pay_out"
+        draft = working.record(
+            "payment",
+            request.actor,
+            payload={
+                "window": number,
+                "direction": direction,
+                "amount_minor": abs(amount),
+                "source": "bank",
+                "reference": pay.reference,
+                "operator": pay.operator_id,
+            },
+            merchant=merchant,
+            subject=self.window.id,
+        )
+        account = clearing.position(merchant, number)
+        released = 0
+        if amount > 0:
+            released = clearing.release(working, draft, number, merchant, amount)
+            working.move(draft, clearing.BANK, account, amount)
+        else:
+            working.move(draft, account, clearing.BANK, -amount)
+        draft.payload["released_points"] = released
+        left = working.accounts[account].balance
+        return PaymentDone(draft.id, merchant, direction, abs(amount), left, released)
+
+    def write(self, tx: Tx, working: Working) -> None:
+        """Nothing: the stream is what tells settlement's tables."""
+
+
+def plan(pay: Pay, balances: dict[UUID, int]) -> tuple[ledger.Refusal | None, list[tuple[UUID, int]]]:
+    """What to book, in order: who pays in (positive), who is paid out (negative). Pure.
+
+    Nobody is paid out while anybody still has to pay in.
+    """
+    if pay.merchant_id is None:
+        assert pay.amount_minor is None, "an amount belongs to one merchant"
+        debtors = [(m, -open) for m, open in sorted(balances.items()) if open < 0]
+        creditors = [(m, -open) for m, open in sorted(balances.items()) if open > 0]
+        return None, debtors + creditors
+    merchant = pay.merchant_id
+    if merchant not in balances:
+        return NotFound("position"), []
+    open = balances[merchant]
+    if open == 0:
+        return StateConflict("position", "paid"), []
+    amount = abs(open) if pay.amount_minor is None else pay.amount_minor
+    assert amount > 0, amount
+    if amount > abs(open):
+        return LimitExceeded("position", abs(open), amount), []
+    if open > 0 and any(balance < 0 for balance in balances.values()):
+        return StateConflict("window", "waiting for pay-ins"), []
+    return None, [(merchant, amount if open < 0 else -amount)]
+
+
+HANDLERS: Final[dict[str, ledger.Handler]] = {
+    **dict.fromkeys(steps.MOVES, WindowSteps()),
+    "settlement": Settlement(),
+    "payment": Payments(),
+}

@@ -1,0 +1,112 @@
+"""What a record makes somebody owe. Pure: an event and the contract facts it carries give items, always the same ones."""
+
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from ledger.stream import Event
+from settlement import fees
+
+
+class Item(NamedTuple):
+    """One redemption slice or one fee, as its window will settle it. Points and amounts are negative for a refund."""
+
+    sequence: int
+    ordinal: int
+    kind: str
+    reason: str
+    at: datetime
+    issuer_id: UUID | None
+    acceptor_id: UUID | None
+    subject_id: UUID | None
+    lot_id: UUID | None
+    funding: str | None
+    unit_value_minor: int | None
+    points: int
+    # what the issuer owes the acceptor
+    value_minor: int
+    fee_payer_id: UUID | None
+    fee_base_minor: int
+    fee_ppm: int
+    fee_millionths: int
+    contract_id: UUID | None
+
+
+def items(event: Event) -> list[Item]:
+    """The items of one record; none for a record that makes nobody owe anything."""
+    if event.kind == "capture":
+        return _redemption(event)
+    if event.kind == "sale":
+        return _purchase(event)
+    return []
+
+
+def _redemption(event: Event) -> list[Item]:
+    """One item per slice: the lot's issuer owes the acceptor the lot's value, the acceptor owes the operator its fee.
+
+    The acceptor's own lots and closed-loop lots are worth nothing between two parties: their points still settle.
+    """
+    acceptor = event.merchant_id
+    assert acceptor is not None, event.id
+    ppm = int(event.payload["redemption_fee_ppm"])
+    made = []
+    for ordinal, part in enumerate(event.payload["slices"]):
+        issuer = UUID(part["issuer"])
+        unit_value, points = int(part["unit_value_minor"]), int(part["points"])
+        owed = 0 if issuer == acceptor or part["funding"] == "closed_loop" else points * unit_value
+        made.append(
+            Item(
+                sequence=event.sequence,
+                ordinal=ordinal,
+                kind="slice",
+                reason="redemption",
+                at=event.at,
+                issuer_id=issuer,
+                acceptor_id=acceptor,
+                subject_id=event.subject_id,
+                lot_id=UUID(part["lot"]),
+                funding=part["funding"],
+                unit_value_minor=unit_value,
+                points=points,
+                value_minor=owed,
+                fee_payer_id=acceptor if owed else None,
+                fee_base_minor=owed,
+                fee_ppm=ppm if owed else 0,
+                fee_millionths=fees.charge(owed, ppm),
+                contract_id=_contract(event.payload),
+            )
+        )
+    return made
+
+
+def _purchase(event: Event) -> list[Item]:
+    """The sale's shop owes the operator a share of the money part of a member's purchase."""
+    base, ppm = int(event.payload["money_minor"]), int(event.payload["purchase_fee_ppm"])
+    if event.member_id is None or base * ppm == 0:
+        return []
+    return [
+        Item(
+            sequence=event.sequence,
+            ordinal=0,
+            kind="purchase_fee",
+            reason="purchase",
+            at=event.at,
+            issuer_id=None,
+            acceptor_id=None,
+            subject_id=event.subject_id,
+            lot_id=None,
+            funding=None,
+            unit_value_minor=None,
+            points=0,
+            value_minor=0,
+            fee_payer_id=event.merchant_id,
+            fee_base_minor=base,
+            fee_ppm=ppm,
+            fee_millionths=fees.charge(base, ppm),
+            contract_id=_contract(event.payload),
+        )
+    ]
+
+
+def _contract(payload: dict[str, Any]) -> UUID | None:
+    return UUID(payload["contract"]) if payload.get("contract") else None

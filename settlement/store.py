@@ -1,0 +1,496 @@
+"""Settlement's SQL: the derived tables, and the few reads of the ledger that settling rests on."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import ledger
+from ledger import Book, Tx
+from settlement import fees
+from settlement.netting import Bilateral, Charge, Flow, Netted, Position
+from settlement.obligations import Item
+from settlement.steps import Window, window_id
+
+# -- the consumer's offset
+
+
+def lock_offset(tx: Tx, book: Book) -> int:
+    """The sequence to consume next, locked until the transaction ends: of two consumers one waits."""
+    asked = "select next_sequence from settlement.consumer where book_id = %s for update"
+    row = tx.execute(asked, [book.id]).fetchone()
+    if row is None:
+        tx.execute(
+            "insert into settlement.consumer (book_id, next_sequence) values (%s, %s) on conflict do nothing",
+            [book.id, ledger.stream.start(tx, book.id)],
+        )
+        row = tx.execute(asked, [book.id]).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def set_offset(tx: Tx, book_id: int, next_sequence: int) -> None:
+    tx.execute("update settlement.consumer set next_sequence = %s where book_id = %s", [next_sequence, book_id])
+
+
+def offset(tx: Tx, book_id: int) -> int | None:
+    """The sequence to consume next; None before the first event."""
+    row = tx.execute("select next_sequence from settlement.consumer where book_id = %s", [book_id]).fetchone()
+    return row[0] if row else None
+
+
+# -- windows
+
+_WINDOW = (
+    "id, book_id, number, state, revision, opened_at, first_sequence, last_sequence, closed_at, ledger_hash,"
+    " positions_hash, steps, totals"
+)
+
+
+def newest_window(tx: Tx, book_id: int) -> Window | None:
+    """The open window, once the stream has begun."""
+    row = tx.execute(
+        f"select {_WINDOW} from settlement.window where book_id = %s order by number desc limit 1", [book_id]
+    ).fetchone()
+    return Window(*row) if row else None
+
+
+def window(tx: Tx, book_id: int, number: int) -> Window | None:
+    row = tx.execute(
+        f"select {_WINDOW} from settlement.window where book_id = %s and number = %s", [book_id, number]
+    ).fetchone()
+    return Window(*row) if row else None
+
+
+def window_by_id(tx: Tx, book_id: int, id: UUID) -> Window | None:
+    row = tx.execute(
+        f"select {_WINDOW} from settlement.window where book_id = %s and id = %s", [book_id, id]
+    ).fetchone()
+    return Window(*row) if row else None
+
+
+def windows(
+    tx: Tx, book_id: int, *, before: int | None = None, state: str | None = None, limit: int = 100
+) -> list[Window]:
+    """Windows newest first, those numbered below `before`."""
+    rows = tx.execute(
+        f"select {_WINDOW} from settlement.window where book_id = %s and (%s::int is null or number < %s)"
+        " and (%s::text is null or state = %s) order by number desc limit %s",
+        [book_id, before, before, state, state, limit],
+    )
+    return [Window(*row) for row in rows]
+
+
+def revision(tx: Tx, book_id: int, window: UUID) -> int:
+    """The last step of a window that the ledger holds, derived rows or not."""
+    row = tx.execute(
+        "select coalesce(max(revision), 0) from ledger.revision where book_id = %s and subject_id = %s",
+        [book_id, window],
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def current(tx: Tx, book: Book, number: int) -> Window | None:
+    """A window to decide on. Raises Stale when the ledger holds a step that the derived row does not show yet.
+
+    Before the book's first event window 1 is open though no row says so.
+    """
+    found = window(tx, book.id, number)
+    if found is None:
+        last = newest_window(tx, book.id)
+        if last is not None and last.number < number:
+            _demand(revision(tx, book.id, last.id) == last.revision)
+            return None
+        if number != 1:
+            return None
+        _demand(revision(tx, book.id, window_id(book.public_id, 1)) == 0)
+        here = ledger.stream.start(tx, book.id)
+        return Window(
+            window_id(book.public_id, 1), book.id, 1, "open", 0, book.now, here, None, None, None, None, [], None
+        )
+    _demand(revision(tx, book.id, found.id) == found.revision)
+    return found
+
+
+def _demand(fresh: bool) -> None:
+    if not fresh:
+        raise ledger.errors.Stale("the stream has steps of this window that are not derived yet")
+
+
+def open_window(tx: Tx, book: Book, number: int, at: datetime, first_sequence: int) -> None:
+    tx.execute(
+        "insert into settlement.window (id, book_id, number, state, revision, opened_at, first_sequence, steps)"
+        " values (%s, %s, %s, 'open', 0, %s, %s, '[]')",
+        [window_id(book.public_id, number), book.id, number, at, first_sequence],
+    )
+
+
+def close_window(tx: Tx, book_id: int, number: int, last_sequence: int, at: datetime, ledger_hash: bytes) -> None:
+    tx.execute(
+        "update settlement.window set last_sequence = %s, closed_at = %s, ledger_hash = %s"
+        " where book_id = %s and number = %s",
+        [last_sequence, at, ledger_hash, book_id, number],
+    )
+
+
+def step_window(
+    tx: Tx, book_id: int, number: int, state: str, steps: Sequence[Mapping[str, Any]], *, revised: bool
+) -> None:
+    tx.execute(
+        "update settlement.window set state = %s, revision = revision + %s, steps = steps || %s::jsonb"
+        " where book_id = %s and number = %s",
+        [state, int(revised), ledger.canonical(steps).decode(), book_id, number],
+    )
+
+
+# -- contracts and items
+
+
+def add_contract(tx: Tx, book_id: int, id: UUID, merchant: UUID, sequence: int, facts: Mapping[str, Any]) -> None:
+    tx.execute(
+        "insert into settlement.contract (id, book_id, merchant_id, sequence, facts) values (%s, %s, %s, %s, %s::jsonb)",
+        [id, book_id, merchant, sequence, ledger.canonical(facts).decode()],
+    )
+
+
+_ITEM = (
+    "sequence, ordinal, kind, reason, at, issuer_id, acceptor_id, subject_id, lot_id, funding, unit_value_minor, points,"
+    " value_minor, fee_payer_id, fee_base_minor, fee_ppm, fee_millionths, contract_id"
+)
+
+
+def add_items(tx: Tx, book: Book, number: int, items: Sequence[Item]) -> None:
+    if not items:
+        return
+    ids = [ledger.ids.derived(book.public_id, item.sequence, "item", item.ordinal) for item in items]
+    columns = [list(column) for column in zip(*items, strict=True)]
+    tx.execute(
+        f"insert into settlement.item (book_id, window_number, id, {_ITEM})"
+        " select %s, %s, * from unnest(%s::uuid[], %s::bigint[], %s::int[], %s::text[], %s::text[], %s::timestamptz[],"
+        " %s::uuid[], %s::uuid[], %s::uuid[], %s::uuid[], %s::text[], %s::bigint[], %s::bigint[], %s::bigint[],"
+        " %s::uuid[], %s::bigint[], %s::int[], %s::bigint[], %s::uuid[])",
+        [book.id, number, ids, *columns],
+    )
+
+
+def flows(tx: Tx, book_id: int, number: int, *, merchant: UUID | None = None) -> list[Flow]:
+    """A window's slices added up by issuer, acceptor, funding and unit value; with `merchant`, those it takes part in."""
+    rows = tx.execute(
+        "select issuer_id, acceptor_id, funding, unit_value_minor, sum(points), sum(value_minor), count(*)"
+        " from settlement.item where book_id = %s and window_number = %s and lot_id is not null"
+        " and (%s::uuid is null or issuer_id = %s or acceptor_id = %s)"
+        " group by 1, 2, 3, 4 order by 1, 2, 3, 4",
+        [book_id, number, merchant, merchant, merchant],
+    )
+    return [
+        Flow(i, r, funding, unit, int(points), int(value), count) for i, r, funding, unit, points, value, count in rows
+    ]
+
+
+def charges(tx: Tx, book_id: int, number: int, *, merchant: UUID | None = None) -> dict[UUID, Charge]:
+    """A window's fees by who pays them; the count is of items that are a fee and no slice of the payer's."""
+    rows = tx.execute(
+        "select fee_payer_id, sum(fee_millionths), count(*) filter"
+        " (where fee_payer_id is distinct from issuer_id and fee_payer_id is distinct from acceptor_id)"
+        " from settlement.item where book_id = %s and window_number = %s and fee_payer_id is not null"
+        " and (%s::uuid is null or fee_payer_id = %s) group by 1",
+        [book_id, number, merchant, merchant],
+    )
+    return {row[0]: Charge(int(row[1]), row[2]) for row in rows}
+
+
+def carries(tx: Tx, book_id: int, number: int) -> dict[UUID, int]:
+    """What the window before left over of each merchant's fee, in millionths."""
+    rows = tx.execute(
+        "select party_id, carry_out_millionths from settlement.position"
+        " where book_id = %s and window_number = %s and carry_out_millionths <> 0",
+        [book_id, number - 1],
+    )
+    return dict(rows.fetchall())
+
+
+class ItemRow(NamedTuple):
+    """An item as a party to it may see it: the fee of another party is not shown."""
+
+    id: UUID
+    item: Item
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Where a page that ended with this item goes on."""
+        return (self.item.sequence, self.item.ordinal)
+
+
+def items(
+    tx: Tx, book_id: int, number: int, merchant: UUID, *, after: tuple[int, int] | None = None, limit: int = 100
+) -> list[ItemRow]:
+    """A merchant's items of a window in sequence, those after a place (sequence, ordinal)."""
+    sequence, ordinal = after or (-1, -1)
+    rows = tx.execute(
+        f"select id, {_ITEM} from settlement.item where book_id = %s and window_number = %s"
+        " and (sequence, ordinal) > (%s, %s) and (issuer_id = %s or acceptor_id = %s or fee_payer_id = %s)"
+        " order by sequence, ordinal limit %s",
+        [book_id, number, sequence, ordinal, merchant, merchant, merchant, limit],
+    )
+    return [ItemRow(row[0], _as_seen(Item(*row[1:]), merchant)) for row in rows]
+
+
+def _as_seen(item: Item, merchant: UUID) -> Item:
+    if item.fee_payer_id in (None, merchant):
+        return item
+    return item._replace(fee_payer_id=None, fee_base_minor=0, fee_ppm=0, fee_millionths=0, contract_id=None)
+
+
+def all_items(tx: Tx, book_id: int, number: int, merchant: UUID, *, page: int = 1000) -> Iterator[ItemRow]:
+    """Every item of a merchant's statement, however many, a page in memory at a time."""
+    after: tuple[int, int] | None = None
+    while rows := items(tx, book_id, number, merchant, after=after, limit=page):
+        yield from rows
+        if len(rows) < page:
+            return
+        after = rows[-1].place
+
+
+# -- what netting made
+
+_POSITION = (
+    "party_id, position_minor, backing_minor, account_minor, receivable_minor, payable_minor, fee_millionths,"
+    " carry_in_millionths, fee_minor, carry_out_millionths, items"
+)
+
+
+def _position(row: Sequence[Any]) -> Position:
+    party, position, backing, account, receivable, payable, *fee, count = row
+    return Position(party, position, backing, account, receivable, payable, fees.Fee(*fee), count)
+
+
+def write_netted(tx: Tx, book: Book, window: Window, netted: Netted, digest: bytes) -> None:
+    """Put a window's positions, matrix and totals in the place of those it had."""
+    assert window.last_sequence is not None
+    for table in ("position", "bilateral"):
+        tx.execute(
+            f"delete from settlement.{table} where book_id = %s and window_number = %s",
+            [book.id, window.number],
+        )
+    found = netted.positions
+    tx.execute(
+        f"insert into settlement.position (book_id, window_number, id, {_POSITION})"
+        " select %s, %s, * from unnest(%s::uuid[], %s::uuid[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[],"
+        " %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[])",
+        [
+            book.id,
+            window.number,
+            [ledger.ids.derived(book.public_id, window.last_sequence, f"position:{p.party_id}") for p in found],
+            *([getattr(p, column) for p in found] for column in Position._fields[:6]),
+            *([getattr(p.fee, column) for p in found] for column in fees.Fee._fields),
+            [p.items for p in found],
+        ],
+    )
+    tx.execute(
+        "insert into settlement.bilateral (book_id, window_number, debtor_id, creditor_id, value_minor, points)"
+        " select %s, %s, * from unnest(%s::uuid[], %s::uuid[], %s::bigint[], %s::bigint[])",
+        [book.id, window.number, *([getattr(b, c) for b in netted.bilateral] for c in Bilateral._fields)],
+    )
+    tx.execute(
+        "update settlement.window set positions_hash = %s, totals = %s::jsonb where book_id = %s and number = %s",
+        [digest, ledger.canonical(netted.totals).decode(), book.id, window.number],
+    )
+
+
+class PositionRow(NamedTuple):
+    """A party's position in a window, and what is still open of it: negative to pay in, positive to be paid out."""
+
+    id: UUID
+    window_number: int
+    position: Position
+    open_minor: int
+
+
+# the operator's fees are booked with the settlement itself: nothing of them is ever open
+_OPEN = (
+    "p.account_minor + coalesce((select sum(case y.direction when 'pay_in' then y.amount_minor else -y.amount_minor end)"
+    " from settlement.payment y where y.book_id = p.book_id and y.window_number = p.window_number"
+    " and y.party_id = p.party_id), 0)"
+)
+
+
+def positions(tx: Tx, book: Book, number: int) -> list[PositionRow]:
+    """Every party's position in a window, by party."""
+    rows = tx.execute(
+        f"select p.id, p.window_number, {_POSITION}, case when p.party_id = %s then 0 else {_OPEN} end"
+        " from settlement.position p where p.book_id = %s and p.window_number = %s order by p.party_id",
+        [book.operator_id, book.id, number],
+    )
+    return [PositionRow(row[0], row[1], _position(row[2:13]), int(row[13])) for row in rows]
+
+
+def positions_of(
+    tx: Tx, book_id: int, merchant: UUID, *, before: int | None = None, limit: int = 100
+) -> list[tuple[UUID, Window, Position]]:
+    """A merchant's positions, newest window first: one statement each."""
+    columns = ", ".join(f"w.{c.strip()}" for c in _WINDOW.split(","))
+    rows = tx.execute(
+        f"select p.id, {columns}, {_POSITION} from settlement.position p"
+        " join settlement.window w on w.book_id = p.book_id and w.number = p.window_number"
+        " where p.book_id = %s and p.party_id = %s and (%s::int is null or p.window_number < %s)"
+        " order by p.window_number desc limit %s",
+        [book_id, merchant, before, before, limit],
+    )
+    return [(row[0], Window(*row[1:14]), _position(row[14:])) for row in rows]
+
+
+def position_of(tx: Tx, book_id: int, number: int, party: UUID) -> tuple[UUID, Position] | None:
+    row = tx.execute(
+        f"select id, {_POSITION} from settlement.position where book_id = %s and window_number = %s and party_id = %s",
+        [book_id, number, party],
+    ).fetchone()
+    return (row[0], _position(row[1:])) if row else None
+
+
+def place_of_position(tx: Tx, book_id: int, id: UUID) -> tuple[int, UUID] | None:
+    """The window's number and the party of a position, and so of the statement with its id."""
+    row = tx.execute(
+        "select window_number, party_id from settlement.position where book_id = %s and id = %s", [book_id, id]
+    ).fetchone()
+    return (row[0], row[1]) if row else None
+
+
+def bilateral(tx: Tx, book_id: int, number: int | None = None) -> list[Bilateral]:
+    """Who owes whom, in one window or over all that are netted."""
+    rows = tx.execute(
+        "select debtor_id, creditor_id, sum(value_minor), sum(points) from settlement.bilateral"
+        " where book_id = %s and (%s::int is null or window_number = %s) group by 1, 2 order by 1, 2",
+        [book_id, number, number],
+    )
+    return [Bilateral(row[0], row[1], int(row[2]), int(row[3])) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """All netted windows of a book together: what was owed, what netting left to be paid, and each party's sum."""
+
+    windows: int
+    settled: int
+    gross_minor: int
+    bilateral_minor: int
+    multilateral_minor: int
+    fees_minor: int
+    positions: dict[UUID, int]
+
+
+def summary(tx: Tx, book_id: int) -> Summary:
+    row = tx.execute(
+        "select count(*), count(*) filter (where state = 'settled'), sum((totals->>'gross_minor')::bigint),"
+        " sum((totals->>'bilateral_minor')::bigint), sum((totals->>'multilateral_minor')::bigint),"
+        " sum((totals->>'fees_minor')::bigint) from settlement.window where book_id = %s and totals is not null",
+        [book_id],
+    ).fetchone()
+    assert row is not None
+    parties = tx.execute(
+        "select party_id, sum(position_minor) from settlement.position where book_id = %s group by 1 order by 1",
+        [book_id],
+    )
+    count, settled, gross, pairwise, multilateral, fee = (int(value or 0) for value in row)
+    by_party = {party: int(value) for party, value in parties}
+    return Summary(count, settled, gross, pairwise, multilateral, fee, by_party)
+
+
+# -- payments
+
+
+class Payment(NamedTuple):
+    """Money in or out of a party's position. source: prefund, bank, or backing (what its own lots lacked)."""
+
+    id: UUID
+    window_number: int
+    party_id: UUID
+    sequence: int
+    direction: str
+    amount_minor: int
+    source: str
+    at: datetime
+
+
+def add_payments(tx: Tx, book_id: int, payments: Iterable[Payment]) -> None:
+    for payment in payments:
+        tx.execute(
+            "insert into settlement.payment"
+            " (book_id, id, window_number, party_id, sequence, direction, amount_minor, source, at)"
+            " values (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            [book_id, *payment],
+        )
+
+
+def payments(tx: Tx, book_id: int, number: int) -> list[Payment]:
+    rows = tx.execute(
+        "select id, window_number, party_id, sequence, direction, amount_minor, source, at from settlement.payment"
+        " where book_id = %s and window_number = %s order by sequence, id",
+        [book_id, number],
+    )
+    return [Payment(*row) for row in rows]
+
+
+# -- the ledger's balances
+
+
+def balances(tx: Tx, book_id: int, merchant: UUID) -> dict[str, int]:
+    """A merchant's own accounts by kind, those of windows added up."""
+    rows = tx.execute(
+        "select kind, sum(balance) from ledger.account where book_id = %s and owner_id = %s"
+        " and kind = any('{prefund,backing,collateral,pool,credit,own,due,accepted,claim,position}') group by 1",
+        [book_id, merchant],
+    )
+    return {kind: int(balance) for kind, balance in rows}
+
+
+def credit_line(tx: Tx, book_id: int, merchant: UUID) -> int:
+    """The points a deferred merchant may issue before it pays; 0 for every other."""
+    row = tx.execute(
+        "select credit_line_points from ledger.issuer where book_id = %s and merchant_id = %s and mode = 'deferred'",
+        [book_id, merchant],
+    ).fetchone()
+    return row[0] if row else 0
+
+
+def with_due(tx: Tx, book_id: int, number: int) -> set[UUID]:
+    """The merchants who have points waiting for their payment of a window."""
+    rows = tx.execute(
+        "select owner_id from ledger.account where book_id = %s and kind = 'due' and window_number = %s",
+        [book_id, number],
+    )
+    return {row[0] for row in rows}
+
+
+# -- rebuilding
+
+#: The derived tables with what orders their rows.
+DERIVED: dict[str, str] = {
+    "consumer": "book_id",
+    "contract": "id",
+    "window": "number",
+    "item": "sequence, ordinal",
+    "position": "window_number, party_id",
+    "bilateral": "window_number, debtor_id, creditor_id",
+    "payment": "sequence, id",
+}
+
+
+def forget(tx: Tx, book: Book) -> None:
+    """Empty every derived table of a book and go back to its first sequence; the offset stays locked."""
+    for table in DERIVED:
+        if table != "consumer":
+            tx.execute(f"delete from settlement.{table} where book_id = %s", [book.id])
+    set_offset(tx, book.id, ledger.stream.start(tx, book.id))
+
+
+def rows_as_text(tx: Tx, book_id: int, table: str) -> Iterator[str]:
+    """A derived table's rows in their order, each as PostgreSQL's canonical JSON text."""
+    with tx.cursor(name=f"derived_{table}") as cursor:
+        cursor.execute(
+            f"select to_jsonb(t)::text from settlement.{table} t where book_id = %s order by {DERIVED[table]}",
+            [book_id],
+        )
+        for (line,) in cursor:
+            yield line

@@ -1,0 +1,266 @@
+"""A small network to tell stories in: the real ledger, trade and settlement on a real database, no HTTP.
+
+    world.shop("cafe", mode="deferred", line=1000)
+    world.sale("ann", at="cafe", total=12_000)
+    assert world.balance("ann") == 120
+"""
+
+import datetime as dt
+import itertools
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+import ledger
+import settlement
+from deploy.house import House
+from ledger.posting import Decision
+from merchants import contracts, people, trade
+
+SPEND_KEY = b"s" * 32
+BEGINNING = dt.datetime(2017, 1, 1, tzinfo=dt.UTC)
+
+
+class Refused(AssertionError):
+    """A request that was expected to be accepted was refused."""
+
+
+class World:
+    """Shops and members by name. `ask` gives the decision; the verbs insist on acceptance."""
+
+    def __init__(self, url: str, *, life_days: int = 120, schedule: dict[str, Any] | None = None) -> None:
+        self.url = url
+        self.house = House.open(url, SPEND_KEY)
+        self.shops: dict[str, UUID] = {}
+        self.branches: dict[str, UUID] = {}
+        self.members: dict[str, UUID] = {}
+        self.secrets: dict[str, str] = {}
+        self._numbers = itertools.count(1)
+        self._keys = itertools.count(1)
+        self.decisions: dict[bytes, Decision] = {}
+        with self.house.db.tx("door") as tx:
+            book = ledger.books.open_book(
+                tx,
+                ledger.books.NewBook(
+                    network="stories",
+                    mode="test",
+                    currency="USD",
+                    exponent=2,
+                    face_value_minor=1,
+                    points_life_days=life_days,
+                    time_zone="UTC",
+                    window_schedule=schedule,
+                    clock=BEGINNING,
+                ),
+            )
+        assert isinstance(book, ledger.Book)
+        self.book_id = book.id
+        self.public_id = book.public_id
+        self.operator = book.operator_id
+
+    def close(self) -> None:
+        self.house.close()
+
+    # -- the network
+
+    @property
+    def book(self) -> ledger.Book:
+        with self.house.db.tx("door") as tx:
+            return ledger.read_book(tx, self.book_id)
+
+    def shop(
+        self,
+        name: str,
+        *,
+        mode: str = "deferred",
+        line: int = 1_000_000,
+        points_per_dollar: int = 1,
+        purchase_fee_ppm: int = 0,
+        redemption_fee_ppm: int = 0,
+        hold_minutes: int = 15,
+        bought: int = 0,
+        **more: Any,
+    ) -> UUID:
+        """A shop with one branch, a contract and terms; a prefunded one may buy points at once."""
+        with self.house.db.tx("door") as tx:
+            merchant = contracts.add_merchant(tx, self.book, name, "shop", None, BEGINNING)
+            assert isinstance(merchant, contracts.Merchant), merchant
+            branch = contracts.add_branch(tx, self.book, merchant.id, "main", name, "physical", None)
+            assert isinstance(branch, contracts.Branch), branch
+        self.shops[name] = merchant.id
+        self.branches[name] = branch.id
+        self.do(
+            "contract",
+            contracts.NewContract(
+                merchant_id=merchant.id,
+                mode=mode,
+                credit_line_points=line if mode == "deferred" else 0,
+                purchase_fee_ppm=purchase_fee_ppm,
+                redemption_fee_ppm=redemption_fee_ppm,
+                hold_minutes=hold_minutes,
+                **more,
+            ),
+        )
+        self.do("terms", contracts.NewTerms(merchant.id, {"points": points_per_dollar, "per_minor": 100}))
+        if bought:
+            self.topup(name, bought)
+            self.buy(name, bought)
+        return merchant.id
+
+    def member(self, name: str, kind: str = "natural") -> UUID:
+        book = self.book
+        with self.house.db.tx("door") as tx:
+            enrolled = people.enrol(
+                tx,
+                book,
+                phone=f"+98912{next(self._numbers):07d}",
+                kind=kind,
+                given_name=name,
+                family_name=None,
+                language="fa",
+                consents={},
+                enrolled_by=None,
+                now=book.now,
+            )
+            assert isinstance(enrolled, people.Enrolled), enrolled
+            made = people.enrol_device(tx, book, enrolled.member.id, "phone", SPEND_KEY, book.now)
+            assert not isinstance(made, ledger.Refusal), made
+        self.members[name] = enrolled.member.id
+        self.secrets[name] = made[1]
+        return enrolled.member.id
+
+    def code(self, name: str, steps: int = 0) -> str:
+        """The spend code on the member's phone now, or `steps` half minutes later."""
+        return people.spend_codes.code(self.secrets[name], people.spend_codes.step(self.book.now) + steps)
+
+    # -- asking
+
+    def request(self, kind: str, body: object, *, key: str | None = None, principal: UUID | None = None) -> ledger.Request:
+        def render(decision: Decision) -> tuple[int, bytes]:
+            if isinstance(decision, ledger.Refusal):
+                return 400, ledger.canonical({"code": decision.code, "detail": decision.detail})
+            return 200, ledger.canonical(_told(decision.value))
+
+        return ledger.Request(
+            book_id=self.book_id,
+            kind=kind,
+            principal_id=principal or self.operator,
+            actor="story",
+            body=body,
+            render=render,
+            key=key or f"story-key-{next(self._keys):012d}",
+            fingerprint=ledger.fingerprint("POST", f"/{kind}", repr(body)),
+        )
+
+    def ask(self, kind: str, body: object, **more: Any) -> ledger.Outcome:
+        return self.house.committer.post(self.request(kind, body, **more))
+
+    def do(self, kind: str, body: object, **more: Any) -> Any:
+        outcome = self.ask(kind, body, **more)
+        if not isinstance(outcome.decision, ledger.Accepted):
+            raise Refused(f"{kind}: {outcome.body.decode()}")
+        return outcome.decision.value
+
+    def refusal(self, kind: str, body: object, **more: Any) -> str:
+        """The code of the refusal; an acceptance fails the story."""
+        decision = self.ask(kind, body, **more).decision
+        assert isinstance(decision, ledger.Refusal), decision
+        return decision.code
+
+    # -- trade
+
+    def sale_of(self, member: str | None, at: str, total: int, reference: str | None = None, **more: Any) -> trade.Sale:
+        return trade.Sale(
+            merchant_id=self.shops[at],
+            branch_id=self.branches[at],
+            external_reference=reference or f"S-{next(self._numbers)}",
+            total=ledger.Minor(total),
+            member=trade.MemberRef(id=self.members[member]) if member else None,
+            **more,
+        )
+
+    def sale(self, member: str | None, at: str, total: int, **more: Any) -> trade.SaleDone:
+        done = self.do("sale", self.sale_of(member, at, total, **more), principal=self.shops[at])
+        assert isinstance(done, trade.SaleDone)
+        return done
+
+    def earn(self, member: str, at: str, points: int) -> trade.SaleDone:
+        """A sale that earns `points` where a dollar earns one."""
+        done = self.sale(member, at, points * 100)
+        assert done.points == points, done
+        return done
+
+    def redemption_of(
+        self, member: str, at: str, points: int | None = None, *, value: int | None = None, reference: str | None = None,
+        code: str | None = None, capture: bool = True,
+    ) -> trade.Redemption:
+        return trade.Redemption(
+            merchant_id=self.shops[at],
+            branch_id=self.branches[at],
+            external_reference=reference or f"R-{next(self._numbers)}",
+            member=trade.MemberRef(id=self.members[member]),
+            spend_code=code or self.code(member),
+            points=ledger.Points(points) if points is not None else None,
+            value=ledger.Minor(value) if value is not None else None,
+            capture=capture,
+        )
+
+    def redeem(self, member: str, at: str, points: int | None = None, **more: Any) -> trade.RedemptionDone:
+        """A redemption in one step; the clock then moves a minute on, for the next code."""
+        done = self.do("redemption", self.redemption_of(member, at, points, **more), principal=self.shops[at])
+        assert isinstance(done, trade.RedemptionDone)
+        self.later(minutes=1)
+        return done
+
+    def hold(self, member: str, at: str, points: int, **more: Any) -> trade.RedemptionDone:
+        return self.redeem(member, at, points, capture=False, **more)
+
+    def capture(self, redemption: trade.RedemptionDone, at: str) -> trade.RedemptionDone:
+        done = self.do("capture", trade.Capture(self.shops[at], redemption.id), principal=self.shops[at])
+        assert isinstance(done, trade.RedemptionDone)
+        return done
+
+    def void(self, redemption: trade.RedemptionDone, at: str) -> trade.RedemptionDone:
+        done = self.do("void", trade.Void(self.shops[at], redemption.id), principal=self.shops[at])
+        assert isinstance(done, trade.RedemptionDone)
+        return done
+
+    # -- money and time
+
+    def topup(self, shop: str, amount: int) -> None:
+        reference = f"T-{next(self._numbers)}"
+        self.do("topup", settlement.Topup(self.shops[shop], ledger.Minor(amount), "bank", reference))
+
+    def buy(self, shop: str, points: int) -> None:
+        self.do("purchase", settlement.Purchase(self.shops[shop], ledger.Points(points)))
+
+    def later(self, **by: float) -> dt.datetime:
+        return self.advance(self.book.now + dt.timedelta(**by))
+
+    def advance(self, to: dt.datetime) -> dt.datetime:
+        return self.house.advance(self.book_id, to)
+
+    # -- looking
+
+    def wallet(self, member: str) -> ledger.wallet.Wallet:
+        with self.house.db.tx("door") as tx:
+            return ledger.wallet.read(tx, self.book, self.members[member])
+
+    def balance(self, member: str) -> int:
+        return self.wallet(member).available
+
+    def account(self, kind: str, shop: str | None = None, window: int | None = None) -> int:
+        name = ledger.AccountName(kind, self.shops[shop] if shop else None, None, window)
+        with self.house.db.tx("door") as tx:
+            return ledger.balances(tx, self.book_id, [name])[name]
+
+    def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        with self.house.db.tx("auditor") as tx:
+            return tx.execute(query, values).fetchall()  # type: ignore[arg-type]
+
+
+def _told(value: object) -> object:
+    """An accepted value as bytes can tell it."""
+    return repr(value)
+
+
