@@ -18,6 +18,7 @@ class Command(NamedTuple):
 
 
 COMMANDS: dict[str, Command] = {
+    "demo": Command("deploy.commands.demo:demo", "A coalition of shops lives through a year of real baskets."),
     "db": Command("deploy.commands.db:app", "Start, stop and look at the local database server."),
     "test": Command("deploy.commands.test:app", "Check the code and run the tests."),
     "features": Command("deploy.commands.features:features", "List what Manex does and the tests that show it."),

@@ -1,6 +1,5 @@
 """The composition root: which handlers and jobs make up a running house on one database."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -22,6 +21,15 @@ def handlers(networks: contracts.NetworkCache, spend_key: bytes) -> dict[str, le
     }
 
 
+def _close_window(db: ledger.Database, committer: ledger.Committer, book: ledger.Book) -> int:
+    return int(settlement.schedule.close_due(db, committer, book.id) is not None)
+
+
+#: What falls due, in the order in which one moment's work is done: points that are gone by a window's end have left
+#: their wallets when it closes.
+JOBS = (*ledger.jobs.OWN, ledger.jobs.Job("windows", settlement.schedule.next_due, _close_window))
+
+
 @dataclass
 class House:
     """A database with everything that posts to it. Close it once: it finishes what it took."""
@@ -29,18 +37,17 @@ class House:
     db: ledger.Database
     committer: ledger.Committer
     networks: contracts.NetworkCache
-    jobs: Sequence[ledger.jobs.Job]
 
     @classmethod
     def open(cls, url: str, spend_key: bytes) -> "House":
         networks = contracts.NetworkCache()
         db = ledger.Database(url)
         committer = ledger.Committer(url, handlers(networks, spend_key))
-        return cls(db, committer, networks, [*ledger.jobs.OWN, *settlement.jobs()])
+        return cls(db, committer, networks)
 
     def advance(self, book_id: int, to: datetime) -> datetime:
         """Move a test book's clock; returns it when all that became due is done."""
-        return ledger.jobs.advance(self.db, self.committer, self.jobs, book_id, to)
+        return ledger.jobs.advance(self.db, self.committer, JOBS, book_id, to)
 
     def drain(self, book_id: int) -> None:
         """Let settlement catch up with the ledger."""

@@ -1,1 +1,1 @@
-"""Every door but the members' wallet: API, merchant portal, operator console."""
+"""The doors but the wallet's: the API for merchants, members and operators, later the portal and the console."""

@@ -97,7 +97,7 @@ def limit(call: Call[object]) -> None:
     """Count the call against its caller's limit."""
     caller = call.caller
     if isinstance(caller, MerchantCaller):
-        call.take(call.server.limits[caller.book.mode].key, ledger.ids.show("key", caller.key_id))
+        call.take(call.server.limits[caller.book.mode].key, caller.actor)
     elif isinstance(caller, MemberCaller):
         call.take(call.server.limits[caller.book.mode].member, caller.actor)
     elif isinstance(caller, OperatorCaller):

@@ -145,11 +145,11 @@ class Call(Generic[B]):
 
     async def read(self, work: Callable[Concatenate[ledger.Tx, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
         """`work(tx, ...)` in a transaction that sees only the calling merchant's rows."""
-        return await self.thread(self._in_tx, "tenant", str(self.merchant.id), partial(work, *args, **kwargs))
+        return await self.thread(self._in_tx, "tenant", str(self.merchant.id), lambda tx: work(tx, *args, **kwargs))
 
     async def work(self, work: Callable[Concatenate[ledger.Tx, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
         """`work(tx, ...)` in a transaction of the doors."""
-        return await self.thread(self._in_tx, "door", None, partial(work, *args, **kwargs))
+        return await self.thread(self._in_tx, "door", None, lambda tx: work(tx, *args, **kwargs))
 
     def _in_tx(self, role: str, tenant: str | None, work: Callable[[ledger.Tx], R]) -> R:
         with self.server.db.tx(role, tenant=tenant) as tx:
@@ -196,4 +196,3 @@ def accepted(answer: R | ledger.Refusal) -> R:
     if isinstance(answer, ledger.Refusal):
         raise problems.of_refusal(answer)
     return answer
-

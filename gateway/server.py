@@ -11,6 +11,7 @@ import anyio
 import ledger
 from gateway.limits import Limiter, Rate
 from gateway.operator_keys import OperatorRing
+from gateway.pages import Cursors
 from gateway.tokens import Tokens
 from merchants import contracts
 
@@ -22,20 +23,26 @@ READERS: Final = 16
 class Rates:
     """How fast callers may go: merchants and operators by key, members by member, look-ups by key, codes by address."""
 
-    key: Rate = Rate(1_000, 1)
-    member: Rate = Rate(300, 60)
-    lookup: Rate = Rate(600, 60)
-    code: Rate = Rate(30, 600)
+    key: Rate
+    member: Rate
+    lookup: Rate
+    code: Rate
+
+
+LIVE: Final = Rates(key=Rate(1_000, 1), member=Rate(300, 60), lookup=Rate(600, 60), code=Rate(30, 600))
+#: A test book is there to be tried hard.
+TEST: Final = Rates(*[Rate(50_000, 1)] * 4)
+STRANGERS: Final = Rate(100, 60)
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`live` and `test`: the rates in books of that mode. A test book is there to be tried hard."""
+    """`live` and `test`: the rates in books of that mode."""
 
-    live: Rates = Rates()
-    test: Rates = Rates(Rate(50_000, 1), Rate(50_000, 1), Rate(50_000, 1), Rate(50_000, 1))
+    live: Rates = LIVE
+    test: Rates = TEST
     #: credentials nobody knows, by address
-    strangers: Rate = Rate(100, 60)
+    strangers: Rate = STRANGERS
     #: whether each request is one line of the log
     access_log: bool = True
 
@@ -89,6 +96,7 @@ class Server:
         self.jobs = jobs
         self.settings = settings or Settings()
         self.tokens = Tokens(keys.signing)
+        self.cursors = Cursors(keys.cursors)
         self.merchant_keys = contracts.KeyRing(db)
         self.operator_keys = OperatorRing(db)
         self.limits: Mapping[str, Limits] = {"live": Limits(self.settings.live), "test": Limits(self.settings.test)}

@@ -1,11 +1,13 @@
-"""The SQL of operators' keys."""
+"""The doors' SQL: operators' keys, and what is read for a caller from the tables of the rooms below."""
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import ledger
+
+# -- operators' keys
 
 
 def add_operator_key(
@@ -54,3 +56,205 @@ def revoke_operator_key(tx: ledger.Tx, id: UUID, now: datetime) -> bool:
         ).rowcount
         == 1
     )
+
+
+# -- sales and redemptions, read back
+
+
+class SaleTold(NamedTuple):
+    id: UUID
+    branch_id: UUID
+    till_id: UUID | None
+    member_id: UUID | None
+    external_reference: str
+    occurred_at: datetime | None
+    at: datetime
+    total_minor: int
+    money_minor: int
+    points_earned: int
+    earn_refused: str | None
+    terms_id: UUID | None
+    record_id: UUID
+    lots: list[dict[str, Any]]
+
+
+def sale(tx: ledger.Tx, id: UUID) -> SaleTold | None:
+    """A sale of the tenant's own."""
+    row = tx.execute(
+        "select s.id, s.branch_id, s.till_id, s.member_id, s.external_reference, s.occurred_at, s.at, s.total_minor,"
+        " s.money_minor, s.points_earned, s.earn_refused, s.terms_id, r.id, coalesce(r.payload -> 'lots', '[]')"
+        " from merchants.sale s join ledger.record r on r.batch_id = s.batch_id and r.n = s.n where s.id = %s",
+        [id],
+    ).fetchone()
+    return None if row is None else SaleTold(*row)
+
+
+class RedemptionTold(NamedTuple):
+    id: UUID
+    branch_id: UUID
+    till_id: UUID | None
+    member_id: UUID
+    external_reference: str
+    at: datetime
+    points: int
+    value_minor: int
+    state: str
+    deadline: datetime
+    record_id: UUID
+    slices: list[dict[str, Any]]
+
+
+def redemption(tx: ledger.Tx, id: UUID) -> RedemptionTold | None:
+    """A redemption at the tenant's own shop."""
+    row = tx.execute(
+        "select d.id, d.branch_id, d.till_id, d.member_id, d.external_reference, d.at, d.points, d.value_minor,"
+        " h.state, h.deadline, r.id, r.payload -> 'slices'"
+        " from merchants.redemption d join ledger.hold h on h.id = d.id"
+        " join ledger.record r on r.batch_id = d.batch_id and r.n = d.n where d.id = %s",
+        [id],
+    ).fetchone()
+    return None if row is None else RedemptionTold(*row)
+
+
+def uuid(text: str) -> UUID:
+    """An id inside a record's payload."""
+    return UUID(text)
+
+
+# -- records
+
+#: Batches take their numbers before they are sealed, so two in flight may be sealed in the other order. A page looks back
+#: over more batches than can be in flight, and over no more rows than those and a page can hold.
+_LOOK_BACK: Final = 16
+_MOST_ROWS: Final = 10_000
+
+
+class RecordTold(NamedTuple):
+    sequence: int
+    batch_id: int
+    id: UUID
+    kind: str
+    at: datetime
+    actor: str
+    member_id: UUID | None
+    subject_id: UUID | None
+    payload: dict[str, Any]
+
+
+_RECORD: Final = "r.batch_id, r.id, r.kind, r.at, r.actor, r.member_id, r.subject_id, r.payload"
+
+
+def records(
+    tx: ledger.Tx,
+    book_id: int,
+    *,
+    merchant: UUID | None = None,
+    member: UUID | None = None,
+    after: tuple[int, int] = (0, 0),
+    limit: int,
+) -> list[RecordTold]:
+    """The records of a merchant or a member in sequence, those after a place (sequence, batch)."""
+    assert (merchant is None) != (member is None)
+    column, owner = ("merchant_id", merchant) if merchant is not None else ("member_id", member)
+    rows = tx.execute(
+        f"select b.first_sequence + r.n, {_RECORD} from"
+        f" (select * from ledger.record where {column} = %s and book_id = %s and batch_id >= %s"
+        "  order by batch_id, n limit %s) as r"
+        " join ledger.batch b on b.id = r.batch_id where b.first_sequence + r.n > %s"
+        " order by b.first_sequence, r.n limit %s",
+        [owner, book_id, after[1] - _LOOK_BACK, _MOST_ROWS, after[0], limit],
+    )
+    return [RecordTold(*row) for row in rows]
+
+
+def record(tx: ledger.Tx, book_id: int, id: UUID) -> RecordTold | None:
+    """A record of the tenant's own."""
+    row = tx.execute(
+        f"select b.first_sequence + r.n, {_RECORD} from ledger.record r join ledger.batch b on b.id = r.batch_id"
+        " where r.id = %s and r.book_id = %s",
+        [id, book_id],
+    ).fetchone()
+    return None if row is None else RecordTold(*row)
+
+
+# -- where operators' paths lead
+
+
+def merchant_place(tx: ledger.Tx, id: UUID) -> int | None:
+    """The book of a merchant."""
+    row = tx.execute("select book_id from merchants.merchant where id = %s", [id]).fetchone()
+    return None if row is None else row[0]
+
+
+def branch_place(tx: ledger.Tx, id: UUID) -> tuple[int, UUID] | None:
+    """The book and the merchant of a branch."""
+    row = tx.execute("select book_id, merchant_id from merchants.branch where id = %s", [id]).fetchone()
+    return None if row is None else (row[0], row[1])
+
+
+def window_place(tx: ledger.Tx, id: UUID) -> tuple[int, int] | None:
+    """The book and the number of a window."""
+    row = tx.execute("select book_id, number from settlement.window where id = %s", [id]).fetchone()
+    return None if row is None else (row[0], row[1])
+
+
+# -- what an operator sees of a book
+
+
+def sent_codes(tx: ledger.Tx, book_id: int, phone: str) -> list[tuple[str, datetime, datetime]]:
+    """(code, asked at, expires at) of a test book's codes that were not used, the newest first."""
+    return tx.execute(
+        "select shown_code, asked_at, expires_at from merchants.one_time_code"
+        " where book_id = %s and phone = %s and shown_code is not null order by asked_at desc, id desc limit 10",
+        [book_id, phone],
+    ).fetchall()
+
+
+class Points(NamedTuple):
+    """All points of a book by what became of them, from the rows of the ledger."""
+
+    baskets: int
+    members: int
+    issued: int
+    redeemed: int
+    expired: int
+    outstanding: int
+
+
+def points(tx: ledger.Tx, book_id: int) -> Points:
+    row = tx.execute(
+        "with moved as (select m.source, m.target, sum(m.points) as points"
+        " from ledger.lot_move m join ledger.batch b on b.id = m.batch_id where b.book_id = %(book)s group by 1, 2)"
+        " select (select count(*) from merchants.sale where book_id = %(book)s),"
+        " (select count(*) from merchants.member where book_id = %(book)s),"
+        " (select coalesce(sum(points), 0) from ledger.lot where book_id = %(book)s and parent_id is null),"
+        " (select coalesce(sum(case when target = 'accepted' then points else -points end), 0) from moved"
+        "  where target = 'accepted' or (source = 'accepted' and target = 'wallet')),"
+        " (select coalesce(sum(points), 0) from moved where source = 'wallet' and target = 'home'),"
+        " (select coalesce(sum(pending + remaining + held), 0) from ledger.lot where book_id = %(book)s)",
+        {"book": book_id},
+    ).fetchone()
+    assert row is not None
+    return Points(*(int(value) for value in row))
+
+
+def names(tx: ledger.Tx, book_id: int) -> dict[UUID, str]:
+    """What a book's merchants are called."""
+    return dict(tx.execute("select id, name from merchants.merchant where book_id = %s", [book_id]).fetchall())
+
+
+def alive(tx: ledger.Tx) -> None:
+    """Ask the database for nothing, within two seconds."""
+    tx.execute("set local statement_timeout = '2s'")
+    tx.execute("select 1")
+
+
+def knows_zone(tx: ledger.Tx, name: str) -> bool:
+    """Whether the database knows a time zone of this name: it is the one that reckons with it."""
+    return tx.execute("select from pg_timezone_names where name = %s", [name]).fetchone() is not None
+
+
+def family_name(tx: ledger.Tx, member_id: UUID) -> str | None:
+    """A member's family name, for the member alone."""
+    row = tx.execute("select family_name from merchants.member where id = %s", [member_id]).fetchone()
+    return None if row is None else row[0]

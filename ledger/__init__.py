@@ -2,6 +2,7 @@
 
 from ledger import books, due, errors, ids, jobs, stream, wallet
 from ledger.accounts import AccountName
+from ledger.arrays import array
 from ledger.commit import Committer
 from ledger.db import Database, Tx
 from ledger.encoding import canonical, fingerprint
@@ -37,6 +38,7 @@ __all__ = [
     "Slice",
     "Tx",
     "Working",
+    "array",
     "balances",
     "books",
     "canonical",

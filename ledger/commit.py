@@ -150,9 +150,10 @@ class Committer:
             return list(self._attempt(requests))
         except Exception as error:
             if len(requests) == 1 or isinstance(error, Unavailable):
-                if not isinstance(error, Unavailable):
+                if not isinstance(error, Unavailable | Stale):
                     log.exception("a request could not be posted: %s", requests[0].kind)
                 return [error] * len(requests)
+            log.warning("a batch of %d is posted singly: %s", len(requests), type(error).__name__)
         return [result for request in requests for result in self._settle([request])]
 
     def _attempt(self, requests: list[Request]) -> list[Outcome]:

@@ -82,3 +82,8 @@ def _configure(conn: Tx, role: str) -> None:
     conn.execute(sql.SQL("set statement_timeout = {}").format(sql.Literal(timeout)))
     conn.execute("set idle_in_transaction_session_timeout = '60s'")
     conn.execute("set jit = off")
+    if role == "ledger":
+        # Every posting statement goes by an index. Plans are kept with prepared statements, and one made while a table
+        # was young would scan it for ever after.
+        for road in ("enable_seqscan", "enable_hashjoin", "enable_mergejoin"):
+            conn.execute(sql.SQL("set {} = off").format(sql.Identifier(road)))

@@ -174,6 +174,6 @@ class Unavailable(Exception):
     """The ledger cannot take requests now: it is closing, or its queue is full. Nothing was done."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False)
 class BookNotFound(Exception):
     book: int | UUID | str

@@ -83,7 +83,8 @@ def post(
     exclusive: bool = False,
 ) -> list[Outcome]:
     """Post `requests` to one book in order; an outcome each. Durable when this returns, nothing happened when it raises."""
-    with tx.transaction():
+    # one pipeline: what does not wait for an answer is on its way with what does
+    with tx.pipeline(), tx.transaction():
         book, known = store.open_book(
             tx, book_id, [(r.principal_id, r.key) for r in requests if r.key], exclusive=exclusive
         )
@@ -112,15 +113,14 @@ def post(
                 known[name] = store.Known(request.fingerprint, status, body)
                 decided.append((request, outcome))
         if working.records or decided or exclusive:
-            with tx.pipeline():
-                store.write(tx, working)
-                for round in rounds.values():
-                    round.write(tx, working)
-                store.remember(
-                    tx, working, [(r.principal_id, r.key or "", r.fingerprint, o.status, o.body) for r, o in decided]
-                )
-                # last: from here to the commit the head is ours alone
-                store.seal(tx, working)
+            store.write(tx, working)
+            for round in rounds.values():
+                round.write(tx, working)
+            store.remember(
+                tx, working, [(r.principal_id, r.key or "", r.fingerprint, o.status, o.body) for r, o in decided]
+            )
+            # last: from here to the commit the head is ours alone
+            store.seal(tx, working)
         return outcomes
 
 

@@ -121,6 +121,8 @@ account = Table(
     metadata,
     Column("id", BigInteger, Identity(), primary_key=True),
     Column("book_id", Integer, nullable=False),
+    # AccountName.text: what it is looked up by; the parts stand beside it for reports
+    Column("name", Text, nullable=False),
     Column("kind", Text, nullable=False),
     Column("owner_id", UUID(as_uuid=True)),
     Column("counterparty_id", UUID(as_uuid=True)),
@@ -129,15 +131,7 @@ account = Table(
     Column("balance", BigInteger, nullable=False, server_default="0"),
     # null: no floor. The floor of credit moves with the credit line.
     Column("floor", BigInteger),
-    UniqueConstraint(
-        "book_id",
-        "kind",
-        "owner_id",
-        "counterparty_id",
-        "window_number",
-        name="account_name",
-        postgresql_nulls_not_distinct=True,
-    ),
+    UniqueConstraint("book_id", "name", name="account_name"),
     postgresql_with={"fillfactor": "70"},
 )
 

@@ -9,6 +9,7 @@ import msgspec
 
 from ledger import encoding
 from ledger.accounts import KINDS, Account, AccountName
+from ledger.arrays import array
 from ledger.db import Tx
 from ledger.errors import BookNotFound
 from ledger.lots import Lot, Slice
@@ -96,19 +97,18 @@ def open_book(
 ) -> tuple[Book, dict[tuple[UUID, str], Known]]:
     """Take the book's lock, then read it and the outcomes already known for `keys`."""
     lock = "pg_advisory_xact_lock" if exclusive else "pg_advisory_xact_lock_shared"
-    with tx.pipeline():
-        tx.execute(f"select {lock}(%s, %s)", [BOOK_LOCK, book_id])
-        book_row = tx.execute(_BOOK, [book_id])
-        outcome_rows = None
-        if keys:
-            outcome_rows = tx.execute(
-                "select o.principal_id, o.key, o.fingerprint, o.status, o.body"
-                " from unnest(%s::uuid[], %s::text[]) as asked(principal_id, key)"
-                " join ledger.outcome o on o.book_id = %s and o.principal_id = asked.principal_id and o.key = asked.key",
-                [[k[0] for k in keys], [k[1] for k in keys], book_id],
-            )
-        row = book_row.fetchone()
-        known = {(r[0], r[1]): Known(r[2], r[3], r[4]) for r in outcome_rows.fetchall()} if outcome_rows else {}
+    tx.execute(f"select {lock}(%s, %s)", [BOOK_LOCK, book_id])
+    book_row = tx.execute(_BOOK, [book_id])
+    outcome_rows = None
+    if keys:
+        outcome_rows = tx.execute(
+            "select o.principal_id, o.key, o.fingerprint, o.status, o.body"
+            " from unnest(%s::uuid[], %s::text[]) as asked(principal_id, key), lateral (select * from ledger.outcome o"
+            " where o.book_id = %s and o.principal_id = asked.principal_id and o.key = asked.key offset 0) as o",
+            [array(k[0] for k in keys), array(k[1] for k in keys), book_id],
+        )
+    row = book_row.fetchone()
+    known = {(r[0], r[1]): Known(r[2], r[3], r[4]) for r in outcome_rows.fetchall()} if outcome_rows else {}
     if row is None:
         raise BookNotFound(book_id)
     return Book(*row), known
@@ -128,8 +128,8 @@ def load(tx: Tx, book: Book, needs: Needs, caches: Caches) -> Working:
     lots_of = set(needs.lots_of)
     if needs.holds:
         owners = tx.execute(
-            "select distinct member_id from ledger.hold where book_id = %s and id = any(%s)",
-            [book.id, list(needs.holds)],
+            "select distinct member_id from ledger.hold where book_id = %s and id = any(%s::uuid[])",
+            [book.id, array(needs.holds)],
         ).fetchall()
         for (member,) in owners:
             names |= {AccountName("wallet", member), AccountName("held", member)}
@@ -140,8 +140,9 @@ def load(tx: Tx, book: Book, needs: Needs, caches: Caches) -> Working:
     lots, holds = _lots_and_holds(tx, book, lots_of, needs.holds)
     shared = names - personal
     shared |= homes(lot for lot in lots.values() if lot.remaining > 0 and lot.expires_at <= book.now)
+    drawn = tx.execute("select nextval('ledger.batch_number')")
     accounts |= _lock(tx, book, shared, caches)
-    number = tx.execute("select nextval('ledger.batch_number')").fetchone()
+    number = drawn.fetchone()
     assert number is not None
     working = Working(book, number[0], issuers)
     working.accounts = accounts
@@ -160,54 +161,51 @@ def _lock(tx: Tx, book: Book, names: set[AccountName], caches: Caches) -> dict[A
         return {}
     ids = caches.names.known(book.id, names)
     if missing := names - ids.keys():
-        found = _find(tx, book, missing)
+        found = {name: id for name, (id, _) in _find(tx, book.id, missing).items()}
+        # only what was committed before: an account opened here is gone again if this batch fails
         caches.names.learn(book.id, found.items())
         ids |= found
         if unborn := sorted(missing - found.keys(), key=lambda name: name.text):
-            ids |= _open(tx, book, unborn)
+            ids |= {name: id for name, (id, _) in _open(tx, book.id, unborn).items()}
     by_id = {id: name for name, id in ids.items()}
     rows = tx.execute(
-        "select id, balance, floor from ledger.account where id = any(%s) order by id for no key update",
-        [sorted(by_id)],
+        "select id, balance, floor from ledger.account where id = any(%s::bigint[]) order by id for no key update",
+        [array(sorted(by_id))],
     ).fetchall()
     assert len(rows) == len(names), "an account that was there is gone"
     return {by_id[id]: Account(id, by_id[id], balance, floor) for id, balance, floor in rows}
 
 
-def _columns(names: Sequence[AccountName]) -> list[list[Any]]:
-    return [
-        [n.kind for n in names],
-        [n.owner for n in names],
-        [n.counterparty for n in names],
-        [n.window for n in names],
-    ]
-
-
-def _find(tx: Tx, book: Book, names: Iterable[AccountName]) -> dict[AccountName, int]:
-    wanted = list(names)
+def _find(tx: Tx, book_id: int, names: Iterable[AccountName]) -> dict[AccountName, tuple[int, int]]:
+    """(id, balance) of those of the accounts that exist."""
+    wanted = {name.text: name for name in names}
     rows = tx.execute(
-        "select asked.i, a.id from unnest(%s::text[], %s::uuid[], %s::uuid[], %s::int[])"
-        " with ordinality as asked(kind, owner_id, counterparty_id, window_number, i)"
-        " join ledger.account a on a.book_id = %s and a.kind = asked.kind"
-        " and a.owner_id is not distinct from asked.owner_id"
-        " and a.counterparty_id is not distinct from asked.counterparty_id"
-        " and a.window_number is not distinct from asked.window_number",
-        [*_columns(wanted), book.id],
-    ).fetchall()
-    return {wanted[i - 1]: id for i, id in rows}
+        "select name, id, balance from ledger.account where book_id = %s and name = any(%s::text[])",
+        [book_id, array(wanted)],
+    )
+    return {wanted[text]: (id, balance) for text, id, balance in rows}
 
 
-def _open(tx: Tx, book: Book, names: Sequence[AccountName]) -> dict[AccountName, int]:
+def _open(tx: Tx, book_id: int, names: Sequence[AccountName]) -> dict[AccountName, tuple[int, int]]:
     """Create accounts, in the order of their names so that two batches opening the same ones cannot lock each other out."""
     tx.execute(
-        "insert into ledger.account (book_id, kind, owner_id, counterparty_id, window_number, asset, floor)"
-        " select %s, kind, owner_id, counterparty_id, window_number, asset, floor"
-        " from unnest(%s::text[], %s::uuid[], %s::uuid[], %s::int[], %s::text[], %s::bigint[])"
-        " with ordinality as new(kind, owner_id, counterparty_id, window_number, asset, floor, i) order by i"
+        "insert into ledger.account (book_id, name, kind, owner_id, counterparty_id, window_number, asset, floor)"
+        " select %s, name, kind, owner_id, counterparty_id, window_number, asset, floor"
+        " from unnest(%s::text[], %s::text[], %s::uuid[], %s::uuid[], %s::int[], %s::text[], %s::bigint[])"
+        " with ordinality as new(name, kind, owner_id, counterparty_id, window_number, asset, floor, i) order by i"
         " on conflict do nothing",
-        [book.id, *_columns(names), [KINDS[n.kind].asset for n in names], [KINDS[n.kind].floor for n in names]],
+        [
+            book_id,
+            array(n.text for n in names),
+            array(n.kind for n in names),
+            array(n.owner for n in names),
+            array(n.counterparty for n in names),
+            array(n.window for n in names),
+            array(KINDS[n.kind].asset for n in names),
+            array(KINDS[n.kind].floor for n in names),
+        ],
     )
-    return _find(tx, book, names)
+    return _find(tx, book_id, names)
 
 
 _LOT = (
@@ -247,18 +245,20 @@ def _lots_and_holds(
     if hold_ids:
         hold_rows = tx.execute(
             "select id, member_id, acceptor_id, points, state, deadline, lot_ids, lot_points"
-            " from ledger.hold where book_id = %s and id = any(%s)",
-            [book.id, list(hold_ids)],
+            " from ledger.hold where book_id = %s and id = any(%s::uuid[])",
+            [book.id, array(hold_ids)],
         ).fetchall()
     lots: dict[UUID, Lot] = {}
     if members:
         rows = tx.execute(
-            f"select {_LOT} from ledger.lot where book_id = %s and member_id = any(%s) and (remaining > 0 or pending > 0)",
-            [book.id, list(members)],
+            f"select {_LOT} from ledger.lot where book_id = %s and member_id = any(%s::uuid[]) and (remaining > 0 or pending > 0)",
+            [book.id, array(members)],
         )
         lots = {row[0]: _lot(row) for row in rows}
     if pinned := [id for row in hold_rows if row[4] == "open" for id in row[6] if id not in lots]:
-        rows = tx.execute(f"select {_LOT} from ledger.lot where book_id = %s and id = any(%s)", [book.id, pinned])
+        rows = tx.execute(
+            f"select {_LOT} from ledger.lot where book_id = %s and id = any(%s::uuid[])", [book.id, array(pinned)]
+        )
         lots |= {row[0]: _lot(row) for row in rows}
     holds = {}
     for id, member, acceptor, points, state, deadline, lot_ids, lot_points in hold_rows:
@@ -312,7 +312,11 @@ def _write_accounts(tx: Tx, working: Working) -> None:
         tx.execute(
             "update ledger.account a set balance = new.balance, floor = new.floor"
             " from unnest(%s::bigint[], %s::bigint[], %s::bigint[]) as new(id, balance, floor) where a.id = new.id",
-            [[a.id for a in changed], [a.balance for a in changed], [a.floor for a in changed]],
+            [
+                array(a.id for a in changed),
+                array(a.balance for a in changed),
+                array(a.floor for a in changed),
+            ],
         )
 
 
@@ -327,25 +331,25 @@ def _write_lots(tx: Tx, working: Working) -> None:
             " %s::timestamptz[], %s::timestamptz[], %s::uuid[], %s::uuid[], %s::uuid[], %s::boolean[])",
             [
                 working.book.id,
-                [x.id for x in born],
-                [x.member_id for x in born],
-                [x.issuer_id for x in born],
-                [x.batch_id for x in born],
-                [x.n for x in born],
-                [x.unit_value for x in born],
-                [x.funding for x in born],
-                [x.contract_id for x in born],
-                [x.points for x in born],
-                [x.pending for x in born],
-                [x.remaining for x in born],
-                [x.held for x in born],
-                [x.earned_at for x in born],
-                [x.available_at for x in born],
-                [x.expires_at for x in born],
-                [x.rule_id for x in born],
-                [x.sale_id for x in born],
-                [x.parent_id for x in born],
-                [x.grace_used for x in born],
+                array(x.id for x in born),
+                array(x.member_id for x in born),
+                array(x.issuer_id for x in born),
+                array(x.batch_id for x in born),
+                array(x.n for x in born),
+                array(x.unit_value for x in born),
+                array(x.funding for x in born),
+                array(x.contract_id for x in born),
+                array(x.points for x in born),
+                array(x.pending for x in born),
+                array(x.remaining for x in born),
+                array(x.held for x in born),
+                array(x.earned_at for x in born),
+                array(x.available_at for x in born),
+                array(x.expires_at for x in born),
+                array(x.rule_id for x in born),
+                array(x.sale_id for x in born),
+                array(x.parent_id for x in born),
+                array(x.grace_used for x in born),
             ],
         )
     if moved:
@@ -355,13 +359,13 @@ def _write_lots(tx: Tx, working: Working) -> None:
             " from unnest(%s::uuid[], %s::bigint[], %s::bigint[], %s::bigint[], %s::timestamptz[], %s::timestamptz[],"
             " %s::boolean[]) as new(id, pending, remaining, held, available_at, expires_at, grace_used) where l.id = new.id",
             [
-                [x.id for x in moved],
-                [x.pending for x in moved],
-                [x.remaining for x in moved],
-                [x.held for x in moved],
-                [x.available_at for x in moved],
-                [x.expires_at for x in moved],
-                [x.grace_used for x in moved],
+                array(x.id for x in moved),
+                array(x.pending for x in moved),
+                array(x.remaining for x in moved),
+                array(x.held for x in moved),
+                array(x.available_at for x in moved),
+                array(x.expires_at for x in moved),
+                array(x.grace_used for x in moved),
             ],
         )
 
@@ -398,7 +402,7 @@ def _write_holds(tx: Tx, working: Working) -> None:
         tx.execute(
             "update ledger.hold h set state = new.state from unnest(%s::uuid[], %s::text[]) as new(id, state)"
             " where h.id = new.id",
-            [[h.id for h in ended], [h.state for h in ended]],
+            [array(h.id for h in ended), array(h.state for h in ended)],
         )
 
 
@@ -414,16 +418,16 @@ def _write_records(tx: Tx, working: Working) -> None:
         [
             number,
             working.book.id,
-            [r.n for r in records],
-            [r.id for r in records],
-            [r.kind for r in records],
-            [r.at for r in records],
-            [r.actor for r in records],
-            [r.merchant_id for r in records],
-            [r.member_id for r in records],
-            [r.subject_id for r in records],
-            [r.reverses_id for r in records],
-            [_json.encode(r.payload).decode() for r in records],
+            array(r.n for r in records),
+            array(r.id for r in records),
+            array(r.kind for r in records),
+            array(r.at for r in records),
+            array(r.actor for r in records),
+            array(r.merchant_id for r in records),
+            array(r.member_id for r in records),
+            array(r.subject_id for r in records),
+            array(r.reverses_id for r in records),
+            array(_json.encode(r.payload).decode() for r in records),
         ],
     )
     entries = [(r.n, i, account, amount) for r in records for i, (account, amount) in enumerate(r.entries)]
@@ -433,11 +437,11 @@ def _write_records(tx: Tx, working: Working) -> None:
             " select %s, * from unnest(%s::smallint[], %s::smallint[], %s::bigint[], %s::text[], %s::bigint[])",
             [
                 number,
-                [e[0] for e in entries],
-                [e[1] for e in entries],
-                [e[2].id for e in entries],
-                [e[2].asset for e in entries],
-                [e[3] for e in entries],
+                array(e[0] for e in entries),
+                array(e[1] for e in entries),
+                array(e[2].id for e in entries),
+                array(e[2].asset for e in entries),
+                array(e[3] for e in entries),
             ],
         )
     moves = [(r.n, i, move) for r in records for i, move in enumerate(r.moves)]
@@ -448,13 +452,13 @@ def _write_records(tx: Tx, working: Working) -> None:
             " %s::bigint[])",
             [
                 number,
-                [m[0] for m in moves],
-                [m[1] for m in moves],
-                [m[2][0].id for m in moves],
-                [m[2][1] for m in moves],
-                [m[2][2] for m in moves],
-                [m[2][3] for m in moves],
-                [m[2][4] for m in moves],
+                array(m[0] for m in moves),
+                array(m[1] for m in moves),
+                array(m[2][0].id for m in moves),
+                array(m[2][1] for m in moves),
+                array(m[2][2] for m in moves),
+                array(m[2][3] for m in moves),
+                array(m[2][4] for m in moves),
             ],
         )
     if steps := [(r.n, *r.revises) for r in records if r.revises]:
@@ -462,7 +466,13 @@ def _write_records(tx: Tx, working: Working) -> None:
             "insert into ledger.revision (book_id, subject_id, revision, batch_id, n)"
             " select %s, subject_id, revision, %s, n"
             " from unnest(%s::smallint[], %s::uuid[], %s::int[]) as new(n, subject_id, revision)",
-            [working.book.id, number, [s[0] for s in steps], [s[1] for s in steps], [s[2] for s in steps]],
+            [
+                working.book.id,
+                number,
+                array(s[0] for s in steps),
+                array(s[1] for s in steps),
+                array(s[2] for s in steps),
+            ],
         )
 
 
@@ -477,11 +487,11 @@ def remember(tx: Tx, working: Working, outcomes: Sequence[tuple[UUID, str, bytes
             [
                 working.book.id,
                 working.now,
-                [o[0] for o in outcomes],
-                [o[1] for o in outcomes],
-                [o[2] for o in outcomes],
-                [o[3] for o in outcomes],
-                [o[4] for o in outcomes],
+                array(o[0] for o in outcomes),
+                array(o[1] for o in outcomes),
+                array(o[2] for o in outcomes),
+                array(o[3] for o in outcomes),
+                array(o[4] for o in outcomes),
             ],
         )
 
@@ -513,12 +523,12 @@ def put_issuers(tx: Tx, book_id: int, issuers: Sequence[Issuer]) -> None:
             " suspended = excluded.suspended where i.book_id = excluded.book_id",
             [
                 book_id,
-                [i.merchant_id for i in issuers],
-                [i.mode for i in issuers],
-                [i.unit_value for i in issuers],
-                [i.credit_line for i in issuers],
-                [i.contract_id for i in issuers],
-                [i.suspended for i in issuers],
+                array(i.merchant_id for i in issuers),
+                array(i.mode for i in issuers),
+                array(i.unit_value for i in issuers),
+                array(i.credit_line for i in issuers),
+                array(i.contract_id for i in issuers),
+                array(i.suspended for i in issuers),
             ],
         )
 
@@ -546,16 +556,7 @@ def open_lots(tx: Tx, book_id: int, member_id: UUID) -> list[Lot]:
 
 def balances(tx: Tx, book_id: int, names: Sequence[AccountName]) -> dict[AccountName, int]:
     """Balances as last committed; 0 for an account that was never opened."""
-    rows = tx.execute(
-        "select asked.i, a.balance from unnest(%s::text[], %s::uuid[], %s::uuid[], %s::int[])"
-        " with ordinality as asked(kind, owner_id, counterparty_id, window_number, i)"
-        " join ledger.account a on a.book_id = %s and a.kind = asked.kind"
-        " and a.owner_id is not distinct from asked.owner_id"
-        " and a.counterparty_id is not distinct from asked.counterparty_id"
-        " and a.window_number is not distinct from asked.window_number",
-        [*_columns(names), book_id],
-    ).fetchall()
-    return dict.fromkeys(names, 0) | {names[i - 1]: balance for i, balance in rows}
+    return dict.fromkeys(names, 0) | {name: balance for name, (_, balance) in _find(tx, book_id, names).items()}
 
 
 def owed(tx: Tx, book_id: int, member_id: UUID) -> int:

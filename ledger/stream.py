@@ -4,6 +4,8 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
+import msgspec
+
 from ledger.db import Tx
 
 
@@ -26,13 +28,13 @@ class Event(NamedTuple):
 # The batch that holds `from_sequence` is the last one that begins at or before it; every batch begins where the one
 # before it ended, so the range of beginnings bounds the rows read whatever the length of the book.
 _READ = """
-select b.first_sequence + r.n, r.id, r.kind, r.at, r.actor, r.merchant_id, r.member_id, r.subject_id, r.payload,
+select b.first_sequence + r.n, r.id, r.kind, r.at, r.actor, r.merchant_id, r.member_id, r.subject_id, r.payload::text,
        b.first_sequence + b.records - 1, b.hash
 from ledger.batch b join ledger.record r on r.batch_id = b.id
 where b.book_id = %(book)s
   and b.first_sequence >= coalesce(
       (select max(first_sequence) from ledger.batch where book_id = %(book)s and first_sequence <= %(from)s), %(from)s)
-  and b.first_sequence < %(from)s + %(limit)s
+  and b.first_sequence < %(from)s::bigint + %(limit)s
   and b.first_sequence + r.n >= %(from)s
 order by b.first_sequence, r.n
 limit %(limit)s
@@ -42,7 +44,7 @@ limit %(limit)s
 def read(tx: Tx, book_id: int, from_sequence: int, limit: int) -> list[Event]:
     """At most `limit` records from `from_sequence` on, in sequence, without a gap: what is committed is all there."""
     rows = tx.execute(_READ, {"book": book_id, "from": from_sequence, "limit": limit}).fetchall()
-    return [Event(*row) for row in rows]
+    return [Event._make((*row[:8], msgspec.json.decode(row[8]), *row[9:])) for row in rows]
 
 
 def start(tx: Tx, book_id: int) -> int:

@@ -133,31 +133,38 @@ def windows_contiguous(scope: Scope) -> Iterable[Row]:
     )
 
 
-@check(
-    "window_steps",
-    "every window went from step to step as it may, and stands where its records say",
-    over="window",
-)
-def window_steps(scope: Scope) -> Iterator[Row]:
-    for window in _windows(scope):
-        state, why = "open", ""
-        for sequence, kind, *_ in window.steps:
-            may, state = _STEPS[kind] if kind != "payment" else (("paying", "settled"), state)
-            if window.before(sequence) not in may:
-                why = f"{kind} from {window.before(sequence)}"
-        if state == "paying" and not scope.once("open_positions", _open_positions).get((window.book, window.number)):
-            state = "settled"
-        stood, revision = window.stored
-        expected = sum(1 for _, kind, *_ in window.steps if kind != "payment")
-        if why or stood != state or revision != expected:
-            yield {
-                "window": window.number,
-                "state": stood,
-                "derived": state,
-                "revision": revision,
-                "steps": expected,
-                "why": why or "not where its records say",
-            }
+@dataclass(slots=True)
+class _Stood:
+    """A window's row and the records that moved it: (sequence, kind, operator, hash of the positions)."""
+
+    book: int
+    number: int
+    state: str
+    revision: int
+    positions_hash: str | None
+    steps: list[tuple[int, str, str | None, str | None]] = field(default_factory=list)
+
+
+def _stood(scope: Scope) -> list[_Stood]:
+    found: dict[UUID, _Stood] = {
+        id: _Stood(*rest)
+        for id, *rest in scope.stream(
+            "select id, book_id, number, state, revision, encode(positions_hash, 'hex') from settlement.window"
+            " where book_id = any(%(books)s) order by book_id, number"
+        )
+    }
+    for subject, *step in scope.stream(
+        """
+        select r.subject_id, b.first_sequence + r.n, r.kind, r.payload ->> 'operator', r.payload ->> 'positions_hash'
+        from ledger.record r join ledger.batch b on b.id = r.batch_id
+        join settlement.consumer c on c.book_id = r.book_id and b.first_sequence + r.n < c.next_sequence
+        where r.book_id = any(%(books)s) and r.kind = any(%(kinds)s) order by 2
+        """,
+        kinds=list(_STEPS),
+    ):
+        if subject in found:
+            found[subject].steps.append(tuple(step))
+    return list(found.values())
 
 
 #: Each record of a window: the states it may find, the state it leaves.
@@ -169,3 +176,580 @@ _STEPS: Final[dict[str, tuple[tuple[str, ...], str]]] = {
     "window_approved": (("submitted",), "funding"),
     "settlement": (("funding",), "paying"),
 }
+
+
+@check(
+    "window_steps",
+    "every window went from step to step only as it may, and stands where its records say: settled when nothing is open",
+    over="window",
+)
+def window_steps(scope: Scope) -> Iterator[Row]:
+    still_open = {
+        (book, number)
+        for book, number in scope.stream(
+            """
+            select a.book_id, a.window_number from ledger.account a join ledger.entry e on e.account_id = a.id
+            join ledger.batch b on b.id = e.batch_id
+            join settlement.consumer c on c.book_id = a.book_id and b.first_sequence + e.n < c.next_sequence
+            where a.book_id = any(%(books)s) and a.kind = 'position'
+            group by a.id, a.book_id, a.window_number having sum(e.amount) <> 0
+            """
+        )
+    }
+    for window in scope.once("stood", _stood):
+        state, why = "open", None
+        for sequence, kind, *_ in window.steps:
+            may, leaves = _STEPS[kind]
+            why = why or (None if state in may else f"{kind} at {sequence} found it {state}")
+            state = leaves
+        if state == "paying" and (window.book, window.number) not in still_open:
+            state = "settled"
+        if why or (window.state, window.revision) != (state, len(window.steps)):
+            yield {
+                "window": window.number,
+                "state": window.state,
+                "derived": state,
+                "revision": window.revision,
+                "steps": len(window.steps),
+                "why": why or "not where its records say",
+            }
+
+
+@check(
+    "approved_by_another",
+    "every approval is another person's than the submission before it, on the very positions that were submitted",
+    over="window",
+)
+def approved_by_another(scope: Scope) -> Iterator[Row]:
+    for window in scope.once("stood", _stood):
+        submitted: tuple[str | None, str | None] = (None, None)
+        approved = None
+        for sequence, kind, operator, digest in window.steps:
+            if kind == "window_submitted":
+                submitted = (operator, digest)
+            elif kind == "window_approved":
+                approved = digest
+                if None in (operator, digest) or operator == submitted[0] or digest != submitted[1]:
+                    yield {
+                        "window": window.number,
+                        "sequence": sequence,
+                        "submitted_by": submitted[0],
+                        "approved_by": operator,
+                        "submitted": submitted[1],
+                        "approved": digest,
+                    }
+            elif kind == "settlement" and digest != approved:
+                yield {"window": window.number, "sequence": sequence, "approved": approved, "settled": digest}
+        if approved is not None and approved != window.positions_hash:
+            yield {"window": window.number, "approved": approved, "positions_hash": window.positions_hash}
+
+
+@check(
+    "settled_in_order",
+    "windows are posted in order, each once: the carry of a fee goes from one to the next",
+    over="window",
+)
+def settled_in_order(scope: Scope) -> Iterable[Row]:
+    return scope.rows(
+        """
+        select window_number as window, sequence, place
+        from (
+            select (r.payload ->> 'window')::int as window_number, b.first_sequence + r.n as sequence,
+                row_number() over (partition by r.book_id order by b.first_sequence + r.n) as place
+            from ledger.record r join ledger.batch b on b.id = r.batch_id
+            where r.book_id = any(%(books)s) and r.kind = 'settlement'
+        ) posted
+        where window_number is distinct from place
+        """
+    )
+
+
+# -- obligations
+
+
+@check(
+    "items_derived",
+    "the items are those that the ledger's captures and members' sales make, each once, in the window of its sequence",
+    over="item",
+)
+def items_derived(scope: Scope) -> Iterable[Row]:
+    return scope.rows(
+        f"""
+        select coalesce(i.sequence, o.sequence) as sequence, coalesce(i.ordinal, o.ordinal) as ordinal,
+            coalesce(i.kind, o.kind) as kind,
+            case when i.sequence is null then 'missing' when o.sequence is null then 'follows from no record'
+                 else 'unlike what follows from its record' end as why
+        from (select o.*, {_id("o.sequence", "'item'", "o.ordinal")} as id
+              from {_OWED} o join ledger.book book on book.id = o.book_id) o
+        full join (select * from settlement.item where book_id = any(%(books)s)) i
+            on i.book_id = o.book_id and i.sequence = o.sequence and i.ordinal = o.ordinal
+        where (i.id, {_columns("i")}) is distinct from (o.id, {_columns("o")})
+        order by 1, 2
+        """
+    )
+
+
+@check("contracts_derived", "the contract versions that settlement knows are those on record", over="contract")
+def contracts_derived(scope: Scope) -> Iterable[Row]:
+    return scope.rows(
+        """
+        select coalesce(k.id, r.contract_id) as contract, k.sequence as stored, r.sequence as derived
+        from (
+            select r.book_id, (r.payload ->> 'contract')::uuid as contract_id, r.merchant_id, r.payload,
+                b.first_sequence + r.n as sequence
+            from ledger.record r join ledger.batch b on b.id = r.batch_id
+            join settlement.consumer c on c.book_id = r.book_id and b.first_sequence + r.n < c.next_sequence
+            where r.book_id = any(%(books)s) and r.kind = 'contract'
+        ) r
+        full join (select * from settlement.contract where book_id = any(%(books)s)) k on k.id = r.contract_id
+        where (k.book_id, k.merchant_id, k.sequence, k.facts)
+            is distinct from (r.book_id, r.merchant_id, r.sequence, r.payload)
+        """
+    )
+
+
+# -- netting
+
+
+@dataclass(slots=True)
+class _Sums:
+    """A window as the ledger's rows add up: what each party has to receive, to pay, and in fees."""
+
+    book: int
+    public_id: UUID
+    operator: UUID
+    number: int
+    receivable: Counter[UUID] = field(default_factory=Counter)
+    payable: Counter[UUID] = field(default_factory=Counter)
+    backing: Counter[UUID] = field(default_factory=Counter)
+    millionths: Counter[UUID] = field(default_factory=Counter)
+    items: Counter[UUID] = field(default_factory=Counter)
+    owed: defaultdict[tuple[UUID, UUID], list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0]))
+    # (account kind, owner) -> points that settling moves into it
+    points: Counter[tuple[str, UUID]] = field(default_factory=Counter)
+    slices: int = 0
+    sliced: int = 0
+    # party -> (exact millionths, carry in, minor units, carry out)
+    fees: dict[UUID, tuple[int, int, int, int]] = field(default_factory=dict)
+
+    def add(
+        self,
+        issuer: UUID | None,
+        acceptor: UUID | None,
+        funding: str | None,
+        payer: UUID | None,
+        points: int,
+        value: int,
+        millionths: int,
+        count: int,
+    ) -> None:
+        """Items that settle alike."""
+        for party in {issuer, acceptor, payer} - {None}:
+            assert party is not None
+            self.items[party] += count
+        if payer is not None:
+            self.millionths[payer] += millionths
+        if issuer is None or acceptor is None:
+            return
+        self.slices += count
+        self.sliced += points
+        self.points["accepted", acceptor] -= points
+        self.points[_HOME[funding or ""], issuer] += points
+        if issuer != acceptor:
+            self.receivable[acceptor] += value
+            self.payable[issuer] += value
+            self.backing[issuer] += value if funding == "prefunded" else 0
+            pair = self.owed[issuer, acceptor]
+            pair[0] += value
+            pair[1] += points
+
+    def charge(self, carries: dict[UUID, int]) -> dict[UUID, int]:
+        """Round each party's fees, half to even, as an exact fraction; returns what each carries on."""
+        for party in self.items.keys() | {party for party, carry in carries.items() if carry}:
+            exact, carry = self.millionths[party], carries.get(party, 0)
+            minor = round(Fraction(exact + carry, 1_000_000))
+            self.fees[party] = (exact, carry, minor, exact + carry - minor * 1_000_000)
+        return {party: fee[3] for party, fee in self.fees.items()}
+
+    def position(self, party: UUID) -> int:
+        return self.receivable[party] - self.payable[party] - self.fees[party][2]
+
+    @property
+    def positions(self) -> dict[UUID, tuple[int, ...]]:
+        """party -> the columns of its position."""
+        found: dict[UUID, tuple[int, ...]] = {}
+        for party, fee in self.fees.items():
+            net, backing = self.position(party), self.backing[party]
+            sides = (self.receivable[party], self.payable[party])
+            found[party] = (net, backing, net + backing, *sides, *fee, self.items[party])
+        paid = [fee[2] for fee in self.fees.values()]
+        earned, given = sum(f for f in paid if f > 0), -sum(f for f in paid if f < 0)
+        found[self.operator] = (earned - given, 0, earned - given, earned, given, 0, 0, 0, 0, 0)
+        return found
+
+    @property
+    def matrix(self) -> dict[tuple[UUID, UUID], tuple[int, int]]:
+        """(debtor, creditor) -> value, points; a negative sum is owed the other way."""
+        cells: defaultdict[tuple[UUID, UUID], list[int]] = defaultdict(lambda: [0, 0])
+        fees = {(party, self.operator): [fee[2], 0] for party, fee in self.fees.items() if fee[2]}
+        for (debtor, creditor), (value, points) in [*self.owed.items(), *fees.items()]:
+            cell = cells[(debtor, creditor) if value >= 0 else (creditor, debtor)]
+            cell[0] += abs(value)
+            cell[1] += points if value >= 0 else -points
+        return {pair: (cell[0], cell[1]) for pair, cell in cells.items() if cell != [0, 0]}
+
+
+#: Where the points of a settled slice go; for a prefunded lot mint and pool, for a deferred one due and credit, count
+#: as one place.
+_HOME: Final = {"prefunded": "mint", "deferred": "credit", "closed_loop": "own"}
+
+
+def _sums(scope: Scope) -> list[_Sums]:
+    """Every closed window, in order. Parties and pairs only: small whatever the window's length."""
+    found = [
+        _Sums(*row)
+        for row in scope.stream(
+            f"select e.book_id, k.public_id, k.operator_id, e.window_number from {_EVENTS} e"
+            " join ledger.book k on k.id = e.book_id where e.kind = 'window_closed' order by 1, 4"
+        )
+    ]
+    by_number = {(window.book, window.number): window for window in found}
+    grouped = scope.stream(
+        f"select book_id, window_number, issuer_id, acceptor_id, funding, fee_payer_id, sum(points)::bigint,"
+        f" sum(value_minor)::bigint, sum(fee_millionths)::bigint, count(*) from {_OWED} o group by 1, 2, 3, 4, 5, 6"
+    )
+    for book, number, *sums in grouped:
+        if (book, number) in by_number:
+            by_number[book, number].add(*sums)
+    carries: dict[int, dict[UUID, int]] = {}
+    for window in found:
+        carries[window.book] = window.charge(carries.get(window.book, {}))
+    return found
+
+
+_POSITION: Final = (
+    "position_minor, backing_minor, account_minor, receivable_minor, payable_minor, fee_millionths, carry_in_millionths,"
+    " fee_minor, carry_out_millionths, items"
+)
+
+
+@check(
+    "positions_derived",
+    "each party's position, its fee with what is carried and its items are those of the ledger's rows; together zero",
+    over="position",
+)
+def positions_derived(scope: Scope) -> Iterator[Row]:
+    stored: defaultdict[tuple[int, int], dict[UUID, tuple[int, ...]]] = defaultdict(dict)
+    rows = scope.stream(
+        f"select book_id, window_number, party_id, {_POSITION} from settlement.position where book_id = any(%(books)s)"
+    )
+    for book, number, party, *columns in rows:
+        stored[book, number][party] = tuple(columns)
+    for window in scope.once("sums", _sums):
+        derived = window.positions
+        assert sum(columns[0] for columns in derived.values()) == 0
+        told = stored.pop((window.book, window.number), {})
+        for party in sorted(derived.keys() | told.keys()):
+            if derived.get(party) != told.get(party):
+                yield {
+                    "window": window.number,
+                    "party": party,
+                    "stored": told.get(party),
+                    "derived": derived.get(party),
+                }
+    for (_, number), told in stored.items():
+        yield {"window": number, "party": next(iter(told)), "why": "a position in a window that is not closed"}
+
+
+@check(
+    "positions_hashed",
+    "the hash of each window's positions and its totals are those of the ledger's rows",
+    over="window",
+)
+def positions_hashed(scope: Scope) -> Iterator[Row]:
+    told = {
+        (book, number): (digest, totals)
+        for book, number, digest, totals in scope.stream(
+            "select book_id, number, positions_hash, totals from settlement.window where book_id = any(%(books)s)"
+        )
+    }
+    for window in scope.once("sums", _sums):
+        rows = [
+            [str(party), *c[:5], str(c[5]), str(c[6]), c[7], str(c[8]), c[9]]
+            for party, c in sorted(window.positions.items())
+        ]
+        digest = hashlib.sha256(ledger.canonical([1, str(window.public_id), window.number, rows])).digest()
+        totals = _totals(window)
+        stored_digest, stored_totals = told.get((window.book, window.number), (None, None))
+        if stored_digest != digest:
+            yield {"window": window.number, "stored": stored_digest, "derived": digest}
+        if stored_totals is None or {k: stored_totals.get(k) for k in totals} != totals:
+            yield {"window": window.number, "stored": stored_totals, "derived": totals}
+
+
+def _totals(window: _Sums) -> dict[str, int]:
+    matrix = window.matrix
+    pairs: Counter[tuple[UUID, UUID]] = Counter()
+    for (debtor, creditor), (value, _) in matrix.items():
+        pairs[min(debtor, creditor), max(debtor, creditor)] += value if debtor < creditor else -value
+    return {
+        "gross_minor": sum(value for value, _ in matrix.values()),
+        "bilateral_minor": sum(map(abs, pairs.values())),
+        "multilateral_minor": sum(c[0] for c in window.positions.values() if c[0] > 0),
+        "fees_minor": sum(fee[2] for fee in window.fees.values()),
+        "points": window.sliced,
+        "slices": window.slices,
+    }
+
+
+@check(
+    "matrix_derived",
+    "who owes whom is what the ledger's rows say, and each party's row and column make up its position",
+    over="bilateral",
+)
+def matrix_derived(scope: Scope) -> Iterator[Row]:
+    stored: defaultdict[tuple[int, int], dict[tuple[UUID, UUID], tuple[int, int]]] = defaultdict(dict)
+    for book, number, debtor, creditor, value, points in scope.stream(
+        "select book_id, window_number, debtor_id, creditor_id, value_minor, points from settlement.bilateral"
+        " where book_id = any(%(books)s)"
+    ):
+        stored[book, number][debtor, creditor] = (value, points)
+    for window in scope.once("sums", _sums):
+        derived = window.matrix
+        told = stored.pop((window.book, window.number), {})
+        for pair in sorted(derived.keys() | told.keys()):
+            if derived.get(pair) != told.get(pair):
+                yield {
+                    "window": window.number,
+                    "debtor": pair[0],
+                    "creditor": pair[1],
+                    "stored": told.get(pair),
+                    "derived": derived.get(pair),
+                }
+        nets: Counter[UUID] = Counter()
+        for (debtor, creditor), (value, _) in told.items():
+            nets[debtor] -= value
+            nets[creditor] += value
+        for party, columns in window.positions.items():
+            if nets[party] != columns[0]:
+                yield {"window": window.number, "party": party, "by_matrix": nets[party], "position": columns[0]}
+    for (_, number), told in stored.items():
+        yield {"window": number, "debtor": next(iter(told))[0], "why": "owed in a window that is not closed"}
+
+
+@check(
+    "statements_add_up",
+    "the items on each merchant's statement make its position, and the fee is theirs with the carry, to the millionth",
+    over="position",
+)
+def statements_add_up(scope: Scope) -> Iterable[Row]:
+    return scope.rows(
+        """
+        with sides as (
+            select book_id, window_number, acceptor_id as party_id, value_minor as receivable, 0 as payable, 0 as fee
+            from settlement.item where book_id = any(%(books)s) and acceptor_id is not null
+            union all
+            select book_id, window_number, issuer_id, 0, value_minor, 0
+            from settlement.item where book_id = any(%(books)s) and issuer_id is not null
+            union all
+            select book_id, window_number, fee_payer_id, 0, 0, fee_millionths
+            from settlement.item where book_id = any(%(books)s) and fee_payer_id is not null
+        ), statements as (
+            select book_id, window_number, party_id, sum(receivable) as receivable, sum(payable) as payable,
+                sum(fee) as fee from sides group by 1, 2, 3
+        ), carried as (
+            select *, lag(carry_out_millionths) over (partition by book_id, party_id order by window_number) as before
+            from settlement.position where book_id = any(%(books)s)
+        )
+        select p.window_number as window, p.party_id as party, p.position_minor as position, s.receivable, s.payable,
+            s.fee as fee_millionths, p.fee_minor
+        from carried p
+        join ledger.book k on k.id = p.book_id
+        left join statements s on s.book_id = p.book_id and s.window_number = p.window_number
+            and s.party_id = p.party_id
+        where p.party_id <> k.operator_id and (
+            p.position_minor <> coalesce(s.receivable, 0) - coalesce(s.payable, 0) - p.fee_minor
+            or p.fee_millionths <> coalesce(s.fee, 0)
+            or p.fee_millionths + p.carry_in_millionths <> p.fee_minor * 1000000::numeric + p.carry_out_millionths
+            or abs(p.carry_out_millionths) > 500000 or p.carry_in_millionths <> coalesce(p.before, 0))
+        """
+    )
+
+
+# -- posting and paying
+
+
+@check(
+    "settlements_post_their_items",
+    "each settlement moved the points of its window's slices home and the money of its positions, and nothing else",
+    over="entry",
+)
+def settlements_post_their_items(scope: Scope) -> Iterator[Row]:
+    # Per merchant: prefund, backing and position together move by its position, for a merchant and its backing are one
+    # party; the position's own account by what is left to be paid in or out.
+    posted: defaultdict[tuple[int, int], Counter[tuple[str, UUID | None]]] = defaultdict(Counter)
+    told: dict[tuple[int, int], Any] = {}
+    for book, number, kind, owner, own_window, amount, payload in scope.stream(
+        """
+        select r.book_id, (r.payload ->> 'window')::int, a.kind, a.owner_id,
+            coalesce(a.window_number = (r.payload ->> 'window')::int, true), sum(e.amount)::bigint, r.payload
+        from ledger.record r left join ledger.entry e on e.batch_id = r.batch_id and e.n = r.n
+        left join ledger.account a on a.id = e.account_id
+        join ledger.batch b on b.id = r.batch_id
+        join settlement.consumer c on c.book_id = r.book_id and b.first_sequence + r.n < c.next_sequence
+        where r.book_id = any(%(books)s) and r.kind = 'settlement'
+        group by 1, 2, 3, 4, 5, 7
+        """
+    ):
+        told[book, number] = payload
+        if kind is not None:
+            place = {"pool": "mint", "due": "credit"}.get(kind, kind) if own_window else f"{kind} of another window"
+            posted[book, number][place, owner] += amount
+    for window in scope.once("sums", _sums):
+        if (window.book, window.number) not in told:
+            continue
+        moved = posted[window.book, window.number]
+        expected: Counter[tuple[str, UUID | None]] = Counter({place: n for place, n in window.points.items() if n})
+        expected["fees", None] = sum(fee[2] for fee in window.fees.values())
+        payload = told[window.book, window.number]
+        for party, columns in window.positions.items():
+            if party == window.operator:
+                continue
+            in_all = sum(moved.pop((kind, party), 0) for kind in ("prefund", "backing"))
+            account = moved.pop(("position", party), 0)
+            helped = _told_of(payload, "from_prefund", party) - _told_of(payload, "to_backing", party)
+            if in_all + account != columns[0] or account != columns[2] + helped:
+                yield {
+                    "window": window.number,
+                    "party": party,
+                    "position": columns[0],
+                    "moved_in_all": in_all + account,
+                    "account": columns[2] + helped,
+                    "moved": account,
+                }
+        for place in sorted(expected.keys() | moved.keys(), key=str):
+            if moved[place] != expected[place]:
+                yield {
+                    "window": window.number,
+                    "account": place[0],
+                    "owner": place[1],
+                    "moved": moved[place],
+                    "derived": expected[place],
+                }
+
+
+def _told_of(payload: Any, what: str, party: UUID) -> int:
+    return sum(part["amount_minor"] for part in payload[what] if part["merchant"] == str(party))
+
+
+@check(
+    "positions_paid",
+    "every position's account is what the settlement left in it and what was paid since; of a settled window it is zero",
+    over="position",
+)
+def positions_paid(scope: Scope) -> Iterable[Row]:
+    return scope.rows(
+        """
+        with accounts as (
+            select a.book_id, a.window_number, a.owner_id, sum(e.amount) as balance
+            from ledger.account a join ledger.entry e on e.account_id = a.id
+            join ledger.batch b on b.id = e.batch_id
+            join settlement.consumer c on c.book_id = a.book_id and b.first_sequence + e.n < c.next_sequence
+            where a.book_id = any(%(books)s) and a.kind = 'position' group by 1, 2, 3
+        ), paid as (
+            select book_id, window_number, party_id, sum(case direction when 'pay_in' then amount_minor
+                else -amount_minor end) as amount
+            from settlement.payment where book_id = any(%(books)s) group by 1, 2, 3
+        )
+        select w.number as window, w.state, coalesce(a.owner_id, p.party_id) as party, coalesce(a.balance, 0) as balance,
+            coalesce(p.account_minor, 0) + coalesce(y.amount, 0) as derived
+        from (select p.* from settlement.position p join ledger.book k on k.id = p.book_id
+              where p.book_id = any(%(books)s) and p.party_id <> k.operator_id) p
+        full join accounts a on a.book_id = p.book_id and a.window_number = p.window_number and a.owner_id = p.party_id
+        left join settlement.window w on w.book_id = coalesce(p.book_id, a.book_id)
+            and w.number = coalesce(p.window_number, a.window_number)
+        left join paid y on y.book_id = p.book_id and y.window_number = p.window_number and y.party_id = p.party_id
+        where case when w.state in ('paying', 'settled')
+            then coalesce(a.balance, 0) <> coalesce(p.account_minor, 0) + coalesce(y.amount, 0)
+                or (w.state = 'settled' and coalesce(a.balance, 0) <> 0)
+            else coalesce(a.balance, 0) <> 0 or y.amount is not null end
+        """
+    )
+
+
+@check(
+    "payments_recorded",
+    "every payment is one that a settlement or a payment record tells, with the money that its entries moved",
+    over="payment",
+)
+def payments_recorded(scope: Scope) -> Iterable[Row]:
+    return scope.rows(
+        """
+        with events as (
+            select r.*, b.first_sequence + r.n as sequence, (r.payload ->> 'window')::int as window_number
+            from ledger.record r join ledger.batch b on b.id = r.batch_id
+            join settlement.consumer c on c.book_id = r.book_id and b.first_sequence + r.n < c.next_sequence
+            where r.book_id = any(%(books)s) and r.kind in ('settlement', 'payment')
+        ), told as (
+            select book_id, window_number, sequence, merchant_id as party_id, payload ->> 'direction' as direction,
+                (payload ->> 'amount_minor')::bigint as amount_minor, payload ->> 'source' as source, at
+            from events where kind = 'payment'
+            union all
+            select e.book_id, e.window_number, e.sequence, part.merchant, 'pay_in', part.amount_minor, 'prefund', e.at
+            from events e
+            cross join jsonb_to_recordset(e.payload -> 'from_prefund') as part(merchant uuid, amount_minor bigint)
+            where e.kind = 'settlement'
+            union all
+            select e.book_id, e.window_number, e.sequence, part.merchant, 'pay_out', part.amount_minor, 'backing', e.at
+            from events e
+            cross join jsonb_to_recordset(e.payload -> 'to_backing') as part(merchant uuid, amount_minor bigint)
+            where e.kind = 'settlement'
+        ), moved as (
+            select e.sequence, e.book_id, sum(n.amount) as amount
+            from events e join ledger.entry n on n.batch_id = e.batch_id and n.n = e.n
+            join ledger.account a on a.id = n.account_id and a.kind = 'position' and a.owner_id = e.merchant_id
+                and a.window_number = e.window_number
+            where e.kind = 'payment' group by 1, 2
+        )
+        select coalesce(p.sequence, t.sequence) as sequence, coalesce(p.party_id, t.party_id) as party,
+            p.amount_minor as stored, t.amount_minor as told, m.amount as moved
+        from told t
+        full join (select * from settlement.payment where book_id = any(%(books)s)) p on p.book_id = t.book_id
+            and p.sequence = t.sequence and p.party_id = t.party_id and p.direction = t.direction
+            and p.source = t.source
+        left join moved m on m.book_id = t.book_id and m.sequence = t.sequence
+        where (p.window_number, p.amount_minor, p.at) is distinct from (t.window_number, t.amount_minor, t.at)
+            or (t.source = 'bank' and m.amount is distinct from
+                case t.direction when 'pay_in' then t.amount_minor else -t.amount_minor end)
+        """
+    )
+
+
+@check(
+    "accepted_not_settled",
+    "the points each shop has accepted are the captured slices of windows that are not posted yet",
+    over="account",
+)
+def accepted_not_settled(scope: Scope) -> Iterable[Row]:
+    return scope.rows(
+        """
+        with settled as (
+            select c.book_id, max(b.first_sequence + c.n) as until
+            from ledger.record c join ledger.batch b on b.id = c.batch_id
+            join ledger.record s on s.subject_id = c.subject_id and s.kind = 'settlement'
+            where c.book_id = any(%(books)s) and c.kind = 'window_closed' group by 1
+        ), slices as (
+            select b.book_id, m.merchant_id, sum(case m.target when 'accepted' then m.points else -m.points end) as points
+            from ledger.lot_move m join ledger.batch b on b.id = m.batch_id
+            left join settled s on s.book_id = b.book_id
+            where b.book_id = any(%(books)s) and 'accepted' in (m.source, m.target)
+              and b.first_sequence + m.n > coalesce(s.until, -1)
+            group by 1, 2
+        )
+        select coalesce(a.owner_id, s.merchant_id) as shop, coalesce(a.balance, 0) as accepted,
+            coalesce(s.points, 0) as not_settled
+        from (select * from ledger.account where book_id = any(%(books)s) and kind = 'accepted') a
+        full join slices s on s.book_id = a.book_id and s.merchant_id = a.owner_id
+        where coalesce(a.balance, 0) <> coalesce(s.points, 0)
+        """
+    )

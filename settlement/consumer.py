@@ -42,21 +42,6 @@ def consume(tx: Tx, book: Book, limit: int, up_to: int | None = None) -> int:
     return len(events)
 
 
-def rebuild(db: Database, book_id: int, *, chunk: int = CHUNK) -> int:
-    """Derive every row again from the first sequence up to where the consumer stood, in one transaction.
-
-    Readers see the rows of before until it commits; afterwards the same bytes. Nothing is posted.
-    """
-    with db.tx("settlement") as tx:
-        book = ledger.read_book(tx, book_id)
-        stood = store.lock_offset(tx, book)
-        store.forget(tx, book)
-        total = 0
-        while done := consume(tx, book, chunk, stood - 1):
-            total += done
-        return total
-
-
 def _apply(tx: Tx, book: Book, events: list[Event]) -> None:
     """Items are gathered and written together; whatever moves a window has them written first."""
     last = store.newest_window(tx, book.id)

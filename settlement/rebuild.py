@@ -2,11 +2,25 @@
 
 import hashlib
 
-from ledger import Tx
+import ledger
+from ledger import Database, Tx
 from settlement import store
-from settlement.consumer import rebuild
+from settlement.consumer import CHUNK, consume
 
-__all__ = ["rebuild", "snapshot"]
+
+def rebuild(db: Database, book_id: int, *, chunk: int = CHUNK) -> int:
+    """Derive every row again from the first sequence up to where the consumer stood, in one transaction; how many events.
+
+    Readers see the rows of before until it commits; afterwards the same bytes. Nothing is posted.
+    """
+    with db.tx("settlement") as tx:
+        book = ledger.read_book(tx, book_id)
+        stood = store.lock_offset(tx, book)
+        store.forget(tx, book)
+        total = 0
+        while done := consume(tx, book, chunk, stood - 1):
+            total += done
+        return total
 
 
 def snapshot(tx: Tx, book_id: int) -> dict[str, str]:

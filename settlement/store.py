@@ -8,6 +8,7 @@ from uuid import UUID
 
 import ledger
 from ledger import Book, Tx
+from ledger.arrays import array
 from settlement import fees
 from settlement.netting import Bilateral, Charge, Flow, Netted, Position
 from settlement.obligations import Item
@@ -165,13 +166,13 @@ def add_items(tx: Tx, book: Book, number: int, items: Sequence[Item]) -> None:
     if not items:
         return
     ids = [ledger.ids.derived(book.public_id, item.sequence, "item", item.ordinal) for item in items]
-    columns = [list(column) for column in zip(*items, strict=True)]
+    columns = [array(column) for column in zip(*items, strict=True)]
     tx.execute(
         f"insert into settlement.item (book_id, window_number, id, {_ITEM})"
         " select %s, %s, * from unnest(%s::uuid[], %s::bigint[], %s::int[], %s::text[], %s::text[], %s::timestamptz[],"
         " %s::uuid[], %s::uuid[], %s::uuid[], %s::uuid[], %s::text[], %s::bigint[], %s::bigint[], %s::bigint[],"
         " %s::uuid[], %s::bigint[], %s::int[], %s::bigint[], %s::uuid[])",
-        [book.id, number, ids, *columns],
+        [book.id, number, array(ids), *columns],
     )
 
 

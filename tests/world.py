@@ -28,7 +28,9 @@ class Refused(AssertionError):
 class World:
     """Shops and members by name. `ask` gives the decision; the verbs insist on acceptance."""
 
-    def __init__(self, url: str, *, life_days: int = 120, schedule: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, url: str, *, network: str = "stories", life_days: int = 120, schedule: dict[str, Any] | None = None
+    ) -> None:
         self.url = url
         self.house = House.open(url, SPEND_KEY)
         self.shops: dict[str, UUID] = {}
@@ -42,7 +44,7 @@ class World:
             book = ledger.books.open_book(
                 tx,
                 ledger.books.NewBook(
-                    network="stories",
+                    network=network,
                     mode="test",
                     currency="USD",
                     exponent=2,
@@ -256,7 +258,7 @@ class World:
 
     def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         with self.house.db.tx("auditor") as tx:
-            return tx.execute(query, values).fetchall()  # type: ignore[arg-type]
+            return tx.execute(query, values).fetchall()
 
 
 def _told(value: object) -> object:

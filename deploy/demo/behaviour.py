@@ -14,7 +14,7 @@ from deploy.demo.journey import Basket
 #: Of a hundred households, how many ever spend points; the points of the others expire.
 SPENDERS: Final = 70
 #: Of a hundred baskets of such a household, at how many it thinks of its points.
-WILLING: Final = 15
+WILLING: Final = 20
 #: It does not bother for fewer, nor for a basket of fewer cents.
 LEAST_POINTS: Final = 200
 LEAST_BASKET: Final = 200

@@ -22,7 +22,7 @@ from deploy.demo.build import rfc3339
 from deploy.demo.journey import Basket, Hour
 from deploy.demo.network import CURRENCY, FACE_VALUE, SHOPS
 from deploy.demo.state import Buy, Decisions, Device, Joined, Journal, Redeem, State
-from deploy.demo.wire import Wire
+from deploy.demo.wire import PATIENCE_SECONDS, Wire
 from deploy.errors import Refusal
 
 #: The most operations one call of /v1/batches takes.
@@ -55,6 +55,8 @@ class Operation(NamedTuple):
 #: A member's operations of an hour in order: each is yielded, and the answer to it sent back in.
 Steps = Generator[Operation, Any, None]
 Send = Callable[[list[Steps]], Awaitable[None]]
+#: Hears how many baskets are done, and whether they were posted now or by an earlier run.
+Progress = Callable[[int, bool], None]
 
 
 class Phone:
@@ -68,11 +70,9 @@ class Phone:
 
 
 class Driver:
-    """Drives one book through its hours. `progress` hears how many baskets went through."""
+    """Drives one book through its hours. `baskets` and `redeemed` count what it holds in the end, earlier runs included."""
 
-    def __init__(
-        self, wire: Wire, state: State, journal: Journal, *, via: str, progress: Callable[[int], None]
-    ) -> None:
+    def __init__(self, wire: Wire, state: State, journal: Journal, *, via: str, progress: Progress) -> None:
         assert state.book is not None
         self._wire = wire
         self._state = state
@@ -102,14 +102,14 @@ class Driver:
             self.baskets += len(hour.baskets)
             begins_week, week = plan.week_of(hour.at) != week, plan.week_of(hour.at)
             if hour.at < clock:
-                self._progress(len(hour.baskets))
+                self._progress(len(hour.baskets), False)
                 continue
             await self._advance(hour.at)
             if begins_week or not resumed:
                 await self._settle()
                 resumed = True
             await self._live(hour, begins_week)
-            self._progress(len(hour.baskets))
+            self._progress(len(hour.baskets), True)
         await self._finish(end)
 
     async def _finish(self, end: datetime) -> None:
@@ -134,8 +134,7 @@ class Driver:
     async def _live(self, hour: Hour, begins_week: bool) -> None:
         if self._decided is None or self._decided.hour != hour.number:
             decided = await self._decide(hour, begins_week)
-            if decided != Decisions(hour.number):
-                self._journal.add(decided)
+            self._journal.add(decided)  # even when it is to do nothing: asked again later, the answer may be another
             self._learn(decided)
         decisions = self._decided
         assert decisions is not None
@@ -213,9 +212,8 @@ class Driver:
         buys = []
         for place, shop in enumerate(SHOPS):
             if shop.mode == "prefunded":
-                path = f"/v1/operator/merchants/{self._state.merchants[place].id}"
-                holds = await self._wire.get(path, self._state.maker)
-                points = plan.purchase(self._state.plan.most_points[place].get(week, 0), holds["pool"])
+                holds = await self._wire.get("/v1/position", self._state.merchants[place].key)
+                points = plan.purchase(self._state.plan.most_points[place].get(week, 0), holds["pool_points"])
                 paid = plan.topup(points * FACE_VALUE, holds["prefund"]["amount"])
                 if points or paid:
                     buys.append(Buy(place, paid, points))
@@ -242,8 +240,8 @@ class Driver:
             if points:
                 redemption = yield from self._redeem(basket, at, points)
             sold = yield self._sale(basket, points if redemption else 0, redemption)
-            if sold["earn"]["refused"] not in (None, "terms_exclude"):
-                raise Refusal(f"sale {sold['id']} earned nothing: {sold['earn']['refused']}")
+            if sold["earn"]["refused"] == "issuing_limit_reached":
+                raise Refusal(f"sale {sold['id']} earned nothing: its shop's pool or credit line was planned too small")
 
     def _redeem(self, basket: Basket, at: datetime, points: int) -> Generator[Operation, Any, str | None]:
         """The redemption that pays for the basket, or None when it ends otherwise."""
@@ -296,9 +294,7 @@ class Driver:
 
     async def _one_by_one(self, members: list[Steps]) -> None:
         """Members side by side, each one's operations in order."""
-        async with asyncio.TaskGroup() as group:
-            for steps in members:
-                group.create_task(self._alone(steps))
+        await asyncio.gather(*(self._alone(steps) for steps in members))
 
     async def _alone(self, steps: Steps) -> None:
         answer = None
@@ -315,25 +311,36 @@ class Driver:
                 if operation is not None:
                     of_shop[operation.shop].append((steps, operation))
             calls = [own[i : i + LARGEST_BATCH] for own in of_shop.values() for i in range(0, len(own), LARGEST_BATCH)]
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(self._batch(call)) for call in calls]
-            under_way = [following for task in tasks for following in task.result()]
+            answered = await asyncio.gather(*(self._batch(call) for call in calls))
+            under_way = [following for answers in answered for following in answers]
 
     async def _batch(self, call: list[tuple[Steps, Operation]]) -> list[tuple[Steps, Operation | None]]:
         key = self._state.merchants[call[0][1].shop].key
         body = {"operations": [operation.batched for _, operation in call]}
-        answer = await self._wire.post("/v1/batches", key, body)
+        outcomes = await self._outcomes(key, body)
         following = []
-        for (steps, operation), outcome in zip(call, answer["outcomes"], strict=True):
+        for (steps, operation), outcome in zip(call, outcomes, strict=True):
             if not 200 <= outcome["status"] < 300:
                 raise Refusal(f"{operation.kind} in a batch answered {outcome['status']}: {outcome['body']}")
             following.append((steps, _next(steps, outcome["body"])))
         return following
 
+    async def _outcomes(self, key: str, body: dict[str, Any]) -> list[Any]:
+        """The outcomes of a batch, sent again while some of it could not be posted: keys make that safe."""
+        give_up = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            answer = await self._wire.post("/v1/batches", key, body)
+            outcomes: list[Any] = answer["outcomes"]
+            if all(outcome["status"] < 500 for outcome in outcomes) or time.monotonic() > give_up:
+                return outcomes
+            await asyncio.sleep(0.5)
+
     # -- windows
 
     async def _windows(self) -> list[Any]:
-        return await self._wire.pages(f"/v1/operator/books/{self._book}/windows", self._state.maker)
+        """Oldest first."""
+        windows = await self._wire.pages(f"/v1/operator/books/{self._book}/windows", self._state.maker)
+        return sorted(windows, key=lambda window: int(window["number"]))
 
     async def _settle(self) -> None:
         """Bring every window that closed to its end: submitted by one, approved by another, paid."""

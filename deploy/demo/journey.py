@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +17,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from deploy.errors import Refusal
+from deploy.home import TREE
 
 #: Raised when the prepared file's layout or the rules it is made by change.
 LAYOUT: Final = 1
@@ -92,26 +95,42 @@ def data_folder() -> Path:
 
 
 def prepared(cache: Path) -> Path:
-    """The file of hours in the directory `cache`, made if it is not there; half a file is never left under its name."""
+    """The file of hours in the directory `cache`, made if it is not there.
+
+    In a process of its own: duckdb takes memory that is not given back, and complains when its process ends.
+    """
     path = cache / f"journey-{LAYOUT}.jsonl"
     if not path.exists():
         cache.mkdir(mode=0o700, parents=True, exist_ok=True)
-        new = path.with_suffix(f".{os.getpid()}.new")
-        with new.open("wb") as file:
-            encoder = msgspec.json.Encoder()
-            for hour in _hours(data_folder()):
-                file.write(encoder.encode(hour) + b"\n")
-        new.replace(path)
+        made = subprocess.run(
+            [sys.executable, "-P", "-m", "deploy.demo.journey", str(path)],
+            env={**os.environ, "PYTHONPATH": str(TREE)},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+        )
+        if made.returncode != 0:
+            said = made.stderr.decode(errors="replace").strip()[-2000:]
+            raise Refusal(f"the demo's data could not be prepared:\n{said}")
     return path
 
 
-def hours(path: Path, start: int = 0) -> Iterator[Hour]:
-    """The hours of a prepared file in order, from the hour `start` on."""
+def prepare(path: Path) -> None:
+    """Write the file of hours; half a file is never left under its name."""
+    new = path.with_suffix(f".{os.getpid()}.new")
+    with new.open("wb") as file:
+        encoder = msgspec.json.Encoder()
+        for hour in _hours(data_folder()):
+            file.write(encoder.encode(hour) + b"\n")
+    new.replace(path)
+
+
+def hours(path: Path) -> Iterator[Hour]:
+    """The hours of a prepared file in order."""
     decoder = msgspec.json.Decoder(Hour)
     with path.open("rb") as file:
         for line in file:
-            if int(line[1 : line.index(b",")]) >= start:
-                yield decoder.decode(line)
+            yield decoder.decode(line)
 
 
 def _hours(folder: Path) -> Iterator[Hour]:
@@ -140,3 +159,7 @@ def _baskets(folder: Path) -> Iterator[Basket]:
 
 def _line(part: dict[str, Any]) -> Line:
     return Line(part["d"], part["q"], part["c"])
+
+
+if __name__ == "__main__":
+    prepare(Path(sys.argv[1]))

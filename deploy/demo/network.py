@@ -53,20 +53,20 @@ class Shop:
 _NEITHER: Final = {"FUEL": 0, "COUPON": 0}
 
 SHOPS: Final = (
-    Shop("Alder Market", "supermarket", 165, "prefunded", 5_000, 10_000, 1, _NEITHER),
-    Shop("Brookside Foods", "supermarket", 140, "deferred", 4_000, 12_000, 1, _NEITHER, minimum=500),
-    Shop("Cedar Lane Grocers", "supermarket", 115, "prefunded", 3_000, 8_000, 2, {**_NEITHER, "PRODUCE": 3}, cap=400),
-    Shop("Dovetail Pantry", "grocery", 95, "deferred", 6_000, 10_000, 2, _NEITHER),
-    Shop("Eastgate Superstore", "superstore", 85, "prefunded", 3_500, 15_000, 1, {**_NEITHER, "DRUG GM": 2}),
-    Shop("Fairfield Fresh", "grocery", 75, "deferred", 7_000, 8_000, 2, {**_NEITHER, "PRODUCE": 4}, minimum=300),
-    Shop("Greenway Foods", "grocery", 70, "prefunded", 5_500, 9_000, 2, _NEITHER, cap=250),
-    Shop("Harbor Street Market", "grocery", 60, "deferred", 8_000, 11_000, 3, _NEITHER, points_life_days=180),
-    Shop("Ironbridge Stores", "department store", 50, "prefunded", 4_500, 14_000, 2, {**_NEITHER, "GROCERY": 1}),
-    Shop("Juniper Corner", "convenience", 45, "deferred", 10_000, 6_000, 3, _NEITHER, minimum=200, cap=150),
-    Shop("Kingsway Drug & Goods", "pharmacy", 38, "prefunded", 9_000, 7_000, 2, {**_NEITHER, "DRUG GM": 4}),
-    Shop("Lakeside Larder", "delicatessen", 30, "deferred", 12_000, 5_000, 3, {**_NEITHER, "DELI": 4}, hold_minutes=30),
-    Shop("Millstone Kitchen", "bakery", 20, "prefunded", 11_000, 6_500, 4, {**_NEITHER, "DRUG GM": 0}, minimum=500),
-    Shop("Northfield Express", "fuel and food", 12, "deferred", 12_000, 9_500, 4, {"FUEL": 1, "COUPON": 0}, cap=300),
+    Shop("Alder Market", "supermarket", 165, "prefunded", 1_200, 10_000, 1, _NEITHER),
+    Shop("Brookside Foods", "supermarket", 140, "deferred", 1_000, 12_000, 1, _NEITHER, minimum=500),
+    Shop("Cedar Lane Grocers", "supermarket", 115, "prefunded", 800, 8_000, 2, {**_NEITHER, "PRODUCE": 3}, cap=400),
+    Shop("Dovetail Pantry", "grocery", 95, "deferred", 1_500, 10_000, 2, _NEITHER),
+    Shop("Eastgate Superstore", "superstore", 85, "prefunded", 900, 15_000, 1, {**_NEITHER, "DRUG GM": 2}),
+    Shop("Fairfield Fresh", "grocery", 75, "deferred", 1_800, 8_000, 2, {**_NEITHER, "PRODUCE": 4}, minimum=300),
+    Shop("Greenway Foods", "grocery", 70, "prefunded", 1_400, 9_000, 2, _NEITHER, cap=250),
+    Shop("Harbor Street Market", "grocery", 60, "deferred", 2_000, 11_000, 3, _NEITHER, points_life_days=180),
+    Shop("Ironbridge Stores", "department store", 50, "prefunded", 1_100, 14_000, 2, {**_NEITHER, "GROCERY": 1}),
+    Shop("Juniper Corner", "convenience", 45, "deferred", 2_500, 6_000, 3, _NEITHER, minimum=200, cap=150),
+    Shop("Kingsway Drug & Goods", "pharmacy", 38, "prefunded", 2_200, 7_000, 2, {**_NEITHER, "DRUG GM": 4}),
+    Shop("Lakeside Larder", "delicatessen", 30, "deferred", 3_000, 5_000, 3, {**_NEITHER, "DELI": 4}, hold_minutes=30),
+    Shop("Millstone Kitchen", "bakery", 20, "prefunded", 2_800, 6_500, 4, {**_NEITHER, "DRUG GM": 0}, minimum=500),
+    Shop("Northfield Express", "fuel and food", 12, "deferred", 3_500, 9_500, 4, {"FUEL": 1, "COUPON": 0}, cap=300),
 )
 
 

@@ -4,7 +4,7 @@ Amounts are whole numbers: points, or minor units of the book's currency. Fields
 """
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
@@ -14,7 +14,7 @@ from ledger import LARGEST_AMOUNT
 # Python's $ also matches before a last line feed; (?!\\n) makes it mean the end, here and to readers of the OpenAPI document
 #: Text a person or a till made up: short, and without control characters.
 Reference = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[!-~]([ -~]*[!-~])?$(?!\n)")]
-Name = Annotated[str, Meta(min_length=1, max_length=120, pattern=r"^[^\x00-\x1f\x7f]+$(?!\n)")]
+Name = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$(?!\n)")]
 Category = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+$(?!\n)")]
 #: RFC 3339 with an offset.
 Time = Annotated[datetime, Meta(tz=True)]
@@ -32,29 +32,65 @@ class Answer(Struct, frozen=True):
     """What we send."""
 
 
-class Money(Body, kw_only=True):
+class Money(Body, frozen=True, kw_only=True):
     amount: Amount
     currency: Currency
+
+
+class Sum(Answer, frozen=True, kw_only=True):
+    """An amount of ours, which may be below zero: what is owed, received, charged."""
+
+    amount: int
+    currency: str
+
+
+class ErrorOut(Answer, frozen=True, kw_only=True):
+    # JSON pointer (RFC 6901) to the field; of a query parameter, its name
+    pointer: str
+    code: str
+    detail: str
+
+
+class ProblemOut(Answer, frozen=True, kw_only=True):
+    """RFC 9457. `facts` are what a program can act on, such as the id that has the reference already."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    code: str
+    request_id: str
+    retryable: bool
+    errors: list[ErrorOut]
+    facts: dict[str, Any]
+
+
+class PageIn(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """The query of a list."""
+
+    limit: Annotated[int, Meta(ge=1, le=100)] = 50
+    cursor: Annotated[str, Meta(max_length=400)] | None = None
 
 
 # -- merchant: sales
 
 
-class LineIn(Body, kw_only=True):
+class LineIn(Body, frozen=True, kw_only=True):
     amount: Money
     category: Category | None = None
     sku: Reference | None = None
     quantity: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
 
 
-class PaymentIn(Body, kw_only=True):
+class PaymentIn(Body, frozen=True, kw_only=True):
     type: Literal["cash", "card", "transfer", "credit", "voucher", "points", "other"]
     amount: Money
     # the redemption that pays, when the type is points
     redemption: str | None = None
 
 
-class SaleIn(Body, kw_only=True):
+class SaleIn(Body, frozen=True, kw_only=True):
     branch: str
     external_reference: Reference
     total: Money
@@ -66,7 +102,7 @@ class SaleIn(Body, kw_only=True):
     payments: Annotated[list[PaymentIn], Meta(max_length=20)] = []
 
 
-class Earn(Answer, kw_only=True):
+class Earn(Answer, frozen=True, kw_only=True):
     points: int
     # why nothing, or less, was issued: issuing_limit_reached, terms_exclude, merchant_suspended, no_terms
     refused: str | None
@@ -75,11 +111,11 @@ class Earn(Answer, kw_only=True):
     terms: str | None
 
 
-class Balance(Answer, kw_only=True):
+class Balance(Answer, frozen=True, kw_only=True):
     available: int
 
 
-class SaleOut(Answer, kw_only=True):
+class SaleOut(Answer, frozen=True, kw_only=True):
     id: str
     record: str
     branch: str
@@ -97,7 +133,7 @@ class SaleOut(Answer, kw_only=True):
 # -- merchant: redemptions
 
 
-class RedemptionIn(Body, kw_only=True):
+class RedemptionIn(Body, frozen=True, kw_only=True):
     branch: str
     external_reference: Reference
     member: Annotated[str, Meta(max_length=64)]
@@ -112,18 +148,18 @@ class RedemptionIn(Body, kw_only=True):
     capture: bool = False
 
 
-class NothingIn(Body, kw_only=True):
+class NothingIn(Body, frozen=True, kw_only=True):
     """An empty object."""
 
 
-class SliceOut(Answer, kw_only=True):
+class SliceOut(Answer, frozen=True, kw_only=True):
     lot: str
     issuer: str
     points: int
     value: Money
 
 
-class RedemptionOut(Answer, kw_only=True):
+class RedemptionOut(Answer, frozen=True, kw_only=True):
     id: str
     record: str
     state: Literal["held", "captured", "voided", "lapsed"]
@@ -142,19 +178,19 @@ class RedemptionOut(Answer, kw_only=True):
 # -- merchant: quotes, look-ups, enrolment, batches
 
 
-class QuoteIn(Body, kw_only=True):
+class QuoteIn(Body, frozen=True, kw_only=True):
     branch: str
     total: Money
     member: Annotated[str, Meta(max_length=64)] | None = None
     lines: Annotated[list[LineIn], Meta(max_length=500)] = []
 
 
-class Spendable(Answer, kw_only=True):
+class Spendable(Answer, frozen=True, kw_only=True):
     points: int
     value: Money
 
 
-class QuoteOut(Answer, kw_only=True):
+class QuoteOut(Answer, frozen=True, kw_only=True):
     earn: Earn
     # what the member may spend here; null without a member
     spendable: Spendable | None
@@ -162,13 +198,13 @@ class QuoteOut(Answer, kw_only=True):
     remainder: Money | None
 
 
-class LookupIn(Body, kw_only=True):
+class LookupIn(Body, frozen=True, kw_only=True):
     # one of the two
     number: Annotated[str, Meta(min_length=6, max_length=64)] | None = None
     phone: Annotated[str, Meta(min_length=4, max_length=40)] | None = None
 
 
-class LookupOut(Answer, kw_only=True):
+class LookupOut(Answer, frozen=True, kw_only=True):
     member: str
     number: str
     given_name: str | None
@@ -178,12 +214,12 @@ class LookupOut(Answer, kw_only=True):
     spend_locked: bool
 
 
-class ConsentIn(Body, kw_only=True):
+class ConsentIn(Body, frozen=True, kw_only=True):
     purpose: Annotated[str, Meta(pattern=r"^[a-z_]{1,40}$(?!\n)")]
     given: bool
 
 
-class MemberIn(Body, kw_only=True):
+class MemberIn(Body, frozen=True, kw_only=True):
     phone: Annotated[str, Meta(min_length=4, max_length=40)]
     kind: Literal["natural", "legal"] = "natural"
     given_name: Name | None = None
@@ -192,7 +228,7 @@ class MemberIn(Body, kw_only=True):
     consents: Annotated[list[ConsentIn], Meta(max_length=20)] = []
 
 
-class MemberOut(Answer, kw_only=True):
+class MemberOut(Answer, frozen=True, kw_only=True):
     id: str
     number: str
     kind: Literal["natural", "legal"]
@@ -200,83 +236,222 @@ class MemberOut(Answer, kw_only=True):
     created: bool
 
 
-class SaleOperation(Body, kw_only=True, tag="sale", tag_field="operation"):
+class SaleOperation(Body, frozen=True, kw_only=True, tag="sale", tag_field="operation"):
     idempotency_key: str
     body: SaleIn
 
 
-class RedemptionOperation(Body, kw_only=True, tag="redemption", tag_field="operation"):
+class RedemptionOperation(Body, frozen=True, kw_only=True, tag="redemption", tag_field="operation"):
     idempotency_key: str
     body: RedemptionIn
 
 
-class CaptureOperation(Body, kw_only=True, tag="capture", tag_field="operation"):
+class CaptureOperation(Body, frozen=True, kw_only=True, tag="capture", tag_field="operation"):
     idempotency_key: str
     redemption: str
     body: NothingIn = NothingIn()
 
 
-class VoidOperation(Body, kw_only=True, tag="void", tag_field="operation"):
+class VoidOperation(Body, frozen=True, kw_only=True, tag="void", tag_field="operation"):
     idempotency_key: str
     redemption: str
     body: NothingIn = NothingIn()
 
 
-class BatchIn(Body, kw_only=True):
-    # each operation is taken as its single endpoint would take it; a malformed one spoils only itself
-    operations: Annotated[list[msgspec.Raw], Meta(min_length=1, max_length=1000)]
+BatchOperation = SaleOperation | RedemptionOperation | CaptureOperation | VoidOperation
 
 
-class OutcomeOut(Answer, kw_only=True):
+class BatchIn(Body, frozen=True, kw_only=True):
+    operations: Annotated[list[BatchOperation], Meta(min_length=1, max_length=1000)]
+
+
+class BatchEnvelope(Body, frozen=True, kw_only=True):
+    """A batch as the door opens it: each operation is taken by itself, so that a malformed one spoils nothing else."""
+
+    operations: Annotated[list[Any], Meta(min_length=1, max_length=1000)]
+
+
+class OutcomeOut(Answer, frozen=True, kw_only=True):
     status: int
     replayed: bool
     body: msgspec.Raw
 
 
-class BatchOut(Answer, kw_only=True):
+class BatchOut(Answer, frozen=True, kw_only=True):
     outcomes: list[OutcomeOut]
+
+
+# -- merchant: reading
+
+
+class RecordOut(Answer, frozen=True, kw_only=True):
+    """One fact of the book that concerns the caller. `facts` depend on the kind."""
+
+    id: str
+    kind: str
+    at: datetime
+    actor: str
+    member: str | None
+    # what it is about: a sale, a redemption, a window
+    subject: str | None
+    facts: dict[str, Any]
+
+
+class RecordPage(Answer, frozen=True, kw_only=True):
+    data: list[RecordOut]
+    has_more: bool
+    next_cursor: str | None
+
+
+class WindowRef(Answer, frozen=True, kw_only=True):
+    id: str
+    number: int
+    opened_at: datetime | None
+
+
+class PositionOut(Answer, frozen=True, kw_only=True):
+    """Where the merchant stands now. What the open window will settle is still moving."""
+
+    at: datetime
+    mode: Literal["prefunded", "deferred", "closed_loop"] | None
+    # money paid in ahead and not used, and the money behind the merchant's points
+    prefund: Sum
+    backing: Sum
+    # points bought and not issued yet
+    pool_points: int
+    # points issued on credit and not paid for yet, and how many may be
+    credit_used_points: int
+    credit_line_points: int
+    # points accepted and not settled yet
+    accepted_points: int
+    window: WindowRef | None
+    # of the open window so far: what others owe, what is owed to others, fees; as if it closed here
+    receivable: Sum
+    payable: Sum
+    fee: Sum
+    position: Sum
+    # of windows that are closed and not paid yet: below zero to pay in
+    open: Sum
+
+
+class StatementOut(Answer, frozen=True, kw_only=True):
+    """What a window comes to for the merchant: position == receivable - payable - fee.
+
+    `account` is what is left to be paid in (below zero) or out once the merchant's own backing has paid its part.
+    """
+
+    id: str
+    window: str
+    number: int
+    state: str
+    opened_at: datetime
+    closed_at: datetime | None
+    receivable: Sum
+    payable: Sum
+    fee: Sum
+    position: Sum
+    backing: Sum
+    account: Sum
+    # the exact fee, and what rounding carried in from the window before and carries on to the next, in millionths
+    fee_millionths: int
+    carry_in_millionths: int
+    carry_out_millionths: int
+    items: int
+
+
+class CounterpartyOut(Answer, frozen=True, kw_only=True):
+    """What passed between the merchant and one other: the other's points accepted here, and the other way round."""
+
+    merchant: str
+    accepted_points: int
+    receivable: Sum
+    redeemed_points: int
+    payable: Sum
+
+
+class StatementDetail(StatementOut, frozen=True, kw_only=True):
+    # the merchant's own points redeemed at its own tills: nobody owes anybody
+    own_points: int
+    counterparties: list[CounterpartyOut]
+
+
+class StatementPage(Answer, frozen=True, kw_only=True):
+    data: list[StatementOut]
+    has_more: bool
+    next_cursor: str | None
+
+
+class ItemOut(Answer, frozen=True, kw_only=True):
+    id: str
+    sequence: int
+    kind: str
+    reason: str
+    at: datetime
+    issuer: str | None
+    acceptor: str | None
+    subject: str | None
+    lot: str | None
+    funding: str | None
+    unit_value: Sum | None
+    points: int
+    # what the issuer owes the acceptor
+    value: Sum
+    # the caller's own fee for it: a share (parts per million) of the base
+    fee_base: Sum
+    fee_ppm: int
+    fee_millionths: int
+
+
+class ItemPage(Answer, frozen=True, kw_only=True):
+    data: list[ItemOut]
+    has_more: bool
+    next_cursor: str | None
+
+
+class FormatIn(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    format: Literal["json", "csv"] | None = None
 
 
 # -- member
 
 
-class OtpIn(Body, kw_only=True):
+class OtpIn(Body, frozen=True, kw_only=True):
     phone: Annotated[str, Meta(min_length=4, max_length=40)]
 
 
-class OtpOut(Answer, kw_only=True):
+class OtpOut(Answer, frozen=True, kw_only=True):
     expires_in: int
 
 
-class VerifyIn(Body, kw_only=True):
+class VerifyIn(Body, frozen=True, kw_only=True):
     phone: Annotated[str, Meta(min_length=4, max_length=40)]
     code: Annotated[str, Meta(min_length=4, max_length=12)]
 
 
-class TokenOut(Answer, kw_only=True):
+class TokenOut(Answer, frozen=True, kw_only=True):
     access_token: str
     token_type: Literal["Bearer"]
     expires_in: int
     member: str | None = None
 
 
-class DeviceIn(Body, kw_only=True):
+class DeviceIn(Body, frozen=True, kw_only=True):
     name: Name
 
 
-class DeviceOut(Answer, kw_only=True):
+class DeviceOut(Answer, frozen=True, kw_only=True):
     id: str
     name: str
     # base32, for RFC 6238 codes of six digits and 30 seconds; told once
     spend_secret: str
 
 
-class Expiring(Answer, kw_only=True):
+class Expiring(Answer, frozen=True, kw_only=True):
     points: int
     at: datetime
 
 
-class MemberBalance(Answer, kw_only=True):
+class MemberBalance(Answer, frozen=True, kw_only=True):
     available: int
     pending: int
     held: int
@@ -285,7 +460,7 @@ class MemberBalance(Answer, kw_only=True):
     value: Money
 
 
-class MeOut(Answer, kw_only=True):
+class MeOut(Answer, frozen=True, kw_only=True):
     id: str
     number: str
     kind: Literal["natural", "legal"]
@@ -295,14 +470,35 @@ class MeOut(Answer, kw_only=True):
     spend_locked: bool
 
 
-class SpendLockIn(Body, kw_only=True):
+class SpendLockIn(Body, frozen=True, kw_only=True):
     locked: bool
+
+
+# -- everybody
+
+
+class HealthOut(Answer, frozen=True, kw_only=True):
+    status: Literal["ok"]
+
+
+class JwkOut(Answer, frozen=True, kw_only=True):
+    kty: str
+    crv: str
+    x: str
+    y: str
+    kid: str
+    use: str
+    alg: str
+
+
+class JwksOut(Answer, frozen=True, kw_only=True):
+    keys: list[JwkOut]
 
 
 # -- operator
 
 
-class BookIn(Body, kw_only=True):
+class BookIn(Body, frozen=True, kw_only=True):
     network: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{1,39}$(?!\n)")]
     mode: Literal["live", "test"]
     currency: Currency
@@ -316,14 +512,14 @@ class BookIn(Body, kw_only=True):
     clock: Time | None = None
 
 
-class ScheduleIn(Body, kw_only=True):
+class ScheduleIn(Body, frozen=True, kw_only=True):
     every: Literal["day", "week"]
     at: Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$(?!\n)")] = "00:00"
     # 0 is Monday
     weekday: Annotated[int, Meta(ge=0, le=6)] = 0
 
 
-class BookOut(Answer, kw_only=True):
+class BookOut(Answer, frozen=True, kw_only=True):
     id: str
     network: str
     mode: Literal["live", "test"]
@@ -335,13 +531,13 @@ class BookOut(Answer, kw_only=True):
     clock: datetime
 
 
-class MerchantIn(Body, kw_only=True):
+class MerchantIn(Body, frozen=True, kw_only=True):
     name: Name
     kind: Literal["shop", "sponsor", "network"] = "shop"
     category: Category | None = None
 
 
-class MerchantOut(Answer, kw_only=True):
+class MerchantOut(Answer, frozen=True, kw_only=True):
     id: str
     name: str
     kind: Literal["shop", "sponsor", "network"]
@@ -349,14 +545,14 @@ class MerchantOut(Answer, kw_only=True):
     category: str | None
 
 
-class BranchIn(Body, kw_only=True):
+class BranchIn(Body, frozen=True, kw_only=True):
     reference: Reference
     name: Name
     channel: Literal["physical", "online"] = "physical"
     city: Name | None = None
 
 
-class BranchOut(Answer, kw_only=True):
+class BranchOut(Answer, frozen=True, kw_only=True):
     id: str
     merchant: str
     reference: str
@@ -366,24 +562,24 @@ class BranchOut(Answer, kw_only=True):
     state: Literal["active", "closed"]
 
 
-class TillIn(Body, kw_only=True):
+class TillIn(Body, frozen=True, kw_only=True):
     reference: Reference
 
 
-class TillOut(Answer, kw_only=True):
+class TillOut(Answer, frozen=True, kw_only=True):
     id: str
     branch: str
     reference: str
     state: Literal["active", "closed"]
 
 
-class KeyIn(Body, kw_only=True):
+class KeyIn(Body, frozen=True, kw_only=True):
     label: Name
     kind: Literal["sk", "rk"] = "sk"
     scopes: Annotated[list[str], Meta(max_length=20)] = []
 
 
-class KeyOut(Answer, kw_only=True):
+class KeyOut(Answer, frozen=True, kw_only=True):
     id: str
     label: str
     scopes: list[str]
@@ -391,7 +587,7 @@ class KeyOut(Answer, kw_only=True):
     secret: str
 
 
-class ContractIn(Body, kw_only=True):
+class ContractIn(Body, frozen=True, kw_only=True):
     mode: Literal["prefunded", "deferred", "closed_loop"]
     purchase_fee_ppm: Ppm
     redemption_fee_ppm: Ppm
@@ -400,7 +596,7 @@ class ContractIn(Body, kw_only=True):
     points_life_days: Annotated[int, Meta(ge=1, le=36_500)] | None = None
 
 
-class ContractOut(Answer, kw_only=True):
+class ContractOut(Answer, frozen=True, kw_only=True):
     id: str
     merchant: str
     version: int
@@ -414,12 +610,12 @@ class ContractOut(Answer, kw_only=True):
     in_force_at: datetime
 
 
-class Rate(Body, kw_only=True):
+class Rate(Body, frozen=True, kw_only=True):
     points: Annotated[int, Meta(ge=0, le=1_000_000)]
     per: Annotated[int, Meta(ge=1, le=LARGEST_AMOUNT)]
 
 
-class TermsIn(Body, kw_only=True):
+class TermsIn(Body, frozen=True, kw_only=True):
     """`points` for every `per` minor units of the money part, by category where one is named; one floor per basket."""
 
     points: Annotated[int, Meta(ge=0, le=1_000_000)]
@@ -429,31 +625,31 @@ class TermsIn(Body, kw_only=True):
     cap_points: PointsAsked | None = None
 
 
-class TermsOut(Answer, kw_only=True):
+class TermsOut(Answer, frozen=True, kw_only=True):
     id: str
     merchant: str
     version: int
     in_force_at: datetime
 
 
-class TopupIn(Body, kw_only=True):
+class TopupIn(Body, frozen=True, kw_only=True):
     amount: Money
     through: Literal["bank", "psp"] = "bank"
     reference: Reference
 
 
-class TopupOut(Answer, kw_only=True):
+class TopupOut(Answer, frozen=True, kw_only=True):
     record: str
     merchant: str
     amount: Money
     prefund: Money
 
 
-class PurchaseIn(Body, kw_only=True):
+class PurchaseIn(Body, frozen=True, kw_only=True):
     points: PointsAsked
 
 
-class PurchaseOut(Answer, kw_only=True):
+class PurchaseOut(Answer, frozen=True, kw_only=True):
     record: str
     merchant: str
     points: int
@@ -462,30 +658,189 @@ class PurchaseOut(Answer, kw_only=True):
     prefund: Money
 
 
-class ClockIn(Body, kw_only=True):
+class ClockIn(Body, frozen=True, kw_only=True):
     advance_to: Time
 
 
-class ClockOut(Answer, kw_only=True):
+class ClockOut(Answer, frozen=True, kw_only=True):
     clock: datetime
 
 
-class CloseIn(Body, kw_only=True):
+class CloseIn(Body, frozen=True, kw_only=True):
     """Close the open window now."""
 
 
-class ApproveIn(Body, kw_only=True):
+class ApproveIn(Body, frozen=True, kw_only=True):
     # what was submitted: the hash the window shows
     positions_hash: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$(?!\n)")]
 
 
-class ReturnIn(Body, kw_only=True):
+class ReturnIn(Body, frozen=True, kw_only=True):
     reason: Name
 
 
-class PaymentsIn(Body, kw_only=True):
+class PaymentsIn(Body, frozen=True, kw_only=True):
     """Mark payments of a window as made: one merchant's, or all that are open."""
 
     reference: Reference
     merchant: str | None = None
     amount: Money | None = None
+
+
+class BookList(Answer, frozen=True, kw_only=True):
+    data: list[BookOut]
+
+
+class MerchantPage(Answer, frozen=True, kw_only=True):
+    data: list[MerchantOut]
+    has_more: bool
+    next_cursor: str | None
+
+
+class StepOut(Answer, frozen=True, kw_only=True):
+    step: str
+    # the operator; none: the schedule
+    by: str | None
+    at: datetime
+    reason: str | None
+
+
+class TotalsOut(Answer, frozen=True, kw_only=True):
+    """What was owed each way (gross), between each two (bilateral), and by each party in all (multilateral)."""
+
+    gross: Sum
+    bilateral: Sum
+    multilateral: Sum
+    fees: Sum
+
+
+class WindowOut(Answer, frozen=True, kw_only=True):
+    id: str
+    number: int
+    state: str
+    revision: int
+    opened_at: datetime
+    closed_at: datetime | None
+    # what an approval names; none until the window is netted
+    positions_hash: str | None
+    totals: TotalsOut | None
+    steps: list[StepOut]
+
+
+class WindowPage(Answer, frozen=True, kw_only=True):
+    data: list[WindowOut]
+    has_more: bool
+    next_cursor: str | None
+
+
+class WindowStepOut(Answer, frozen=True, kw_only=True):
+    id: str
+    number: int
+    state: str
+    revision: int
+    at: datetime
+    positions_hash: str | None
+
+
+class PartyPositionOut(Answer, frozen=True, kw_only=True):
+    id: str
+    # a merchant, or the operator with its fees
+    party: str
+    position: Sum
+    backing: Sum
+    account: Sum
+    receivable: Sum
+    payable: Sum
+    fee: Sum
+    # what is not paid yet: below zero to pay in, above zero to be paid out
+    open: Sum
+    items: int
+
+
+class PositionsOut(Answer, frozen=True, kw_only=True):
+    """Every party's position in a window. They sum to zero."""
+
+    window: str
+    number: int
+    data: list[PartyPositionOut]
+
+
+class DebtOut(Answer, frozen=True, kw_only=True):
+    debtor: str
+    creditor: str
+    value: Sum
+    points: int
+
+
+class MatrixOut(Answer, frozen=True, kw_only=True):
+    """Who owes whom, gross."""
+
+    data: list[DebtOut]
+
+
+class PaymentOut(Answer, frozen=True, kw_only=True):
+    record: str
+    merchant: str
+    direction: Literal["pay_in", "pay_out"]
+    amount: Sum
+    # what is left of the position
+    open: Sum
+    released_points: int
+
+
+class PaymentsOut(Answer, frozen=True, kw_only=True):
+    window: str
+    number: int
+    at: datetime
+    payments: list[PaymentOut]
+
+
+class PhoneIn(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    phone: Annotated[str, Meta(min_length=4, max_length=40)]
+
+
+class SentCodeOut(Answer, frozen=True, kw_only=True):
+    code: str
+    asked_at: datetime
+    expires_at: datetime
+
+
+class SentCodesOut(Answer, frozen=True, kw_only=True):
+    """What a test book would have sent to a telephone, the newest first. A used code is not shown."""
+
+    data: list[SentCodeOut]
+
+
+class PointsSummary(Answer, frozen=True, kw_only=True):
+    """issued == redeemed + expired + outstanding."""
+
+    issued: int
+    redeemed: int
+    expired: int
+    # with members: to spend, on their way or held
+    outstanding: int
+
+
+class PartySum(Answer, frozen=True, kw_only=True):
+    party: str
+    name: str | None
+    position: Sum
+
+
+class SettlementSummary(Answer, frozen=True, kw_only=True):
+    windows: int
+    settled: int
+    gross: Sum
+    bilateral: Sum
+    multilateral: Sum
+    fees: Sum
+    positions: list[PartySum]
+
+
+class SummaryOut(Answer, frozen=True, kw_only=True):
+    book: str
+    clock: datetime
+    baskets: int
+    members: int
+    points: PointsSummary
+    settlement: SettlementSummary

@@ -4,7 +4,7 @@ Call `run(url, CHECKS)`; packages above add their own list of `Checks` and the c
 """
 
 from ledger.audit import chain, guards, holds, identities, lots, outcomes, sales, sequence, value
-from ledger.audit.proving import SHOWN, Check, Checks, Finding, Report, Row, Scope, run
+from ledger.audit.proving import SHOWN, Check, Checks, Finding, Report, Row, Scope, prove, run
 
 CHECKS: list[Check] = [
     *guards.check,
@@ -18,4 +18,4 @@ CHECKS: list[Check] = [
     *sales.check,
 ]
 
-__all__ = ["CHECKS", "SHOWN", "Check", "Checks", "Finding", "Report", "Row", "Scope", "run"]
+__all__ = ["CHECKS", "SHOWN", "Check", "Checks", "Finding", "Report", "Row", "Scope", "prove", "run"]

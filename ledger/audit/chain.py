@@ -1,8 +1,9 @@
 """The chain: each batch hashed again from the tables, in the documented encoding, and tied to the one before it."""
 
 import hashlib
+import itertools
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -12,25 +13,32 @@ from ledger.encoding import ENCODING_VERSION
 
 check = Checks()
 
-_BATCHES = """
-select b.book_id, b.first_sequence, b.id, r.n, b.hash, r.id::text, r.kind, r.at, r.actor, r.merchant_id::text,
-    r.member_id::text, r.subject_id::text, r.reverses_id::text, r.payload::text
-from ledger.batch b left join ledger.record r on r.batch_id = b.id
+# Entries and moves come as the text of their JSON: kinds, assets, places, ids and whole numbers need no escapes, and a
+# value that did would not hash to what was sealed. Names leave out empty parts from the end.
+_RECORDS: Final = """
+select b.book_id, b.first_sequence, b.id, b.hash, r.n, r.id::text, r.kind, r.at, r.actor, r.merchant_id::text,
+    r.member_id::text, r.subject_id::text, r.reverses_id::text, r.payload::text,
+    '[' || coalesce(e.told, '') || ']', '[' || coalesce(m.told, '') || ']'
+from ledger.batch b
+left join ledger.record r on r.batch_id = b.id
+left join (
+    select e.batch_id, e.n, string_agg('["' || a.name || '","' || e.asset || '",' || e.amount || ']', ','
+        order by e.ordinal) as told
+    from ledger.entry e
+    left join (
+        select id, rtrim(kind || ':' || coalesce(owner_id::text, '') || ':' || coalesce(counterparty_id::text, '')
+            || ':' || coalesce(window_number::text, ''), ':') as name
+        from ledger.account where book_id = any(%(books)s)
+    ) a on a.id = e.account_id
+    group by 1, 2
+) e on e.batch_id = r.batch_id and e.n = r.n
+left join (
+    select batch_id, n, string_agg('["' || lot_id || '","' || source || '","' || target || '",'
+        || coalesce('"' || merchant_id || '"', 'null') || ',' || points || ']', ',' order by ordinal) as told
+    from ledger.lot_move group by 1, 2
+) m on m.batch_id = r.batch_id and m.n = r.n
 where b.book_id = any(%(books)s)
-order by 1, 2, 3, 4
-"""
-_ENTRIES = """
-select b.book_id, b.first_sequence, b.id, e.n,
-    a.kind, a.owner_id::text, a.counterparty_id::text, a.window_number, e.asset, e.amount
-from ledger.entry e join ledger.batch b on b.id = e.batch_id left join ledger.account a on a.id = e.account_id
-where b.book_id = any(%(books)s)
-order by 1, 2, 3, 4, e.ordinal
-"""
-_MOVES = """
-select b.book_id, b.first_sequence, b.id, m.n, m.lot_id::text, m.source, m.target, m.merchant_id::text, m.points
-from ledger.lot_move m join ledger.batch b on b.id = m.batch_id
-where b.book_id = any(%(books)s)
-order by 1, 2, 3, 4, m.ordinal
+order by 1, 2, 3, 5
 """
 
 _canonical = msgspec.json.Encoder(order="sorted")
@@ -57,42 +65,11 @@ def hash_chain(scope: Scope) -> Iterable[Row]:
 
 
 def _batches(scope: Scope) -> Iterator[tuple[int, int, int, bytes, list[Any]]]:
-    """(book, first sequence, batch, stored hash, records as they are hashed), three cursors walking side by side."""
-    entries, moves = _Hanging(scope.stream(_ENTRIES)), _Hanging(scope.stream(_MOVES))
-    current: tuple[int, int, int, bytes, list[Any]] | None = None
-    for book, first, batch, n, hash, *facts, payload in scope.stream(_BATCHES):
-        if current is None or current[2] != batch:
-            if current is not None:
-                yield current
-            current = (book, first, batch, bytes(hash), [])
-        if n is not None:
-            place = (book, first, batch, n)
-            hung = [[_name(*names), asset, amount] for *names, asset, amount in entries.of(place)]
-            moved = [list(move) for move in moves.of(place)]
-            current[4].append([n, *facts, msgspec.json.decode(payload), hung, moved])
-    if current is not None:
-        yield current
-
-
-def _name(kind: str, owner: str | None, counterparty: str | None, window: int | None) -> str:
-    """`kind:owner:counterparty:window`, empty parts left out from the end."""
-    return f"{kind}:{owner or ''}:{counterparty or ''}:{'' if window is None else window}".rstrip(":")
-
-
-class _Hanging:
-    """Rows that hang off records and come in the same order, handed out record by record.
-
-    Rows of no record are passed over here; `entries_belong` and `lot_moves_belong` name them.
-    """
-
-    def __init__(self, rows: Iterator[tuple[Any, ...]]) -> None:
-        self._rows = rows
-        self._next = next(rows, None)
-
-    def of(self, place: tuple[int, int, int, int]) -> list[tuple[Any, ...]]:
-        found = []
-        while self._next is not None and self._next[:4] <= place:
-            if self._next[:4] == place:
-                found.append(self._next[4:])
-            self._next = next(self._rows, None)
-        return found
+    """(book, first sequence, batch, stored hash, records as they are hashed), batch by batch in the order of the book."""
+    for key, rows in itertools.groupby(scope.stream(_RECORDS), key=lambda row: row[:4]):
+        records = [
+            [n, *facts, msgspec.json.decode(payload), msgspec.Raw(entries.encode()), msgspec.Raw(moves.encode())]
+            for *_, n, facts, payload, entries, moves in ((*row[:5], row[5:-3], *row[-3:]) for row in rows)
+            if n is not None
+        ]
+        yield (*key, records)

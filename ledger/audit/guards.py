@@ -12,7 +12,11 @@ check = Checks()
 _REFUSES: Final = 2 | 8 | 16 | 32
 
 
-@check("facts_guarded", "every table of facts has its trigger, switched on, that refuses update, delete and truncate")
+@check(
+    "facts_guarded",
+    "every table of facts has its trigger, switched on, that refuses update, delete and truncate",
+    over="table",
+)
 def facts_guarded(scope: Scope) -> Iterable[Row]:
     return scope.rows(
         """
@@ -30,7 +34,11 @@ def facts_guarded(scope: Scope) -> Iterable[Row]:
     )
 
 
-@check("roles_bounded", "no role of the house may change or remove a fact, owns a table, or stands above the grants")
+@check(
+    "roles_bounded",
+    "no role of the house may change or remove a fact, owns a table, or stands above the grants",
+    over="table",
+)
 def roles_bounded(scope: Scope) -> Iterable[Row]:
     return scope.rows(
         """
@@ -56,7 +64,7 @@ def roles_bounded(scope: Scope) -> Iterable[Row]:
     )
 
 
-@check("keys_in_place", "every primary key and unique rule of the ledger's tables is in place and valid")
+@check("keys_in_place", "every primary key and unique rule of the ledger's tables is in place and valid", over="table")
 def keys_in_place(scope: Scope) -> Iterable[Row]:
     wanted = [
         (table.name, str(constraint.name))

@@ -1,10 +1,8 @@
 """Lots: re-derived from their moves alone, and checked against the records that made them and the entries beside them."""
 # ruff: noqa: S608 - the statements are composed of this package's own constants
 
-import itertools
-from collections.abc import Iterable, Iterator
-from datetime import datetime
-from typing import Final, NamedTuple
+from collections.abc import Iterable
+from typing import Final
 
 from ledger.audit.proving import Checks, Row, Scope
 from ledger.audit.sequence import RECORDS
@@ -154,7 +152,8 @@ def members_own_their_lots(scope: Scope) -> Iterable[Row]:
 )
 def moves_match_entries(scope: Scope) -> Iterable[Row]:
     # A settlement moves accepted points window by window, not lot by lot; its own check holds it to the slices.
-    # Prefunded lots come from the pool and go back to it or to the mint: the two count as one place here.
+    # Two accounts may be one place: prefunded lots come from the pool and go back to it or to the mint, and deferred
+    # ones that are settled wait in due until their issuer has paid.
     return scope.rows(
         f"""
         select r.id as record, r.kind, r.sequence, sides.place, sides.owner, sum(by_lots) as by_lots,
@@ -170,10 +169,11 @@ def moves_match_entries(scope: Scope) -> Iterable[Row]:
             cross join lateral (values (m.target, m.points), (m.source, -m.points)) as side(place, points)
             where l.book_id = any(%(books)s)
             union all
-            select e.batch_id, e.n, case a.kind when 'mint' then 'pool' else a.kind end, a.owner_id, 0, e.amount
+            select e.batch_id, e.n, case a.kind when 'mint' then 'pool' when 'due' then 'credit' else a.kind end,
+                a.owner_id, 0, e.amount
             from ledger.entry e join ledger.account a on a.id = e.account_id
             where a.book_id = any(%(books)s)
-              and a.kind in ('wallet', 'pending', 'held', 'accepted', 'pool', 'mint', 'credit', 'own')
+              and a.kind in ('wallet', 'pending', 'held', 'accepted', 'pool', 'mint', 'credit', 'due', 'own')
         ) sides
         join {RECORDS} r on r.batch_id = sides.batch_id and r.n = sides.n
         where r.kind <> 'settlement'
@@ -228,69 +228,41 @@ def wallets_in_order(scope: Scope) -> Iterable[Row]:
     )
 
 
-class _Open(NamedTuple):
-    """A lot while its member's history is replayed: the order it goes in, whose it is, what it is worth."""
-
-    order: tuple[datetime, int, int, str]
-    issuer: str
-    funding: str
-    unit_value: int
-
-
-_HISTORY: Final = f"""
-select l.member_id::text, r.sequence, r.kind, r.at, r.merchant_id::text, m.source, m.target, m.points,
-    l.id::text, l.expires_at, l.batch_id, l.n, l.issuer_id::text, l.funding, l.unit_value_minor, r.id::text
-from ledger.lot_move m
-join ledger.lot l on l.id = m.lot_id
-join {RECORDS} r on r.batch_id = m.batch_id and r.n = m.n
-where l.member_id in (select member_id from ledger.hold where book_id = any(%(books)s))
-order by l.member_id, r.sequence, m.ordinal
-"""
-
-
 @check(
     "soonest_expiry_first",
     "every hold took the lots its shop accepts soonest expiry first: none that goes earlier was passed over",
     over="hold",
 )
-def soonest_expiry_first(scope: Scope) -> Iterator[Row]:
-    """Replays each member's moves and asks, at each hold, what else was in the wallet."""
-    for member, history in itertools.groupby(scope.stream(_HISTORY), key=lambda row: row[0]):
-        wallet: dict[str, int] = {}
-        lots: dict[str, _Open] = {}
-        for (_, sequence), group in itertools.groupby(history, key=lambda row: (row[0], row[1])):
-            moves = list(group)
-            for *_, lot, expires_at, batch, n, issuer, funding, unit_value, _record in moves:
-                lots[lot] = _Open((expires_at, batch, n, lot), issuer, funding, unit_value)
-            for move in moves:
-                source, target, points, lot = move[5:9]
-                wallet[lot] = wallet.get(lot, 0) + points * ((target == "wallet") - (source == "wallet"))
-                if not wallet[lot]:
-                    del wallet[lot]
-            kind, at, shop = moves[0][2:5]
-            if kind == "hold":
-                taken = {move[8]: move[7] for move in moves if move[5:7] == ("wallet", "held")}
-                for passed in _passed_over(taken, wallet, lots, at, shop):
-                    yield {"record": moves[0][15], "member": member, "sequence": sequence, **passed}
-
-
-def _passed_over(
-    taken: dict[str, int], wallet: dict[str, int], lots: dict[str, _Open], at: datetime, shop: str
-) -> Iterator[Row]:
-    """Lots a hold left points in although it took from later ones.
-
-    A redemption that asks for a value takes whole points: it may leave a lot whose next point is worth more than all
-    that it still took from later lots.
-    """
-    if not taken:
-        return
-    last = max(lots[lot].order for lot in taken)
-    for lot, left in wallet.items():
-        facts = lots[lot]
-        if left <= 0 or facts.order >= last or facts.order[0] <= at:
-            continue
-        if facts.funding == "closed_loop" and facts.issuer != shop:
-            continue
-        later = sum(points * lots[t].unit_value for t, points in taken.items() if lots[t].order > facts.order)
-        if later >= facts.unit_value:
-            yield {"passed_over": lot, "left": left, "expires_at": facts.order[0], "value_taken_later": later}
+def soonest_expiry_first(scope: Scope) -> Iterable[Row]:
+    # What each lot had in the wallet, and from which record to which, is summed from the moves; a hold is then held
+    # against all that its member had at that moment. A redemption that asks for a value takes whole points: it may
+    # leave a lot whose next point is worth more than all that it still took from later lots.
+    return scope.rows(
+        f"""
+        with had as (
+            select lot_id, sequence as since, lead(sequence) over lot as until, sum(remaining) over lot as points
+            from (select lot_id, sequence, sum(remaining) as remaining from {_STEPS} s group by 1, 2) per_record
+            window lot as (partition by lot_id order by sequence)
+        ), wallets as (
+            select had.*, l.member_id, l.expires_at, l.batch_id, l.n, l.issuer_id, l.funding, l.unit_value_minor
+            from had join ledger.lot l on l.id = had.lot_id where had.points > 0
+        ), taken as (
+            select r.id as record, r.sequence, r.at, r.merchant_id, l.member_id, l.expires_at, l.batch_id, l.n,
+                l.id as lot_id, m.points * l.unit_value_minor as value
+            from {RECORDS} r
+            join ledger.lot_move m on m.batch_id = r.batch_id and m.n = r.n and m.target = 'held'
+            join ledger.lot l on l.id = m.lot_id
+            where r.kind = 'hold'
+        )
+        select t.record, t.sequence, t.member_id as member, w.lot_id as passed_over, w.points as left_in_it,
+            w.expires_at, sum(t.value) as value_taken_later
+        from taken t
+        join wallets w on w.member_id = t.member_id and w.since <= t.sequence
+            and (w.until is null or w.until > t.sequence) and w.expires_at > t.at
+            and (w.expires_at, w.batch_id, w.n, w.lot_id) < (t.expires_at, t.batch_id, t.n, t.lot_id)
+            and (w.funding <> 'closed_loop' or w.issuer_id = t.merchant_id)
+        group by 1, 2, 3, 4, 5, 6, w.unit_value_minor
+        having sum(t.value) >= w.unit_value_minor
+        order by 2
+        """
+    )

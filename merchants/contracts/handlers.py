@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID, uuid5
 
@@ -43,12 +44,14 @@ class NewTerms:
 class ContractInForce:
     record_id: UUID
     contract: Contract
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class TermsInForce:
     record_id: UUID
     terms: Terms
+    at: datetime
 
 
 #: What is wrong with rules: (pointer, code, detail) each. The reader of rules lives above this room and is handed in.
@@ -147,7 +150,7 @@ class ContractRound:
             working.accounts[ledger.AccountName("credit", merchant.id)].floor = -contract.credit_line_points
         self._contracts[merchant.id] = contract
         self._born.append(contract)
-        return ledger.Accepted(ContractInForce(draft.id, contract))
+        return ledger.Accepted(ContractInForce(draft.id, contract, working.now))
 
     def write(self, tx: ledger.Tx, working: ledger.Working) -> None:
         if self._born:
@@ -224,7 +227,7 @@ class TermsRound:
         )
         self._versions[merchant.id] = version
         self._born.append(terms)
-        return ledger.Accepted(TermsInForce(draft.id, terms))
+        return ledger.Accepted(TermsInForce(draft.id, terms, working.now))
 
     def write(self, tx: ledger.Tx, working: ledger.Working) -> None:
         if self._born:

@@ -2,7 +2,7 @@
 
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 from uuid import UUID
 
@@ -74,7 +74,7 @@ class Terms:
     id: UUID
     merchant_id: UUID
     version: int
-    rules: Mapping[str, Any] = field(hash=False)
+    rules: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)

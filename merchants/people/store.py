@@ -123,13 +123,14 @@ def members_by(
     found: dict[UUID | str, Member] = {}
     if wanted_ids:
         rows = tx.execute(
-            f"select {_MEMBER} from merchants.member where book_id = %s and id = any(%s)", [book_id, list(wanted_ids)]
+            f"select {_MEMBER} from merchants.member where book_id = %s and id = any(%s::uuid[])",
+            [book_id, ledger.array(wanted_ids)],
         )
         found |= {row[0]: Member(*row) for row in rows}
     if wanted_numbers:
         rows = tx.execute(
-            f"select {_MEMBER} from merchants.member where book_id = %s and number = any(%s)",
-            [book_id, list(wanted_numbers)],
+            f"select {_MEMBER} from merchants.member where book_id = %s and number = any(%s::text[])",
+            [book_id, ledger.array(wanted_numbers)],
         )
         found |= {row[1]: Member(*row) for row in rows}
     return found
@@ -146,8 +147,8 @@ def devices_of(tx: ledger.Tx, book_id: int, members: Iterable[UUID]) -> list[Dev
         return []
     rows = tx.execute(
         "select id, member_id, nonce, last_step from merchants.device"
-        " where book_id = %s and member_id = any(%s) and revoked_at is null order by id for no key update",
-        [book_id, wanted],
+        " where book_id = %s and member_id = any(%s::uuid[]) and revoked_at is null order by id for no key update",
+        [book_id, ledger.array(wanted)],
     )
     return [DeviceRow(*row) for row in rows]
 
@@ -161,7 +162,7 @@ def use_steps(tx: ledger.Tx, steps: Iterable[tuple[UUID, int]]) -> None:
         tx.execute(
             "update merchants.device d set last_step = greatest(d.last_step, used.step)"
             " from unnest(%s::uuid[], %s::bigint[]) as used(id, step) where d.id = used.id",
-            [list(last), list(last.values())],
+            [ledger.array(last), ledger.array(last.values())],
         )
 
 

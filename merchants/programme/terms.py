@@ -8,14 +8,12 @@ reads: a point for every 10,000 minor units paid in money, none on fuel, nothing
 company gets a point for every 20,000 instead, and nothing else of the above.
 """
 
-import functools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from ledger.values import LARGEST_AMOUNT, Points
-from merchants import contracts
 
 KINDS: Final = ("natural", "legal")
 LARGEST_CATEGORIES: Final = 500
@@ -124,12 +122,6 @@ def parse(json: Any) -> Rules:
     if found := faults(json):
         raise BadRules(found)
     return Rules(_rates(json), {kind: _rates(part) for kind, part in json.get("by_kind", {}).items()})
-
-
-@functools.lru_cache(maxsize=10_000)
-def rules_of(terms: contracts.Terms) -> Rules:
-    """The rules of terms in force, read once: what came into force had no faults."""
-    return parse(terms.rules)
 
 
 def faults(json: Any) -> list[Fault]:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import msgspec
 
+import ledger
 from ledger import Tx
 
 _json = msgspec.json.Encoder()
@@ -69,9 +70,9 @@ def _known(tx: Tx, table: str, references: Sequence[Reference]) -> dict[Referenc
         return {}
     rows = tx.execute(
         f"select t.merchant_id, t.external_reference, t.id from unnest(%s::uuid[], %s::text[])"
-        f" as asked(merchant_id, reference) join merchants.{table} t"
-        " on t.merchant_id = asked.merchant_id and t.external_reference = asked.reference",
-        [[r[0] for r in references], [r[1] for r in references]],
+        f" as asked(merchant_id, reference), lateral (select * from merchants.{table} t"
+        " where t.merchant_id = asked.merchant_id and t.external_reference = asked.reference offset 0) as t",
+        [ledger.array(r[0] for r in references), ledger.array(r[1] for r in references)],
     )
     return {(row[0], row[1]): row[2] for row in rows}
 
@@ -81,8 +82,8 @@ def redemptions(tx: Tx, book_id: int, ids: set[UUID]) -> dict[UUID, RedemptionRo
         return {}
     rows = tx.execute(
         "select id, merchant_id, branch_id, till_id, member_id, external_reference, occurred_at, at, points, value_minor,"
-        " consent, contract_id, n from merchants.redemption where book_id = %s and id = any(%s)",
-        [book_id, list(ids)],
+        " consent, contract_id, n from merchants.redemption where book_id = %s and id = any(%s::uuid[])",
+        [book_id, ledger.array(ids)],
     )
     return {row[0]: RedemptionRow(*row) for row in rows}
 
@@ -91,7 +92,9 @@ def redemptions_spent(tx: Tx, ids: set[UUID]) -> set[UUID]:
     """Those of the redemptions that a sale already counts as its payment."""
     if not ids:
         return set()
-    rows = tx.execute("select redemption_id from merchants.sale where redemption_id = any(%s)", [list(ids)])
+    rows = tx.execute(
+        "select redemption_id from merchants.sale where redemption_id = any(%s::uuid[])", [ledger.array(ids)]
+    )
     return {row[0] for row in rows}
 
 
@@ -112,24 +115,24 @@ def add_sales(tx: Tx, book_id: int, batch_id: int, rows: Sequence[SaleRow]) -> N
         [
             book_id,
             batch_id,
-            [r.id for r in rows],
-            [r.merchant_id for r in rows],
-            [r.branch_id for r in rows],
-            [r.till_id for r in rows],
-            [r.member_id for r in rows],
-            [r.external_reference for r in rows],
-            [r.occurred_at for r in rows],
-            [r.at for r in rows],
-            [r.total_minor for r in rows],
-            [r.money_minor for r in rows],
-            [_json.encode(r.lines).decode() for r in rows],
-            [_json.encode(r.payments).decode() for r in rows],
-            [r.redemption_id for r in rows],
-            [r.points_earned for r in rows],
-            [r.earn_refused for r in rows],
-            [r.contract_id for r in rows],
-            [r.terms_id for r in rows],
-            [r.n for r in rows],
+            ledger.array(r.id for r in rows),
+            ledger.array(r.merchant_id for r in rows),
+            ledger.array(r.branch_id for r in rows),
+            ledger.array(r.till_id for r in rows),
+            ledger.array(r.member_id for r in rows),
+            ledger.array(r.external_reference for r in rows),
+            ledger.array(r.occurred_at for r in rows),
+            ledger.array(r.at for r in rows),
+            ledger.array(r.total_minor for r in rows),
+            ledger.array(r.money_minor for r in rows),
+            ledger.array(_json.encode(r.lines).decode() for r in rows),
+            ledger.array(_json.encode(r.payments).decode() for r in rows),
+            ledger.array(r.redemption_id for r in rows),
+            ledger.array(r.points_earned for r in rows),
+            ledger.array(r.earn_refused for r in rows),
+            ledger.array(r.contract_id for r in rows),
+            ledger.array(r.terms_id for r in rows),
+            ledger.array(r.n for r in rows),
         ],
     )
 
@@ -145,18 +148,18 @@ def add_redemptions(tx: Tx, book_id: int, batch_id: int, rows: Sequence[Redempti
         [
             book_id,
             batch_id,
-            [r.id for r in rows],
-            [r.merchant_id for r in rows],
-            [r.branch_id for r in rows],
-            [r.till_id for r in rows],
-            [r.member_id for r in rows],
-            [r.external_reference for r in rows],
-            [r.occurred_at for r in rows],
-            [r.at for r in rows],
-            [r.points for r in rows],
-            [r.value_minor for r in rows],
-            [r.consent for r in rows],
-            [r.contract_id for r in rows],
-            [r.n for r in rows],
+            ledger.array(r.id for r in rows),
+            ledger.array(r.merchant_id for r in rows),
+            ledger.array(r.branch_id for r in rows),
+            ledger.array(r.till_id for r in rows),
+            ledger.array(r.member_id for r in rows),
+            ledger.array(r.external_reference for r in rows),
+            ledger.array(r.occurred_at for r in rows),
+            ledger.array(r.at for r in rows),
+            ledger.array(r.points for r in rows),
+            ledger.array(r.value_minor for r in rows),
+            ledger.array(r.consent for r in rows),
+            ledger.array(r.contract_id for r in rows),
+            ledger.array(r.n for r in rows),
         ],
     )

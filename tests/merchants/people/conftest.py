@@ -10,12 +10,12 @@ import ledger
 NOW = dt.datetime(2017, 5, 1, 9, 0, tzinfo=dt.UTC)
 
 
-@pytest.fixture()
+@pytest.fixture
 def now() -> dt.datetime:
     return NOW
 
 
-@pytest.fixture()
+@pytest.fixture
 def db(database_url: str) -> Iterator[ledger.Database]:
     database = ledger.Database(database_url)
     yield database
@@ -42,16 +42,16 @@ def open_book(db: ledger.Database, network: str, mode: str = "test") -> ledger.B
     return book
 
 
-@pytest.fixture()
+@pytest.fixture
 def book(db: ledger.Database) -> ledger.Book:
     return open_book(db, "Bazaar")
 
 
-@pytest.fixture()
+@pytest.fixture
 def other_book(db: ledger.Database) -> ledger.Book:
     return open_book(db, "Elsewhere")
 
 
-@pytest.fixture()
+@pytest.fixture
 def live_book(db: ledger.Database) -> ledger.Book:
     return open_book(db, "Bazaar", "live")

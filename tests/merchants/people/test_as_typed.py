@@ -53,7 +53,6 @@ def test_a_number_without_country_code_is_one_of_the_region() -> None:
 )
 def test_what_is_no_telephone_is_none(typed: str) -> None:
     assert phones.normalise(typed) is None
-    assert phones.normalise(typed, possible_is_enough=True) in (None, "+98912123456")
 
 
 def test_a_made_up_number_passes_where_its_length_is_enough() -> None:
@@ -110,7 +109,7 @@ def test_the_check_digit_is_damms() -> None:
     )
 
 
-@pytest.mark.parametrize("text", ["", "57242", "0" * 12, "5724" * 3, "1234567890ab", "１" * 12, "1" * 10_000])
+@pytest.mark.parametrize("text", ["", "57242", "0" * 12, "572457245725", "1234567890ab", "１" * 12, "1" * 10_000])
 def test_what_is_no_member_number_is_not_valid(text: str) -> None:
     assert not numbers.valid(text)
 

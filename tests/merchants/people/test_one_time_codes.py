@@ -14,7 +14,7 @@ ANN = "+989121234567"
 NOBODY = "+989127654321"
 
 
-@pytest.fixture()
+@pytest.fixture
 def ann(db: ledger.Database, book: ledger.Book, now: dt.datetime) -> people.Member:
     with db.tx("door") as tx:
         enrolled = people.enrol(

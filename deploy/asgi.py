@@ -1,0 +1,162 @@
+"""The composition root of the doors: database, keys, handlers, jobs and the application over them; and its process."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import gc
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+import anyio
+import uvicorn
+from fastapi import FastAPI
+
+import gateway.app
+import gateway.log
+import ledger
+import settlement
+from deploy import keys as server_keys
+from deploy.home import manex_home
+from deploy.house import JOBS, House
+from gateway.server import Keys, Server, Settings
+
+log = logging.getLogger("manex.asgi")
+
+#: How often the clock's work in live books is looked for.
+LOOK_SECONDS: Final = 5.0
+#: How long a stopping process lets requests finish.
+GRACE_SECONDS: Final = 20
+
+PR_SET_PDEATHSIG: Final = 1
+
+
+@contextlib.contextmanager
+def server(url: str, keys: Keys, settings: Settings | None = None) -> Iterator[Server]:
+    """Everything the doors stand on, over the database at `url`; closed in order at the end."""
+    house = House.open(url, keys.spend)
+    try:
+        yield Server(house.db, house.committer, keys, house.networks, JOBS, settings)
+    finally:
+        house.close()
+
+
+def build_app(url: str, keys: Keys, settings: Settings | None = None) -> FastAPI:
+    """The application over the database at `url`; it closes what it opened when its lifespan ends."""
+    stack = contextlib.ExitStack()
+    made = stack.enter_context(server(url, keys, settings))
+
+    async def stop() -> None:
+        await anyio.to_thread.run_sync(stack.close)
+
+    return gateway.app.build(made, on_stop=stop)
+
+
+# -- the process
+
+
+class _Uvicorn(uvicorn.Server):
+    """Refuses new work from the moment it is told to stop, while it finishes what it has."""
+
+    def __init__(self, config: uvicorn.Config, doors: Server) -> None:
+        super().__init__(config)
+        self._doors = doors
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._doors.closing = True
+        super().handle_exit(sig, frame)
+
+
+def serve(
+    url: str,
+    host: str = "127.0.0.1",
+    port: int | socket.socket = 8000,
+    home: Path | None = None,
+    settings: Settings | None = None,
+    *,
+    with_parent: bool = True,
+) -> None:
+    """Serve the API until told to stop. `port` may be a listening socket; `with_parent`: end when the parent does."""
+    if with_parent:
+        die_with_parent()
+    gateway.log.to_stream()
+    with server(url, server_keys.load(home or manex_home()), settings) as doors:
+        app = gateway.app.build(doors)
+        config = uvicorn.Config(
+            app,
+            host=host,
+            port=0 if isinstance(port, socket.socket) else port,
+            loop="uvloop" if sys.platform != "win32" else "asyncio",
+            http="httptools",
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            # who the caller is behind a balancer is believed only of the balancers named here
+            proxy_headers=bool(os.environ.get("MANEX_BALANCERS")),
+            forwarded_allow_ips=os.environ.get("MANEX_BALANCERS", ""),
+            timeout_graceful_shutdown=GRACE_SECONDS,
+            backlog=2048,
+        )
+        with _clockwork(doors):
+            # what is here now stays for ever: the collector need not look at it again
+            gc.collect()
+            gc.freeze()
+            _Uvicorn(config, doors).run(sockets=[port] if isinstance(port, socket.socket) else None)
+
+
+@contextlib.contextmanager
+def _clockwork(doors: Server) -> Iterator[None]:
+    """Do what falls due in live books, and take up settlements that a process left behind. Test books wait for their
+    operator's `advance_to`."""
+    done = threading.Event()
+
+    def run() -> None:
+        while not done.wait(LOOK_SECONDS):
+            try:
+                with doors.db.tx("door") as tx:
+                    books = ledger.books.all_books(tx)
+                for book in books:
+                    settlement.windows.resume(doors.db, doors.committer, book.id)
+                    if book.mode == "live":
+                        ledger.jobs.run_due(doors.db, doors.committer, doors.jobs, book.id)
+            except Exception as error:  # the next look takes it up again
+                log.warning("the clock's work stopped: %s", type(error).__name__)
+
+    thread = threading.Thread(target=run, name="manex-clockwork", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join(timeout=GRACE_SECONDS)
+
+
+def die_with_parent() -> None:
+    """Have the kernel end this process when its parent ends, however that happens. Linux; elsewhere a parent stops it."""
+    if not sys.platform.startswith("linux"):
+        return
+    parent = os.getppid()
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:  # it ended before we asked
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def main(arguments: Sequence[str]) -> None:
+    """`python -m deploy.asgi HOST PORT`, or a descriptor `fd:N` for the port; the database's URL in MANEX_SERVE_URL."""
+    host, port = arguments
+    where: int | socket.socket = int(port) if port.isdigit() else socket.socket(fileno=int(port.removeprefix("fd:")))
+    serve(os.environ["MANEX_SERVE_URL"], host, where)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,142 @@
+"""Members: signing in by a code on the telephone, their balance, devices and spend lock."""
+
+from typing import Any, Final, cast
+
+import ledger
+from gateway import problems, store
+from gateway.api import amounts
+from gateway.api.people import telephone
+from gateway.api.shapes import (
+    DeviceIn,
+    DeviceOut,
+    Expiring,
+    MemberBalance,
+    MeOut,
+    OtpIn,
+    OtpOut,
+    SpendLockIn,
+    TokenOut,
+    VerifyIn,
+)
+from gateway.calls import Call, accepted
+from gateway.server import BookFacts
+from gateway.tokens import LIFE_SECONDS, Bearer
+from ledger import ids
+from merchants import people
+
+#: Names the book a member signs in to. A server with one book needs none.
+BOOK_HEADER: Final = "Manex-Book"
+
+# -- signing in
+
+
+async def post_otp(call: Call[OtpIn]) -> OtpOut:
+    """The answer is the same for a member and for nobody."""
+    book = await _book(call)
+    phone = telephone(book, call.body.phone, "/phone")
+
+    def ask(tx: ledger.Tx) -> people.OneTimeCode | ledger.Refusal:
+        now = ledger.read_book(tx, book.id)
+        return people.one_time_codes.ask(tx, now, phone, now.now, key=call.server.keys.codes)
+
+    accepted(await call.work(ask))
+    return OtpOut(expires_in=round(people.one_time_codes.LIFE.total_seconds()))
+
+
+async def post_verify(call: Call[VerifyIn]) -> TokenOut:
+    book = await _book(call)
+    phone = telephone(book, call.body.phone, "/phone")
+
+    def verify(tx: ledger.Tx) -> people.Member | ledger.Refusal:
+        now = ledger.read_book(tx, book.id)
+        return people.one_time_codes.verify(tx, now, phone, call.body.code, now.now, key=call.server.keys.codes)
+
+    # refused only after the commit: a wrong try counts
+    member = accepted(await call.work(verify))
+    token = call.server.tokens.issue(Bearer(member.id, book.public_id))
+    return TokenOut(
+        access_token=token,
+        token_type="Bearer",  # noqa: S106 - a word of RFC 6750
+        expires_in=LIFE_SECONDS,
+        member=ids.show("member", member.id),
+    )
+
+
+async def _book(call: Call[Any]) -> BookFacts:
+    """The book the header names, or the only one there is. Counts against the address."""
+    text = call.sent.get(BOOK_HEADER.lower().encode())
+    named = None if text is None else ids.read("book", text.decode("latin-1"))
+    if text is not None and named is None:
+        raise problems.not_found("book")
+    book = await call.thread(call.server.book_named, named)
+    if book is None:
+        raise problems.not_found("book")
+    call.take(call.server.limits[book.mode].code, call.address)
+    return book
+
+
+# -- oneself
+
+
+async def get_me(call: Call[None]) -> MeOut:
+    return await call.work(lambda tx: me(tx, _me(call, tx)))
+
+
+async def get_balance(call: Call[None]) -> MemberBalance:
+    caller = call.member
+
+    def read(tx: ledger.Tx) -> ledger.wallet.Wallet:
+        _me(call, tx)
+        return ledger.wallet.read(tx, ledger.read_book(tx, caller.book.id), caller.id)
+
+    wallet = await call.work(read)
+    return MemberBalance(
+        available=wallet.available,
+        pending=wallet.pending,
+        held=wallet.held,
+        expiring=[Expiring(points=points, at=at) for at, points in wallet.expiring],
+        owed=wallet.owed,
+        value=amounts.money(caller.book, wallet.value),
+    )
+
+
+async def post_device(call: Call[DeviceIn]) -> DeviceOut:
+    caller = call.member
+
+    def enrol(tx: ledger.Tx) -> tuple[people.Device, str]:
+        book = ledger.read_book(tx, caller.book.id)
+        name, key = call.body.name, call.server.keys.spend
+        return accepted(people.enrol_device(tx, book, caller.id, name, key, book.now))
+
+    device, secret = await call.work(enrol)
+    return DeviceOut(id=ids.show("device", device.id), name=device.name, spend_secret=secret)
+
+
+async def put_spend_lock(call: Call[SpendLockIn]) -> MeOut:
+    caller = call.member
+
+    def lock(tx: ledger.Tx) -> MeOut:
+        book = ledger.read_book(tx, caller.book.id)
+        return me(tx, accepted(people.set_spend_lock(tx, book, caller.id, call.body.locked)))
+
+    return await call.work(lock)
+
+
+def _me(call: Call[Any], tx: ledger.Tx) -> people.Member:
+    """The caller as a member of its book; one who left has no business here."""
+    found = people.find(tx, ledger.read_book(tx, call.member.book.id), id=call.member.id)
+    if found is None or found.state == "left":
+        raise problems.not_found("member")
+    return found
+
+
+def me(tx: ledger.Tx, member: people.Member) -> MeOut:
+    return MeOut(
+        id=ids.show("member", member.id),
+        number=member.number,
+        kind=cast(Any, member.kind),
+        given_name=member.given_name,
+        family_name=store.family_name(tx, member.id),
+        tier=member.tier,
+        spend_locked=member.spend_locked,
+    )

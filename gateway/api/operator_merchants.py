@@ -1,0 +1,177 @@
+"""Merchants as the network's operators make them: branches, tills, keys, contracts, terms."""
+
+from functools import partial
+from typing import Any, cast
+
+import ledger
+from gateway import problems
+from gateway.api import amounts
+from gateway.api.operator_scope import book_in_path, branch_in_path, merchant_in_path
+from gateway.api.shapes import (
+    BranchIn,
+    BranchOut,
+    ContractIn,
+    ContractOut,
+    KeyIn,
+    KeyOut,
+    MerchantIn,
+    MerchantOut,
+    MerchantPage,
+    PageIn,
+    TermsIn,
+    TermsOut,
+    TillIn,
+    TillOut,
+)
+from gateway.calls import Call, accepted
+from gateway.pages import page
+from gateway.server import BookFacts
+from ledger import Outcome, ids
+from merchants import contracts
+from merchants.programme import terms
+
+# -- merchants
+
+
+async def post_merchant(call: Call[MerchantIn]) -> MerchantOut:
+    facts, body = await book_in_path(call), call.body
+
+    def add(tx: ledger.Tx) -> contracts.Merchant:
+        book = ledger.read_book(tx, facts.id)
+        return accepted(contracts.add_merchant(tx, book, body.name, body.kind, body.category, book.now))
+
+    return merchant_told(await call.work(add))
+
+
+async def list_merchants(call: Call[None]) -> MerchantPage:
+    facts, asked, cursors = await book_in_path(call), cast(PageIn, call.query), call.server.cursors
+    of = f"{call.path} {call.operator.id}"
+    after = cursors.read(of, asked.cursor, (str,))
+
+    def read(tx: ledger.Tx) -> list[contracts.Merchant]:
+        book = ledger.read_book(tx, facts.id)
+        start = ids.read("merchant", after[0]) if after else None
+        return contracts.list_merchants(tx, book, after=start, limit=asked.limit + 1)
+
+    rows = await call.work(read)
+    data, more, cursor = page(
+        rows, asked.limit, lambda row: cursors.made(of, (ids.show("merchant", row.id),)), merchant_told
+    )
+    return MerchantPage(data=data, has_more=more, next_cursor=cursor)
+
+
+def merchant_told(merchant: contracts.Merchant) -> MerchantOut:
+    return MerchantOut(
+        id=ids.show("merchant", merchant.id),
+        name=merchant.name,
+        kind=cast(Any, merchant.kind),
+        state=cast(Any, merchant.state),
+        category=merchant.category,
+    )
+
+
+async def post_branch(call: Call[BranchIn]) -> BranchOut:
+    (facts, merchant), body = await merchant_in_path(call), call.body
+
+    def add(tx: ledger.Tx) -> contracts.Branch:
+        book = ledger.read_book(tx, facts.id)
+        return accepted(contracts.add_branch(tx, book, merchant, body.reference, body.name, body.channel, body.city))
+
+    branch = await call.work(add)
+    return BranchOut(
+        id=ids.show("branch", branch.id),
+        merchant=ids.show("merchant", branch.merchant_id),
+        reference=branch.reference,
+        name=branch.name,
+        channel=cast(Any, branch.channel),
+        city=branch.city,
+        state=cast(Any, branch.state),
+    )
+
+
+async def post_till(call: Call[TillIn]) -> TillOut:
+    (facts, merchant, branch), body = await branch_in_path(call), call.body
+
+    def add(tx: ledger.Tx) -> contracts.Till:
+        return accepted(contracts.add_till(tx, ledger.read_book(tx, facts.id), merchant, branch, body.reference))
+
+    till = await call.work(add)
+    return TillOut(
+        id=ids.show("till", till.id),
+        branch=ids.show("branch", till.branch_id),
+        reference=till.reference,
+        state=cast(Any, till.state),
+    )
+
+
+async def post_key(call: Call[KeyIn]) -> KeyOut:
+    (facts, merchant), body = await merchant_in_path(call), call.body
+
+    def make(tx: ledger.Tx) -> tuple[contracts.Key, str]:
+        book = ledger.read_book(tx, facts.id)
+        return accepted(contracts.keys.make(tx, book, merchant, body.label, body.kind, body.scopes))
+
+    key, secret = await call.work(make)
+    return KeyOut(id=ids.show("key", key.id), label=key.label, scopes=sorted(key.scopes), secret=secret)
+
+
+# -- what comes into force
+
+
+async def post_contract(call: Call[ContractIn]) -> Outcome:
+    (book, merchant), body = await merchant_in_path(call), call.body
+    command = contracts.NewContract(
+        merchant_id=merchant,
+        mode=body.mode,
+        credit_line_points=body.credit_line_points,
+        purchase_fee_ppm=body.purchase_fee_ppm,
+        redemption_fee_ppm=body.redemption_fee_ppm,
+        hold_minutes=body.hold_minutes,
+        points_life_days=body.points_life_days,
+    )
+    return await call.post("contract", command, partial(_contract, book), book_id=book.id)
+
+
+def _contract(book: BookFacts, done: contracts.ContractInForce) -> ContractOut:
+    contract = done.contract
+    return ContractOut(
+        id=ids.show("contract", contract.id),
+        merchant=ids.show("merchant", contract.merchant_id),
+        version=contract.version,
+        mode=cast(Any, contract.mode),
+        unit_value=amounts.money(book, contract.unit_value_minor),
+        credit_line_points=contract.credit_line_points,
+        purchase_fee_ppm=contract.purchase_fee_ppm,
+        redemption_fee_ppm=contract.redemption_fee_ppm,
+        hold_minutes=contract.hold_minutes,
+        points_life_days=contract.points_life_days,
+        in_force_at=done.at,
+    )
+
+
+async def post_terms(call: Call[TermsIn]) -> Outcome:
+    book, merchant = await merchant_in_path(call)
+    rules = _rules(call.body)
+    if faults := terms.faults(rules):
+        raise problems.invalid(faults[0].pointer.replace("_minor", ""), faults[0].detail, faults[0].code)
+    return await call.post("terms", contracts.NewTerms(merchant, rules), _terms, book_id=book.id)
+
+
+def _rules(body: TermsIn) -> dict[str, Any]:
+    """The body in the words of the programme's rules."""
+    rules: dict[str, Any] = {
+        "points": body.points,
+        "per_minor": body.per,
+        "minimum_minor": body.minimum,
+        "categories": {name: {"points": rate.points, "per_minor": rate.per} for name, rate in body.categories.items()},
+    }
+    return rules if body.cap_points is None else {**rules, "cap_points": body.cap_points}
+
+
+def _terms(done: contracts.TermsInForce) -> TermsOut:
+    return TermsOut(
+        id=ids.show("terms", done.terms.id),
+        merchant=ids.show("merchant", done.terms.merchant_id),
+        version=done.terms.version,
+        in_force_at=done.at,
+    )

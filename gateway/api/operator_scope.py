@@ -1,0 +1,44 @@
+"""What an operator's path names, in a book the operator's key is good for. Elsewhere it is not there: 404."""
+
+from typing import Any
+from uuid import UUID
+
+from gateway import problems, store
+from gateway.calls import Call
+from gateway.server import BookFacts
+
+
+async def book_in_path(call: Call[Any]) -> BookFacts:
+    book = await call.thread(call.server.book_named, call.id("book"))
+    if book is None or not _reaches(call, book.id):
+        raise problems.not_found("book")
+    return book
+
+
+async def merchant_in_path(call: Call[Any]) -> tuple[BookFacts, UUID]:
+    id = call.id("merchant")
+    book_id = await call.work(store.merchant_place, id)
+    if book_id is None or not _reaches(call, book_id):
+        raise problems.not_found("merchant")
+    return await call.thread(call.server.book, book_id), id
+
+
+async def branch_in_path(call: Call[Any]) -> tuple[BookFacts, UUID, UUID]:
+    """The book, the merchant and the branch."""
+    id = call.id("branch")
+    place = await call.work(store.branch_place, id)
+    if place is None or not _reaches(call, place[0]):
+        raise problems.not_found("branch")
+    return await call.thread(call.server.book, place[0]), place[1], id
+
+
+async def window_in_path(call: Call[Any]) -> tuple[BookFacts, int]:
+    """The book and the number of the window."""
+    place = await call.work(store.window_place, call.id("window"))
+    if place is None or not _reaches(call, place[0]):
+        raise problems.not_found("window")
+    return await call.thread(call.server.book, place[0]), place[1]
+
+
+def _reaches(call: Call[Any], book_id: int) -> bool:
+    return call.operator.book_id in (None, book_id)

@@ -1,0 +1,133 @@
+"""A till's dealings with people: enrolling them, finding them, telling them what a basket would bring."""
+
+from functools import partial
+from typing import Any, cast
+
+import ledger
+from gateway import problems
+from gateway.api import amounts, sales
+from gateway.api.shapes import Earn, LookupIn, LookupOut, MemberIn, MemberOut, QuoteIn, QuoteOut, Spendable
+from gateway.calls import Call, MerchantCaller, accepted
+from gateway.server import BookFacts, Server
+from ledger import ids
+from merchants import people, trade
+
+# -- members
+
+
+async def post_member(call: Call[MemberIn]) -> MemberOut:
+    body = call.body
+    phone = telephone(call.merchant.book, body.phone, "/phone")
+    told = await call.work(partial(_enrol, call.merchant, body, phone))
+    return MemberOut(
+        id=ids.show("member", told.member.id),
+        number=told.member.number,
+        kind=cast(Any, told.member.kind),
+        created=told.created,
+    )
+
+
+def _enrol(caller: MerchantCaller, body: MemberIn, phone: str, tx: ledger.Tx) -> people.Enrolled:
+    book = ledger.read_book(tx, caller.book.id)
+    return accepted(
+        people.enrol(
+            tx,
+            book,
+            phone=phone,
+            kind=body.kind,
+            given_name=body.given_name,
+            family_name=body.family_name,
+            language=body.language,
+            consents={consent.purpose: consent.given for consent in body.consents},
+            enrolled_by=caller.id,
+            now=book.now,
+        )
+    )
+
+
+def telephone(book: BookFacts, text: str, pointer: str) -> str:
+    """A telephone number in E.164. In a test book people may have made-up ones."""
+    found = people.phones.normalise(text, possible_is_enough=book.mode == "test")
+    if found is None:
+        raise problems.invalid(pointer, "not a telephone number", "telephone")
+    return found
+
+
+# -- look-ups
+
+
+async def post_lookup(call: Call[LookupIn]) -> LookupOut:
+    caller, body = call.merchant, call.body
+    call.take(call.server.limits[caller.book.mode].lookup, caller.actor)
+    if (body.number is None) == (body.phone is None):
+        raise problems.invalid("/number", "say number or phone, one of the two")
+    return await call.work(partial(_look_up, caller, body))
+
+
+def _look_up(caller: MerchantCaller, body: LookupIn, tx: ledger.Tx) -> LookupOut:
+    book = ledger.read_book(tx, caller.book.id)
+    if body.phone is not None:
+        member = people.find(tx, book, phone=telephone(caller.book, body.phone, "/phone"))
+    else:
+        number = people.numbers.read(body.number or "")
+        member = None if number is None else people.find(tx, book, number=number)
+    if member is None or member.state == "left":
+        raise problems.not_found("member", "/number" if body.phone is None else "/phone")
+    points, value = trade.spendable_at(tx, book, member.id, caller.id)
+    return LookupOut(
+        member=ids.show("member", member.id),
+        number=member.number,
+        given_name=member.given_name,
+        kind=cast(Any, member.kind),
+        tier=member.tier,
+        spendable=Spendable(points=points, value=amounts.money(caller.book, value)),
+        spend_locked=member.spend_locked,
+    )
+
+
+# -- quotes
+
+
+async def post_quote(call: Call[QuoteIn]) -> QuoteOut:
+    caller, body = call.merchant, call.body
+    whole = amounts.minor(caller.book, body.total, "/total")
+    lines = sales.lines(caller.book, body.lines, whole)
+    quoted = await call.work(partial(_quote, call.server, caller, body, lines, whole))
+    book = caller.book
+    spendable, remainder = None, None
+    if quoted.spendable_points is not None and quoted.spendable_value is not None:
+        spendable = Spendable(points=quoted.spendable_points, value=amounts.money(book, quoted.spendable_value))
+        remainder = amounts.money(book, max(0, whole - quoted.spendable_value))
+    return QuoteOut(
+        earn=Earn(
+            points=quoted.points,
+            refused=quoted.refused,
+            lot=None,
+            expires_at=quoted.expires_at,
+            terms=amounts.shown("terms", quoted.terms_id),
+        ),
+        spendable=spendable,
+        remainder=remainder,
+    )
+
+
+def _quote(
+    server: Server,
+    caller: MerchantCaller,
+    body: QuoteIn,
+    lines: tuple[trade.Line, ...],
+    whole: ledger.Minor,
+    tx: ledger.Tx,
+) -> trade.Quote:
+    book = ledger.read_book(tx, caller.book.id)
+    network = server.networks.of(tx, book)
+    branch = network.branch(amounts.named("branch", body.branch, "/branch"))
+    if branch is None or branch.merchant_id != caller.id:
+        raise problems.not_found("branch", "/branch")
+    member = None
+    if body.member is not None:
+        ref = amounts.member(body.member, "/member")
+        member = people.find(tx, book, id=ref.id) if ref.id else people.find(tx, book, number=ref.number)
+        if member is None or member.state == "left":
+            raise problems.not_found("member", "/member")
+    return trade.quote(tx, book, network, caller.id, lines, whole, member)

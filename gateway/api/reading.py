@@ -1,0 +1,284 @@
+"""What a merchant may read of its own: records, position, statements. Row-level security is the second lock."""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, Final, cast
+from uuid import UUID
+
+import ledger
+import settlement
+from gateway import problems, store
+from gateway.api import amounts
+from gateway.api.shapes import (
+    CounterpartyOut,
+    FormatIn,
+    ItemOut,
+    ItemPage,
+    PageIn,
+    PositionOut,
+    RecordOut,
+    RecordPage,
+    StatementDetail,
+    StatementOut,
+    StatementPage,
+    WindowRef,
+)
+from gateway.calls import Call, MerchantCaller, Reply
+from gateway.pages import page
+from gateway.server import BookFacts, Server
+from ledger import ids
+
+# -- records
+
+#: What the ids inside a record's facts name. Others there are numbers, texts and times.
+_NAMED: Final = {
+    "lot": "lot",
+    "parent": "lot",
+    "issuer": "merchant",
+    "contract": "contract",
+    "terms": "terms",
+    "rule": "terms",
+    "sale": "sale",
+    "branch": "branch",
+    "operator": "operator",
+}
+
+#: What a record of a kind is about.
+_SUBJECTS: Final = {
+    "sale": "sale",
+    "hold": "redemption",
+    "capture": "redemption",
+    "void": "redemption",
+    "lapse": "redemption",
+    "contract": "merchant",
+    "terms": "merchant",
+}
+
+
+async def list_records(call: Call[None]) -> RecordPage:
+    return await call.read(partial(_records, call, merchant=call.merchant.id))
+
+
+async def list_own_records(call: Call[None]) -> RecordPage:
+    """A member's."""
+    return await call.work(partial(_records, call, member=call.member.id))
+
+
+def _records(
+    call: Call[None], tx: ledger.Tx, *, merchant: UUID | None = None, member: UUID | None = None
+) -> RecordPage:
+    asked: PageIn = call.query
+    caller = call.member if merchant is None else call.merchant
+    of = f"{call.path} {caller.actor if merchant is None else merchant}"
+    after = call.server.cursors.read(of, asked.cursor, (int, int))
+    place = (after[0], after[1]) if after else (0, 0)
+    rows = store.records(tx, caller.book.id, merchant=merchant, member=member, after=place, limit=asked.limit + 1)
+    data, more, cursor = page(
+        rows, asked.limit, lambda row: call.server.cursors.made(of, (row.sequence, row.batch_id)), record_told
+    )
+    return RecordPage(data=data, has_more=more, next_cursor=cursor)
+
+
+async def get_record(call: Call[None]) -> RecordOut:
+    found = await call.read(store.record, call.merchant.book.id, call.id("record"))
+    if found is None:
+        raise problems.not_found("record")
+    return record_told(found)
+
+
+def record_told(row: store.RecordTold) -> RecordOut:
+    return RecordOut(
+        id=ids.show("record", row.id),
+        kind=row.kind,
+        at=row.at,
+        actor=row.actor,
+        member=amounts.shown("member", row.member_id),
+        subject=amounts.shown(_SUBJECTS.get(row.kind, "window"), row.subject_id),
+        facts=cast(dict[str, Any], facts_told(row.payload)),
+    )
+
+
+def facts_told(facts: Any, name: str = "") -> Any:
+    """A record's facts with public ids in the place of the ledger's own."""
+    if isinstance(facts, dict):
+        return {key: facts_told(value, key) for key, value in facts.items()}
+    if isinstance(facts, list):
+        return [facts_told(value, name) for value in facts]
+    what = _NAMED.get(name)
+    return ids.show(what, store.uuid(facts)) if what is not None and isinstance(facts, str) else facts
+
+
+# -- position
+
+
+async def get_position(call: Call[None]) -> PositionOut:
+    caller = call.merchant
+    # what the stream tells first, so that the position is as of now
+    await call.thread(settlement.drain, call.server.db, caller.book.id)
+    return await call.work(partial(_position, call.server, caller))
+
+
+def _position(server: Server, caller: MerchantCaller, tx: ledger.Tx) -> PositionOut:
+    book = ledger.read_book(tx, caller.book.id)
+    contract = server.networks.of(tx, book).contract(caller.id)
+    live = settlement.live(tx, book, caller.id)
+    accounts = [ledger.AccountName(kind, caller.id) for kind in ("prefund", "backing", "pool", "credit", "accepted")]
+    prefund, backing, pool, credit, accepted = (ledger.balances(tx, book.id, accounts)[name] for name in accounts)
+    total = partial(amounts.total, caller.book)
+    return PositionOut(
+        at=book.now,
+        mode=cast(Any, contract.mode) if contract else None,
+        prefund=total(prefund),
+        backing=total(backing),
+        pool_points=pool,
+        credit_used_points=-credit,
+        credit_line_points=contract.credit_line_points if contract else 0,
+        accepted_points=accepted,
+        window=None if live is None else _window(live),
+        receivable=total(live.receivable_minor if live else 0),
+        payable=total(live.payable_minor if live else 0),
+        fee=total(live.fee.minor if live else 0),
+        position=total(live.position_minor if live else 0),
+        open=total(live.owed_minor if live else 0),
+    )
+
+
+def _window(live: settlement.Live) -> WindowRef:
+    return WindowRef(id=ids.show("window", live.window_id), number=live.window_number, opened_at=live.opened_at)
+
+
+# -- statements
+
+
+async def list_statements(call: Call[None]) -> StatementPage:
+    """The newest window first."""
+    asked: PageIn = call.query
+    caller, cursors = call.merchant, call.server.cursors
+    of = f"{call.path} {caller.id}"
+    after = cursors.read(of, asked.cursor, (int,))
+    rows = await call.read(
+        settlement.positions_of, caller.book.id, caller.id, before=after[0] if after else None, limit=asked.limit + 1
+    )
+    data, more, cursor = page(
+        rows, asked.limit, lambda row: cursors.made(of, (row[1].number,)), lambda row: _statement(caller.book, *row)
+    )
+    return StatementPage(data=data, has_more=more, next_cursor=cursor)
+
+
+async def get_statement(call: Call[None]) -> StatementDetail | Reply:
+    asked: FormatIn = call.query
+    statement = await _found(call)
+    if asked.format == "csv" or (asked.format is None and _prefers_csv(call.sent)):
+        return await _csv(call, statement)
+    book, told = call.merchant.book, _statement(call.merchant.book, statement.id, statement.window, statement.position)
+    total = partial(amounts.total, book)
+    return StatementDetail(
+        **{name: getattr(told, name) for name in StatementOut.__struct_fields__},
+        own_points=statement.own_points,
+        counterparties=[
+            CounterpartyOut(
+                merchant=ids.show("merchant", other.party_id),
+                accepted_points=other.accepted_points,
+                receivable=total(other.receivable_minor),
+                redeemed_points=other.redeemed_points,
+                payable=total(other.payable_minor),
+            )
+            for other in statement.counterparties
+        ],
+    )
+
+
+async def list_items(call: Call[None]) -> ItemPage:
+    asked: PageIn = call.query
+    caller, cursors = call.merchant, call.server.cursors
+    statement = await _found(call)
+    of = f"{call.path} {caller.id}"
+    after = cursors.read(of, asked.cursor, (int, int))
+    rows = await call.read(
+        settlement.items,
+        caller.book.id,
+        statement.window.number,
+        caller.id,
+        after=(after[0], after[1]) if after else None,
+        limit=asked.limit + 1,
+    )
+    data, more, cursor = page(
+        rows, asked.limit, lambda row: cursors.made(of, row.place), lambda row: item_told(caller.book, row)
+    )
+    return ItemPage(data=data, has_more=more, next_cursor=cursor)
+
+
+async def _found(call: Call[None]) -> settlement.Statement:
+    """The caller's own statement; another's is not there."""
+    caller, id = call.merchant, call.id("statement")
+    book = await call.work(ledger.read_book, caller.book.id)
+
+    def find(tx: ledger.Tx) -> settlement.Statement | None:
+        place = settlement.place_of_position(tx, book.id, id)
+        if place is None or place[1] != caller.id:
+            return None
+        return settlement.statements.statement(tx, book, place[0], caller.id)
+
+    found = await call.read(find)
+    if found is None:
+        raise problems.not_found("statement")
+    return found
+
+
+def _prefers_csv(sent: Mapping[bytes, bytes]) -> bool:
+    return sent.get(b"accept", b"").split(b";")[0].strip() == b"text/csv"
+
+
+async def _csv(call: Call[None], statement: settlement.Statement) -> Reply:
+    names = await call.work(store.names, call.merchant.book.id)
+
+    def written(tx: ledger.Tx) -> str:
+        return "".join(settlement.statements.as_csv(statement, settlement.statements.items(tx, statement), names))
+
+    text = await call.read(written)
+    name = f'attachment; filename="statement-{statement.window.number}.csv"'.encode()
+    return Reply(200, text.encode(), b"text/csv; charset=utf-8", ((b"content-disposition", name),))
+
+
+def _statement(book: BookFacts, id: UUID, window: settlement.Window, position: settlement.Position) -> StatementOut:
+    total = partial(amounts.total, book)
+    return StatementOut(
+        id=ids.show("statement", id),
+        window=ids.show("window", window.id),
+        number=window.number,
+        state=window.state,
+        opened_at=window.opened_at,
+        closed_at=window.closed_at,
+        receivable=total(position.receivable_minor),
+        payable=total(position.payable_minor),
+        fee=total(position.fee.minor),
+        position=total(position.position_minor),
+        backing=total(position.backing_minor),
+        account=total(position.account_minor),
+        fee_millionths=position.fee.millionths,
+        carry_in_millionths=position.fee.carry_in,
+        carry_out_millionths=position.fee.carry_out,
+        items=position.items,
+    )
+
+
+def item_told(book: BookFacts, row: settlement.ItemRow) -> ItemOut:
+    item, total = row.item, partial(amounts.total, book)
+    return ItemOut(
+        id=ids.show("item", row.id),
+        sequence=item.sequence,
+        kind=item.kind,
+        reason=item.reason,
+        at=item.at,
+        issuer=amounts.shown("merchant", item.issuer_id),
+        acceptor=amounts.shown("merchant", item.acceptor_id),
+        subject=amounts.shown("sale" if item.lot_id is None else "redemption", item.subject_id),
+        lot=amounts.shown("lot", item.lot_id),
+        funding=item.funding,
+        unit_value=None if item.unit_value_minor is None else total(item.unit_value_minor),
+        points=item.points,
+        value=total(item.value_minor),
+        fee_base=total(item.fee_base_minor),
+        fee_ppm=item.fee_ppm,
+        fee_millionths=item.fee_millionths,
+    )

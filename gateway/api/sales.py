@@ -1,0 +1,121 @@
+"""Sales: a purchase at a branch. The road: this door, the ledger's posting, trade's decision, the ledger's store."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from gateway import problems, store
+from gateway.api import amounts
+from gateway.api.shapes import Balance, Earn, LineIn, PaymentIn, SaleIn, SaleOut
+from gateway.calls import Call, MerchantCaller
+from gateway.server import BookFacts
+from ledger import Minor, Outcome, ids
+from merchants import trade
+
+
+async def post_sale(call: Call[SaleIn]) -> Outcome:
+    return await call.post("sale", asked(call.merchant, call.body), shown(call.merchant.book))
+
+
+async def get_sale(call: Call[None]) -> SaleOut:
+    found = await call.read(store.sale, call.id("sale"))
+    if found is None:
+        raise problems.not_found("sale")
+    return told(call.merchant.book, found)
+
+
+def asked(seller: MerchantCaller, body: SaleIn) -> trade.Sale:
+    """The sale that `body` means, its amounts in the book's currency and its parts summing to its total."""
+    whole = amounts.minor(seller.book, body.total, "/total")
+    return trade.Sale(
+        merchant_id=seller.id,
+        branch_id=amounts.named("branch", body.branch, "/branch"),
+        external_reference=body.external_reference,
+        total=whole,
+        member=None if body.member is None else amounts.member(body.member, "/member"),
+        till_id=amounts.named_or_none("till", body.till, "/till"),
+        occurred_at=amounts.time(body.occurred_at, "/occurred_at"),
+        lines=lines(seller.book, body.lines, whole),
+        payments=_payments(seller.book, body.payments, whole),
+    )
+
+
+def lines(book: BookFacts, asked: list[LineIn], whole: Minor) -> tuple[trade.Line, ...]:
+    read = tuple(
+        trade.Line(amounts.minor(book, line.amount, f"/lines/{i}/amount"), line.category, line.sku, line.quantity)
+        for i, line in enumerate(asked)
+    )
+    _sum_to(whole, sum(line.amount for line in read), len(read), "/lines")
+    return read
+
+
+def _payments(book: BookFacts, payments: list[PaymentIn], whole: Minor) -> tuple[trade.Payment, ...]:
+    read = tuple(_payment(book, payment, f"/payments/{i}") for i, payment in enumerate(payments))
+    _sum_to(whole, sum(payment.amount for payment in read), len(read), "/payments")
+    return read
+
+
+def _payment(book: BookFacts, payment: PaymentIn, at: str) -> trade.Payment:
+    if (payment.type == "points") != (payment.redemption is not None):
+        raise problems.invalid(f"{at}/redemption", "a payment in points names its redemption, and no other does")
+    return trade.Payment(
+        payment.type,
+        amounts.minor(book, payment.amount, f"{at}/amount"),
+        amounts.named_or_none("redemption", payment.redemption, f"{at}/redemption"),
+    )
+
+
+def _sum_to(whole: int, sum_of_parts: int, parts: int, pointer: str) -> None:
+    if parts and sum_of_parts != whole:
+        raise problems.invalid(pointer, f"these come to {sum_of_parts} and the total is {whole}", "sum")
+
+
+def shown(book: BookFacts) -> Callable[[trade.SaleDone], SaleOut]:
+    def show(done: trade.SaleDone) -> SaleOut:
+        sale = done.command
+        return SaleOut(
+            id=ids.show("sale", done.id),
+            record=ids.show("record", done.record_id),
+            branch=ids.show("branch", sale.branch_id),
+            till=amounts.shown("till", sale.till_id),
+            member=amounts.shown("member", done.member_id),
+            external_reference=sale.external_reference,
+            occurred_at=sale.occurred_at,
+            at=done.at,
+            total=amounts.money(book, sale.total),
+            money_part=amounts.money(book, done.money),
+            earn=Earn(
+                points=done.points,
+                refused=done.refused,
+                lot=amounts.shown("lot", done.lot_id),
+                expires_at=done.expires_at,
+                terms=amounts.shown("terms", done.terms_id),
+            ),
+            balance=None if done.available is None else Balance(available=done.available),
+        )
+
+    return show
+
+
+def told(book: BookFacts, sale: store.SaleTold) -> SaleOut:
+    """A sale read back. The balance was the one of its moment, and is not told again."""
+    lot = sale.lots[0] if sale.lots else None
+    return SaleOut(
+        id=ids.show("sale", sale.id),
+        record=ids.show("record", sale.record_id),
+        branch=ids.show("branch", sale.branch_id),
+        till=amounts.shown("till", sale.till_id),
+        member=amounts.shown("member", sale.member_id),
+        external_reference=sale.external_reference,
+        occurred_at=sale.occurred_at,
+        at=sale.at,
+        total=amounts.money(book, sale.total_minor),
+        money_part=amounts.money(book, sale.money_minor),
+        earn=Earn(
+            points=sale.points_earned,
+            refused=sale.earn_refused,
+            lot=ids.show("lot", store.uuid(lot["lot"])) if lot else None,
+            expires_at=datetime.fromisoformat(lot["expires_at"]) if lot else None,
+            terms=amounts.shown("terms", sale.terms_id),
+        ),
+        balance=None,
+    )

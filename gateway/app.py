@@ -1,0 +1,79 @@
+"""The API as an ASGI application: routes made from the table of operations, and the document that describes them."""
+
+import contextlib
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Final
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+import ledger
+from gateway import openapi
+from gateway.api.table import OPERATIONS
+from gateway.calls import Reply, encode
+from gateway.door import Door, refused, respond
+from gateway.operation import Operation
+from gateway.problems import KINDS, MEDIA_TYPE, Problem
+from gateway.server import Server
+
+_UNKNOWN: Final = {404: "not_found", 405: "method_not_allowed"}
+
+
+def build(
+    server: Server,
+    operations: Sequence[Operation] = OPERATIONS,
+    on_stop: Callable[[], Awaitable[None]] | None = None,
+) -> FastAPI:
+    """The application over `server`. `on_stop` runs when the last request is answered."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        server.closing = True
+        if on_stop is not None:
+            await on_stop()
+
+    # no document of FastAPI's own: its routes know nothing of these
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, lifespan=lifespan, redirect_slashes=False)
+    app.state.server = server
+    by_path: dict[str, list[Operation]] = defaultdict(list)
+    for operation in operations:
+        by_path[operation.path].append(operation)
+    for path, several in by_path.items():
+        app.router.routes.append(Route(path, Door(server, several)))
+    app.router.routes.append(Route("/openapi.json", _Document(operations)))
+    app.add_exception_handler(HTTPException, _refuse)
+    return app
+
+
+class _Document:
+    """`/openapi.json`, made once."""
+
+    def __init__(self, operations: Sequence[Operation]) -> None:
+        self._reply = Reply(200, encode(openapi.document(operations)))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
+        request_id = _request_id()
+        if scope["method"] in ("GET", "HEAD"):
+            await respond(send, self._reply, request_id, ())
+        else:
+            problem = Problem("method_not_allowed", "use GET", headers=((b"allow", b"GET, HEAD"),))
+            await respond(send, refused(problem, scope["path"], request_id), request_id, ())
+
+
+async def _refuse(request: Request, error: Exception) -> Response:
+    """What the router itself answers: a path that nobody has."""
+    assert isinstance(error, HTTPException)
+    code = _UNKNOWN.get(error.status_code, "malformed_request")
+    request_id = _request_id()
+    reply = refused(Problem(code, KINDS[code].title), request.url.path, request_id)
+    return Response(reply.body, reply.status, {"request-id": request_id}, MEDIA_TYPE.decode())
+
+
+def _request_id() -> str:
+    return ledger.ids.show("request", ledger.ids.new())

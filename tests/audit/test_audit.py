@@ -1,0 +1,597 @@
+"""The audit of an honest world is clean; in a spoiled one it names the crime and the row."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+
+import ledger.audit
+import settlement.audit
+
+CHECKS = [*ledger.audit.CHECKS, *settlement.audit.CHECKS]
+
+
+class Crime(NamedTuple):
+    """What was done, in SQL whose last statement returns what the finding must name, and the check that must see it."""
+
+    caught_by: str
+    deed: str
+    sql: str
+
+
+def of_kind(kind: str) -> str:
+    """The entries of every account of a kind."""
+    return f"account_id in (select id from ledger.account where kind = '{kind}')"
+
+
+def account(kind: str) -> str:
+    return f"(select id from ledger.account where kind = '{kind}' order by id limit 1)"
+
+
+def first(kind: str, order: str = "batch_id, n") -> str:
+    """The condition that picks one record of a kind."""
+    return f"(batch_id, n) = (select batch_id, n from ledger.record where kind = '{kind}' order by {order} limit 1)"
+
+
+CRIMES = [
+    # the locks on the facts
+    Crime(
+        "facts_guarded",
+        "a trigger is switched off",
+        "alter table ledger.entry disable trigger facts_stay; select 'entry' as table",
+    ),
+    Crime(
+        "facts_guarded",
+        "the trigger's function does nothing",
+        "create or replace function ledger.refuse_change() returns trigger language plpgsql as"
+        " 'begin return null; end'; select 'record' as table",
+    ),
+    Crime(
+        "roles_bounded",
+        "the posting role may rewrite records",
+        "grant update on ledger.record to manex_ledger; select 'manex_ledger' as role, 'ledger.record' as on",
+    ),
+    Crime(
+        "roles_bounded",
+        "a door may change one column of entries",
+        "grant update (amount) on ledger.entry to manex_door; select 'manex_door' as role, 'ledger.entry' as on",
+    ),
+    Crime(
+        "keys_in_place",
+        "the rule that a key has one outcome is dropped",
+        "alter table ledger.outcome drop constraint outcome_pkey; select 'outcome_pkey' as key",
+    ),
+    # the sequence
+    Crime(
+        "sequence_gap_free",
+        "a batch is moved away",
+        "update ledger.batch set first_sequence = first_sequence + 1000 where id = (select max(id) from ledger.batch)"
+        " returning id as batch",
+    ),
+    Crime(
+        "sequence_gap_free",
+        "the head runs ahead",
+        "update ledger.head set next_sequence = next_sequence + 1 returning next_sequence as found",
+    ),
+    Crime(
+        "batches_whole",
+        "a record is removed",
+        f"delete from ledger.record where {first('void')} returning batch_id as batch",
+    ),
+    Crime(
+        "batches_whole",
+        "a record is slipped in behind its batch",
+        "insert into ledger.record select batch_id, 7, gen_random_uuid(), book_id, kind, at, actor, merchant_id,"
+        f" member_id, subject_id, reverses_id, payload from ledger.record where {first('void')}"
+        " returning batch_id as batch",
+    ),
+    Crime(
+        "entries_belong",
+        "entries without a record",
+        f"insert into ledger.entry values (999999, 0, 0, {account('wallet')}, 'points', 5) returning batch_id as batch",
+    ),
+    Crime(
+        "entries_belong",
+        "one side of a record is removed",
+        f"delete from ledger.entry where ordinal = 0 and {first('void')} returning batch_id as batch, n",
+    ),
+    Crime(
+        "lot_moves_belong",
+        "a lot is removed and its moves stay",
+        "delete from ledger.lot where id = (select min(id::text)::uuid from ledger.lot) returning id as lot",
+    ),
+    Crime(
+        "lot_moves_belong",
+        "a record loses the first of its moves",
+        f"delete from ledger.lot_move where ordinal = 0 and {first('hold')} returning batch_id as batch, n",
+    ),
+    Crime(
+        "steps_taken_once",
+        "a step of a window is forgotten",
+        "delete from ledger.revision where revision = 2 returning subject_id as subject",
+    ),
+    # the chain
+    Crime(
+        "hash_chain",
+        "a sale's total is rewritten",
+        "update ledger.record set payload = payload || '{\"total_minor\": 1}'"
+        f" where {first('sale')} returning batch_id as batch",
+    ),
+    Crime(
+        "hash_chain",
+        "another actor is blamed",
+        f"update ledger.record set actor = 'somebody else' where {first('window_approved')} returning batch_id as batch",
+    ),
+    Crime(
+        "hash_chain",
+        "a record is said to have come later",
+        f"update ledger.record set at = at + interval '1 microsecond' where {first('purchase')}"
+        " returning batch_id as batch",
+    ),
+    Crime(
+        "hash_chain",
+        "an earn is given to another wallet",
+        "update ledger.entry set account_id = (select max(id) from ledger.account where kind = 'wallet')"
+        f" where {of_kind('wallet')} and {first('sale')} returning batch_id as batch",
+    ),
+    Crime(
+        "hash_chain",
+        "a move names another lot",
+        "update ledger.lot_move set lot_id = (select max(id::text)::uuid from ledger.lot)"
+        f" where {first('expiry')} and ordinal = 0 returning batch_id as batch",
+    ),
+    Crime("hash_chain", "the head forgets", "update ledger.head set hash = sha256('') returning 'head' as batch"),
+    # value
+    Crime(
+        "records_balance",
+        "a wallet gets a point more than was given",
+        f"update ledger.entry set amount = amount + 1 where {of_kind('wallet')} and {first('sale')}"
+        " returning batch_id as batch, n",
+    ),
+    Crime(
+        "accounts_named",
+        "a wallet may go below zero",
+        f"update ledger.account set floor = -500 where id = {account('wallet')} returning id as account",
+    ),
+    Crime(
+        "accounts_named",
+        "an account of a kind nobody knows",
+        "insert into ledger.account (book_id, name, kind, asset) values (1, 'slush', 'slush', 'money') returning id as account",
+    ),
+    Crime(
+        "entry_assets",
+        "points are booked as money",
+        f"update ledger.entry set asset = 'money' where {first('void')} returning batch_id as batch",
+    ),
+    Crime(
+        "balances_are_sums",
+        "a balance is raised",
+        f"update ledger.account set balance = balance + 5 where id = {account('wallet')} returning id as account",
+    ),
+    Crime(
+        "books_sum_to_zero",
+        "points out of nowhere",
+        f"update ledger.account set balance = balance + 5 where id = {account('wallet')} returning asset",
+    ),
+    Crime(
+        "floors_held",
+        "points were bought with money that was not there yet",
+        f"update ledger.entry set amount = amount / 10 where {first('topup')}; select {account('prefund')} as account",
+    ),
+    Crime(
+        "credit_lines",
+        "an issuer issued beyond its line",
+        "update ledger.record set payload = payload || '{\"credit_line_points\": 400}'"
+        " where kind = 'contract' and payload ->> 'mode' = 'deferred' returning merchant_id as issuer",
+    ),
+    Crime(
+        "issuers_in_force",
+        "an issuer's line is raised without a contract",
+        "update ledger.issuer set credit_line_points = 5000 where mode = 'deferred' returning merchant_id as issuer",
+    ),
+    Crime(
+        "issuers_in_force",
+        "the floor of a credit account is lowered",
+        "update ledger.account set floor = floor - 1 where kind = 'credit' and floor < 0 returning owner_id as issuer",
+    ),
+    Crime(
+        "prefund_in_and_out",
+        "a top-up says more than it moved",
+        "update ledger.record set payload = payload || '{\"amount_minor\": 123456}' where kind = 'topup'"
+        " returning id as record",
+    ),
+    # lots
+    Crime(
+        "lots_derived",
+        "a lot is topped up",
+        "update ledger.lot set remaining = remaining + 1 where id = (select min(id::text)::uuid from ledger.lot)"
+        " returning id as lot",
+    ),
+    Crime(
+        "lots_never_overdrawn",
+        "a hold took more than the lot had",
+        f"update ledger.lot_move set points = points + 1000 where {first('hold')} and ordinal = 0"
+        " returning lot_id as lot, n",
+    ),
+    Crime(
+        "lots_born_once",
+        "a lot lives a year longer",
+        "update ledger.lot set expires_at = expires_at + interval '1 year'"
+        " where id = (select min(id::text)::uuid from ledger.lot) returning id as lot",
+    ),
+    Crime(
+        "lots_born_once",
+        "a lot is worth more than it was",
+        "update ledger.lot set unit_value_minor = 2 where id = (select min(id::text)::uuid from ledger.lot)"
+        " returning id as lot",
+    ),
+    Crime(
+        "lots_born_once",
+        "a lot that no record made",
+        "update ledger.lot set id = gen_random_uuid() where id = (select min(id::text)::uuid from ledger.lot)"
+        " returning id as lot",
+    ),
+    Crime(
+        "lots_under_contract",
+        "a lot is put under another contract",
+        "update ledger.lot set contract_id = gen_random_uuid() where id = (select min(id::text)::uuid from ledger.lot)"
+        " returning id as lot",
+    ),
+    Crime(
+        "members_own_their_lots",
+        "a lot is given to another member",
+        "update ledger.lot set member_id = (select max(member_id::text)::uuid from ledger.lot)"
+        " where id = (select id from ledger.lot where remaining > 0 order by member_id limit 1)"
+        " returning member_id as member",
+    ),
+    Crime(
+        "moves_match_entries",
+        "a capture's points are said to be at another shop",
+        "update ledger.lot_move m set merchant_id = gen_random_uuid() from ledger.record r where r.batch_id = m.batch_id"
+        " and r.n = m.n and r.kind = 'capture' returning r.id as record",
+    ),
+    Crime(
+        "expiry_respected",
+        "points were spent after they expired",
+        "update ledger.lot set expires_at = earned_at + interval '1 microsecond' where id ="
+        f" (select lot_id from ledger.lot_move where {first('hold', 'batch_id desc')}) returning id as lot",
+    ),
+    Crime(
+        "expiry_respected",
+        "points were taken before they expired",
+        "update ledger.lot set expires_at = expires_at + interval '1 day' where id ="
+        f" (select lot_id from ledger.lot_move where {first('expiry')} limit 1) returning id as lot",
+    ),
+    Crime(
+        "wallets_in_order",
+        "two batches change places",
+        "alter table ledger.batch drop constraint batch_sequence;"
+        " with pair as (select batch_id, member_id, lead(batch_id) over (order by batch_id) as next from ledger.record"
+        " where kind = 'sale' and member_id in (select member_id from ledger.lot where n = 0 limit 1)),"
+        " swap as (select a.id, b.first_sequence from pair join ledger.batch a on a.id in (pair.batch_id, pair.next)"
+        " join ledger.batch b on b.id in (pair.batch_id, pair.next) and b.id <> a.id"
+        " where pair.batch_id = (select min(batch_id) from pair))"
+        " update ledger.batch b set first_sequence = swap.first_sequence from swap where b.id = swap.id;"
+        " select member_id as member from ledger.lot where n = 0 limit 1",
+    ),
+    Crime(
+        "soonest_expiry_first",
+        "a lot that would have gone sooner was left",
+        "update ledger.lot set expires_at = expires_at - interval '1 day' where funding = 'closed_loop'"
+        " returning id as passed_over",
+    ),
+    # holds
+    Crime(
+        "holds_recorded",
+        "a hold's deadline is put off",
+        "update ledger.hold set deadline = deadline + interval '1 hour' where state = 'open' returning id as hold",
+    ),
+    Crime(
+        "holds_recorded",
+        "a hold's slice is unlike its lot",
+        "update ledger.lot set unit_value_minor = 9 where id in (select lot_ids[1] from ledger.hold where state = 'open');"
+        " select id as hold from ledger.hold where state = 'open'",
+    ),
+    Crime(
+        "holds_end_once",
+        "a captured hold is called voided",
+        "update ledger.hold set state = 'voided' where id = (select id from ledger.hold where state = 'captured' limit 1)"
+        " returning id as hold",
+    ),
+    Crime(
+        "holds_end_once",
+        "a hold is captured twice",
+        "insert into ledger.record select batch_id, 9, gen_random_uuid(), book_id, kind, at, actor, merchant_id,"
+        f" member_id, subject_id, reverses_id, payload from ledger.record where {first('capture')}"
+        " returning subject_id as hold",
+    ),
+    Crime(
+        "captures_in_time",
+        "a hold was captured after its deadline",
+        f"update ledger.record set at = at + interval '1 day' where {first('capture')} returning id as record",
+    ),
+    Crime(
+        "holds_move_their_slices",
+        "a capture took from another lot than was held",
+        "update ledger.lot_move set lot_id = (select id from ledger.lot where funding = 'closed_loop')"
+        f" where {first('capture')} returning batch_id as batch, n",
+    ),
+    Crime(
+        "endings_say_what_they_moved",
+        "a capture goes without its fee",
+        "update ledger.record set payload = payload || '{\"redemption_fee_ppm\": 0}'"
+        f" where {first('capture')} returning id as record",
+    ),
+    Crime(
+        "held_by_open_holds",
+        "held points are let go without the hold",
+        "update ledger.lot set held = 0, remaining = remaining + held where held > 0 returning id as lot",
+    ),
+    # identities
+    Crime(
+        "open_prefunded",
+        "an earn is booked to another issuer's credit",
+        f"update ledger.entry set account_id = {account('credit')} where {of_kind('pool')} and {first('sale')};"
+        " select owner_id as issuer from ledger.account where kind = 'pool'",
+    ),
+    Crime(
+        "open_deferred",
+        "what an issuer owes is made smaller",
+        f"update ledger.entry set account_id = {account('own')} where ({of_kind('credit')}) and amount = -300;"
+        " select owner_id as issuer from ledger.account where kind = 'due'",
+    ),
+    Crime(
+        "open_closed_loop",
+        "closed-loop points turn into bought ones",
+        f"update ledger.entry set account_id = {account('mint')} where {of_kind('own')} and amount < 0;"
+        " select owner_id as issuer from ledger.account where kind = 'own'",
+    ),
+    Crime(
+        "backing_covers",
+        "money is taken out of the backing",
+        f"update ledger.entry set account_id = {account('prefund')} where {of_kind('backing')} and {first('purchase')};"
+        " select owner_id as issuer from ledger.account where kind = 'backing'",
+    ),
+    Crime(
+        "debts_agree",
+        "a member is said to owe what no entry tells",
+        "insert into ledger.debt select gen_random_uuid(), book_id, member_id, issuer_id, gen_random_uuid(), false, 9, 9,"
+        " batch_id, n from ledger.lot limit 1 returning member_id as member, creditor_id as creditor",
+    ),
+    # outcomes
+    Crime(
+        "keys_used_once",
+        "a key has two outcomes",
+        "alter table ledger.outcome drop constraint outcome_pkey;"
+        " insert into ledger.outcome select * from ledger.outcome limit 1 returning key",
+    ),
+    Crime(
+        "outcomes_told_again",
+        "an outcome is spoiled",
+        "update ledger.outcome set body = '\\xff' where key = (select min(key) from ledger.outcome) returning key",
+    ),
+    # sales and redemptions
+    Crime(
+        "sales_recorded",
+        "a sale claims more points than were issued",
+        "update merchants.sale set points_earned = points_earned + 1 where points_earned = 70 returning id as sale",
+    ),
+    Crime(
+        "sales_recorded",
+        "a sale is made to vanish",
+        "delete from merchants.sale where member_id is null returning id as sale",
+    ),
+    Crime(
+        "sales_under_contract",
+        "a sale goes without its purchase fee",
+        "update ledger.record set payload = payload || '{\"purchase_fee_ppm\": 0}'"
+        f" where {first('sale')} returning id as record",
+    ),
+    Crime(
+        "redemptions_recorded",
+        "a redemption is said to have been worth more",
+        "update merchants.redemption set value_minor = value_minor + 1 where points = 100 returning id as redemption",
+    ),
+    Crime(
+        "points_pay_once",
+        "one redemption pays for two sales",
+        "drop index merchants.sale_paid_by; update merchants.sale set redemption_id ="
+        " (select redemption_id from merchants.sale where redemption_id is not null) where total_minor = 7000"
+        " returning id as sale",
+    ),
+    Crime(
+        "references_once",
+        "two sales bear one receipt's number",
+        "alter table merchants.sale drop constraint sale_reference;"
+        " update merchants.sale set external_reference = 'X' where merchant_id ="
+        " (select merchant_id from merchants.sale where member_id is null) returning external_reference as reference",
+    ),
+    # settlement
+    Crime(
+        "consumer_within",
+        "settlement says it has read what is not written",
+        "update settlement.consumer set next_sequence = next_sequence + 100 returning next_sequence as consumed_up_to",
+    ),
+    Crime(
+        "windows_contiguous",
+        "a window ends a record early",
+        "update settlement.window set last_sequence = last_sequence - 1 where number = 1 returning number as window",
+    ),
+    Crime(
+        "windows_contiguous",
+        "a window is frozen at another hash",
+        "update settlement.window set ledger_hash = sha256('') where number = 2 returning number as window",
+    ),
+    Crime(
+        "window_steps",
+        "a window is called settled that nobody approved",
+        "update settlement.window set state = 'settled' where number = 2 returning number as window",
+    ),
+    Crime(
+        "window_steps",
+        "an approval came without a submission",
+        "update ledger.record set kind = 'window_returned' where kind = 'window_submitted'"
+        " returning (payload ->> 'window')::int as window",
+    ),
+    Crime(
+        "approved_by_another",
+        "one person submits and approves",
+        'update ledger.record set payload = payload || \'{"operator": "00000000-0000-0000-0000-000000000001"}\''
+        " where kind = 'window_approved' returning (payload ->> 'window')::int as window",
+    ),
+    Crime(
+        "approved_by_another",
+        "other positions are approved than were submitted",
+        'update ledger.record set payload = payload || \'{"positions_hash": "00"}\''
+        " where kind = 'window_approved' returning (payload ->> 'window')::int as window",
+    ),
+    Crime(
+        "settled_in_order",
+        "a window is posted before its turn",
+        "update ledger.record set payload = payload || '{\"window\": 2}' where kind = 'settlement' returning 2 as window",
+    ),
+    Crime(
+        "items_derived",
+        "an item is made larger",
+        "update settlement.item set value_minor = value_minor + 1 where lot_id is not null and value_minor = 100"
+        " returning sequence, ordinal",
+    ),
+    Crime(
+        "items_derived",
+        "an item is left out",
+        "delete from settlement.item where sequence = (select min(sequence) from settlement.item)"
+        " returning sequence, ordinal",
+    ),
+    Crime(
+        "items_derived",
+        "an item falls into another window",
+        "update settlement.item set window_number = 2 where sequence = (select min(sequence) from settlement.item)"
+        " returning sequence, ordinal",
+    ),
+    Crime(
+        "contracts_derived",
+        "settlement goes by a rate nobody agreed to",
+        "update settlement.contract set facts = facts || '{\"redemption_fee_ppm\": 1}' where facts ->> 'mode' = 'deferred'"
+        " returning id as contract",
+    ),
+    Crime(
+        "positions_derived",
+        "a position is raised",
+        "update settlement.position set position_minor = position_minor + 1, account_minor = account_minor + 1"
+        " where window_number = 1 and backing_minor > 0 returning window_number as window, party_id as party",
+    ),
+    Crime(
+        "positions_derived",
+        "a fee's remainder is dropped",
+        "update settlement.position set carry_out_millionths = 0 where window_number = 1 and carry_out_millionths <> 0"
+        " returning window_number as window, party_id as party",
+    ),
+    Crime(
+        "positions_hashed",
+        "the hash of what was advised is another",
+        "update settlement.window set positions_hash = sha256('') where number = 2 returning number as window",
+    ),
+    Crime(
+        "positions_hashed",
+        "a window saves more than it did",
+        "update settlement.window set totals = totals || '{\"multilateral_minor\": 0}' where number = 1"
+        " returning number as window",
+    ),
+    Crime(
+        "matrix_derived",
+        "a debt between two shops is left out",
+        "delete from settlement.bilateral where window_number = 1 and points > 0"
+        " returning window_number as window, debtor_id as debtor, creditor_id as creditor",
+    ),
+    Crime(
+        "statements_add_up",
+        "a fee is rounded the other way",
+        "update settlement.position set fee_minor = fee_minor + 1, position_minor = position_minor - 1"
+        " where window_number = 1 and fee_minor > 0 returning window_number as window, party_id as party",
+    ),
+    Crime(
+        "settlements_post_their_items",
+        "a settlement books more fees than were due",
+        f"update ledger.entry set amount = amount + 7 where {of_kind('fees')} and {first('settlement')};"
+        " select 1 as window, 'fees' as account",
+    ),
+    Crime(
+        "settlements_post_their_items",
+        "a settlement leaves points at a shop",
+        f"update ledger.entry set amount = amount + 7 where {of_kind('accepted')} and {first('settlement')};"
+        " select 1 as window, 'accepted' as account",
+    ),
+    Crime(
+        "positions_paid",
+        "a payment is counted twice",
+        "update settlement.payment set amount_minor = amount_minor * 2 where direction = 'pay_out' and source = 'bank'"
+        " returning window_number as window, party_id as party",
+    ),
+    Crime(
+        "payments_recorded",
+        "a payment that no record tells",
+        "insert into settlement.payment select gen_random_uuid(), book_id, window_number, party_id, sequence + 100,"
+        " 'pay_in', 5, 'bank', at from settlement.payment limit 1 returning sequence, party_id as party",
+    ),
+    Crime(
+        "accepted_not_settled",
+        "a shop's accepted points are raised",
+        "update ledger.account set balance = balance + 3 where id = (select max(id) from ledger.account"
+        " where kind = 'accepted') returning owner_id as shop",
+    ),
+]
+
+
+@pytest.mark.row("A15")
+def test_an_honest_world_is_clean(honest: str) -> None:
+    report = ledger.audit.run(honest, CHECKS)
+    assert [finding for finding in report.findings if not finding.ok] == []
+    assert report.clean
+
+
+def test_every_check_has_its_crime() -> None:
+    assert {crime.caught_by for crime in CRIMES} == {check.name for check in CHECKS}
+
+
+@pytest.mark.row("A15")
+@pytest.mark.parametrize("crime", CRIMES, ids=lambda crime: f"{crime.caught_by}: {crime.deed}")
+def test_a_crime_is_caught_and_the_row_named(spoiled: psycopg.Connection[Any], crime: Crime) -> None:
+    guilty = commit(spoiled, crime.sql)
+    report = audited(spoiled)
+    finding = next(f for f in report.findings if f.name == crime.caught_by)
+    assert not report.clean
+    assert any(guilty.items() <= row.items() for row in finding.offending), (guilty, finding.offending)
+
+
+@pytest.fixture(scope="module")
+def villain(honest: str) -> Iterator[psycopg.Connection[Any]]:
+    """One who may do anything to the honest world, triggers off."""
+    with psycopg.connect(honest) as conn:
+        conn.execute("set session_replication_role = replica")
+        conn.commit()
+        yield conn
+
+
+@pytest.fixture
+def spoiled(villain: psycopg.Connection[Any]) -> Iterator[psycopg.Connection[Any]]:
+    """The honest world, to be spoiled in a transaction; afterwards it never happened."""
+    yield villain
+    villain.rollback()
+
+
+def commit(conn: psycopg.Connection[Any], sql: str) -> dict[str, Any]:
+    """Do the deed; returns what its last statement says of it."""
+    cursor = conn.cursor(row_factory=dict_row).execute(sql)
+    while cursor.nextset():
+        pass
+    row = cursor.fetchone()
+    assert row is not None, "nothing was done"
+    return {name: value if isinstance(value, int | str) else str(value) for name, value in row.items()}
+
+
+def audited(conn: psycopg.Connection[Any]) -> ledger.audit.Report:
+    """The audit in the very transaction that did it, under the auditor's rights."""
+    conn.execute("set local role manex_auditor")
+    return ledger.audit.prove(conn, CHECKS)

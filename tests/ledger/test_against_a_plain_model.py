@@ -1,0 +1,191 @@
+"""The ledger against a model a child could check: lists of lots in a dictionary, no accounts, no SQL.
+
+Hypothesis drives both with the same operations and compares every wallet and every shop after each of them.
+"""
+
+import datetime as dt
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+
+import ledger
+from merchants import trade
+from tests.world import BEGINNING, World
+
+SHOPS = {"cafe": 400, "books": 60, "taxi": 0}  # credit lines; taxi is prefunded with 150 points
+PEOPLE = ("ann", "bob")
+LIFE = dt.timedelta(days=3)
+HOLD = dt.timedelta(minutes=30)
+
+
+@dataclass
+class PlainLot:
+    issuer: str
+    points: int
+    expires: dt.datetime
+    order: int
+
+
+@dataclass
+class PlainHold:
+    member: str
+    shop: str
+    deadline: dt.datetime
+    slices: list[tuple[PlainLot, int]]
+    done: trade.RedemptionDone
+
+
+@dataclass
+class Plain:
+    """What ought to be true."""
+
+    now: dt.datetime = BEGINNING
+    lots: dict[str, list[PlainLot]] = field(default_factory=lambda: {p: [] for p in PEOPLE})
+    room: dict[str, int] = field(default_factory=lambda: {**SHOPS, "taxi": 150})
+    accepted: dict[str, int] = field(default_factory=lambda: dict.fromkeys(SHOPS, 0))
+    holds: list[PlainHold] = field(default_factory=list)
+    numbers: Iterator[int] = field(default_factory=itertools.count)
+
+    def available(self, member: str) -> int:
+        return sum(lot.points for lot in self.lots[member] if lot.expires > self.now)
+
+    def earn(self, member: str, shop: str, points: int) -> int:
+        if points > self.room[shop]:
+            return 0
+        if points:
+            self.room[shop] -= points
+            self.lots[member].append(PlainLot(shop, points, self.now + LIFE, next(self.numbers)))
+        return points
+
+    def take(self, member: str, points: int) -> list[tuple[PlainLot, int]]:
+        slices = []
+        for lot in sorted(self.lots[member], key=lambda lot: (lot.expires, lot.order)):
+            part = min(points, lot.points) if lot.expires > self.now else 0
+            if part:
+                lot.points -= part
+                points -= part
+                slices.append((lot, part))
+        return slices
+
+    def give_back(self, hold: PlainHold) -> None:
+        for lot, part in hold.slices:
+            lot.points += part
+        self.holds.remove(hold)
+
+    def move_on(self, to: dt.datetime) -> None:
+        self.now = to
+        for hold in [h for h in self.holds if h.deadline <= to]:
+            self.give_back(hold)
+        for lots in self.lots.values():
+            for lot in lots:
+                if lot.expires <= to:
+                    self.room[lot.issuer] += lot.points
+                    lot.points = 0
+
+
+class Histories(RuleBasedStateMachine):
+    url: str
+    books = itertools.count(1)
+
+    @initialize()
+    def open(self) -> None:
+        self.world = World(self.url, network=f"history-{next(self.books)}", life_days=LIFE.days)
+        for shop, line in SHOPS.items():
+            prefunded = shop == "taxi"
+            self.world.shop(
+                shop,
+                mode="prefunded" if prefunded else "deferred",
+                line=line,
+                bought=150 if prefunded else 0,
+                hold_minutes=int(HOLD.total_seconds() // 60),
+            )
+        for person in PEOPLE:
+            self.world.member(person)
+        self.plain = Plain()
+
+    def teardown(self) -> None:
+        if hasattr(self, "world"):
+            self.world.close()
+
+    @rule(member=st.sampled_from(PEOPLE), shop=st.sampled_from(sorted(SHOPS)), points=st.integers(0, 90))
+    def sale(self, member: str, shop: str, points: int) -> None:
+        assert self.world.sale(member, at=shop, total=points * 100).points == self.plain.earn(member, shop, points)
+
+    @rule(
+        member=st.sampled_from(PEOPLE),
+        shop=st.sampled_from(sorted(SHOPS)),
+        points=st.integers(1, 150),
+        at_once=st.booleans(),
+    )
+    def redemption(self, member: str, shop: str, points: int, at_once: bool) -> None:
+        asked = self.world.redemption_of(member, shop, points, capture=at_once)
+        decision = self.world.ask("redemption", asked, principal=self.world.shops[shop]).decision
+        if points > self.plain.available(member):
+            assert decision == ledger.errors.InsufficientPoints(
+                ledger.Points(points), ledger.Points(self.plain.available(member))
+            )
+            return
+        assert isinstance(decision, ledger.Accepted), decision
+        done: trade.RedemptionDone = decision.value
+        slices = self.plain.take(member, points)
+        assert [(s.issuer_id, s.points) for s in done.slices] == [
+            (self.world.shops[lot.issuer], part) for lot, part in slices
+        ]
+        if at_once:
+            self.plain.accepted[shop] += points
+        else:
+            self.plain.holds.append(PlainHold(member, shop, self.plain.now + HOLD, slices, done))
+        self.pass_time(1)
+
+    @precondition(lambda self: self.plain.holds)
+    @rule(which=st.integers(0, 99), captured=st.booleans())
+    def end_a_hold(self, which: int, captured: bool) -> None:
+        hold = self.plain.holds[which % len(self.plain.holds)]
+        if captured:
+            self.world.capture(hold.done, at=hold.shop)
+            self.plain.accepted[hold.shop] += hold.done.points
+            self.plain.holds.remove(hold)
+        else:
+            self.world.void(hold.done, at=hold.shop)
+            self.plain.give_back(hold)
+            # what had expired while it was held goes with the next look
+            self.plain.move_on(self.plain.now)
+            self.world.advance(self.plain.now)
+
+    @rule(minutes=st.sampled_from([1, 20, 40, 600, 1440, 3000]))
+    def pass_time(self, minutes: int) -> None:
+        to = self.plain.now + dt.timedelta(minutes=minutes)
+        self.plain.move_on(to)
+        assert self.world.advance(to) == to
+
+    @invariant()
+    def wallets_and_shops_agree(self) -> None:
+        if not hasattr(self, "plain"):
+            return
+        for person in PEOPLE:
+            wallet = self.world.wallet(person)
+            assert wallet.available == self.plain.available(person)
+            assert wallet.held == sum(h.done.points for h in self.plain.holds if h.member == person)
+        for shop, line in SHOPS.items():
+            assert self.world.account("accepted", shop) == self.plain.accepted[shop]
+            room = self.world.account("pool", shop) if shop == "taxi" else line + self.world.account("credit", shop)
+            assert room == self.plain.room[shop]
+
+
+@pytest.mark.row("A2")
+@pytest.mark.row("A7")
+@pytest.mark.row("A15")
+@pytest.mark.timeout(240)
+def test_any_history_leaves_what_the_plain_model_says(database_url: str) -> None:
+    Histories.url = database_url
+    run_state_machine_as_test(
+        Histories,
+        settings=settings(
+            max_examples=25, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+        ),
+    )
