@@ -73,7 +73,7 @@ class Door:
             reply = refused(Problem("internal", "the fault is noted under the request_id"), scope["path"], request_id)
         await respond(send, reply, request_id, headers)
         if self._server.settings.access_log:
-            log.access(request_id, scope["method"], self._path, reply.status, time.perf_counter() - began)
+            log.access(time.time(), request_id, scope["method"], self._path, reply.status, time.perf_counter() - began)
 
 
 async def _answer(

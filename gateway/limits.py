@@ -1,5 +1,6 @@
 """How fast a caller may go: token buckets in this process, one per name, the least used forgotten."""
 
+import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -35,7 +36,8 @@ class Limiter:
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def take(self, name: str, amount: int = 1) -> Room:
-        """Take `amount` from the bucket of `name`; nothing is taken when there is no room."""
+        """Take `amount` from the bucket of `name`; nothing when there is no room. A full bucket lets more than it holds
+        pass, and is that much longer in filling."""
         now = self._clock()
         level, at = self._buckets.get(name, (float(self.rate.quota), now))
         level = min(float(self.rate.quota), level + (now - at) * self._per_second)
@@ -43,7 +45,7 @@ class Limiter:
         if level >= min(amount, self.rate.quota):
             level -= amount
         else:
-            wait = max(1, round((amount - level) / self._per_second))
+            wait = math.ceil((amount - level) / self._per_second)
         self._buckets[name] = (level, now)
         self._buckets.move_to_end(name)
         if len(self._buckets) > self._names:

@@ -23,7 +23,7 @@ from gateway.api.shapes import (
     SettlementSummary,
     SummaryOut,
 )
-from gateway.calls import Call, accepted
+from gateway.calls import Call
 from gateway.problems import Problem
 from gateway.server import BookFacts
 from ledger import ids
@@ -37,7 +37,10 @@ async def post_book(call: Call[BookIn]) -> BookOut:
     def open(tx: ledger.Tx) -> ledger.Book:
         if not store.knows_zone(tx, new.time_zone):
             raise problems.invalid("/time_zone", "not a time zone of the IANA database", "time_zone")
-        return accepted(ledger.books.open_book(tx, new))
+        opened = ledger.books.open_book(tx, new)
+        if isinstance(opened, ledger.Refusal):
+            raise Problem(opened.code, "the network has a book in this mode", "/network")
+        return opened
 
     return book_told(await call.work(open))
 

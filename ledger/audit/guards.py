@@ -28,6 +28,12 @@ def facts_guarded(scope: Scope) -> Iterable[Row]:
         where t.oid is null or t.tgenabled not in ('O', 'A') or t.tgtype & %(refuses)s <> %(refuses)s
             or t.tgqual is not null or p.pronamespace <> 'ledger'::regnamespace or p.proname <> 'refuse_change'
             or p.prosrc not like '%%raise exception%%restrict_violation%%'
+        union all
+        select 'every', 'passed over by session_replication_role',
+            coalesce(s.setrole::regrole::text, '') || ' in ' || coalesce(d.datname, 'every database')
+        from pg_db_role_setting s left join pg_database d on d.oid = s.setdatabase
+        where (d.oid is null or d.datname = current_database())
+            and exists (select from unnest(s.setconfig) as c(setting) where setting ilike 'session_replication_role=%%')
         """,
         facts=list(IMMUTABLE),
         refuses=_REFUSES,

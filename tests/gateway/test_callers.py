@@ -58,7 +58,6 @@ def test_members_tokens_are_ours_alone(api: Api, server_keys: Keys) -> None:
     head, body, _ = ann.token.split(".")
     none = base64.urlsafe_b64encode(json.dumps({**header, "alg": "none"}).encode()).decode().rstrip("=")
 
-
     refused = {
         "expired": signed({"exp": claims["iat"] - 60}),
         "for somebody else": signed({"aud": "another-api"}),
@@ -147,5 +146,3 @@ def test_secrets_are_in_no_answer_but_the_one_that_made_them(api: Api) -> None:
         stored += tx.execute("select row_to_json(k)::text from gateway.operator_key k").fetchall()
     assert stored
     assert not any(cafe.key in row[0] or api.maker in row[0] for row in stored)
-
-

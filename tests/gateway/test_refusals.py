@@ -72,7 +72,10 @@ def test_bodies(api: Api) -> None:
         "a wrong check digit": (good | {"member": "123456789012"}, (404, "not_found", "/member")),
         "NUL": (good | {"external_reference": "a\0b"}, (422, "validation_failed", "/external_reference")),
         "NUL in a name": (good | {"a\0": 1}, (422, "validation_failed", "")),
-        "a control character": (good | {"external_reference": "a\nb"}, (422, "validation_failed", "/external_reference")),
+        "a control character": (
+            good | {"external_reference": "a\nb"},
+            (422, "validation_failed", "/external_reference"),
+        ),
         "a line feed at the end": (
             good | {"external_reference": "ab\n"},
             (422, "validation_failed", "/external_reference"),
@@ -90,8 +93,17 @@ def test_bodies(api: Api) -> None:
         "no object": ([good], (422, "validation_failed", "")),
     }
     got = {
-        name: answer_of(api.call("POST", "/v1/sales", content=msgspec.json.encode(body) if name != "huge" else
-            msgspec.json.encode(good).replace(b'"amount":1000', b'"amount":1' + 30 * b"0"), by=cafe, key=new_key()))
+        name: answer_of(
+            api.call(
+                "POST",
+                "/v1/sales",
+                content=msgspec.json.encode(body)
+                if name != "huge"
+                else msgspec.json.encode(good).replace(b'"amount":1000', b'"amount":1' + 30 * b"0"),
+                by=cafe,
+                key=new_key(),
+            )
+        )
         for name, (body, _) in table.items()
     }
     assert got == {name: wanted for name, (_, wanted) in table.items()}

@@ -152,7 +152,11 @@ def test_what_an_operator_may_not_write_is_pointed_at(api: Api) -> None:
     of = f"/v1/operator/merchants/{api.shops['cafe'].id}"
     book = {"network": "x-1", "mode": "test", "currency": "USD", "exponent": 2, "face_value": 1, "points_life_days": 9}
     table: dict[str, tuple[str, Any, tuple[int, str, str | None]]] = {
-        "a network that is there": ("/v1/operator/books", book | {"network": "test"}, (409, "duplicate_reference", None)),
+        "a network that is there": (
+            "/v1/operator/books",
+            book | {"network": "test"},
+            (409, "duplicate_reference", "/network"),
+        ),
         "a zone of nobody": (
             "/v1/operator/books",
             book | {"time_zone": "Mars/Base"},
@@ -184,7 +188,11 @@ def test_what_an_operator_may_not_write_is_pointed_at(api: Api) -> None:
             {"mode": "prefunded", "purchase_fee_ppm": 0, "redemption_fee_ppm": 0},
             (409, "state_conflict", None),
         ),
-        "scopes of an sk": (f"{of}/api-keys", {"label": "x", "scopes": ["sales:write"]}, (422, "validation_failed", "/scopes")),
+        "scopes of an sk": (
+            f"{of}/api-keys",
+            {"label": "x", "scopes": ["sales:write"]},
+            (422, "validation_failed", "/scopes"),
+        ),
     }
     got = {}
     for name, (path, body, _) in table.items():

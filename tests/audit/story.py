@@ -1,0 +1,73 @@
+"""An honest half year of a small network, and the way of a window from its close to the last payment."""
+
+import datetime as dt
+from uuid import UUID
+
+import ledger
+import settlement
+from merchants import trade
+from tests.world import World
+
+MAKER, APPROVER = UUID(int=1), UUID(int=2)
+
+
+def lived(url: str) -> World:
+    """Sales, redemptions and holds of every ending at shops of every kind; two windows, one of them settled."""
+    world = World(url, life_days=120)
+    world.shop("cafe", mode="prefunded", bought=5_000, purchase_fee_ppm=7_333, redemption_fee_ppm=11_111)
+    world.shop("books", mode="deferred", line=900, purchase_fee_ppm=5_000, redemption_fee_ppm=20_001)
+    world.shop("barber", mode="closed_loop", unit_value_minor=3)
+    for name in ("ann", "bob", "eve"):
+        world.member(name)
+    world.earn("ann", at="cafe", points=120)
+    world.earn("ann", at="books", points=200)
+    world.earn("bob", at="books", points=300)
+    world.earn("bob", at="barber", points=50)
+    world.earn("eve", at="cafe", points=40)
+    world.sale(None, "cafe", 9_900)
+    world.sale("ann", "cafe", 0)
+    world.sale("eve", "books", 99_900)  # beyond the credit line: recorded, and earns nothing
+    paid = world.redeem("ann", "books", 150)
+    parts = (trade.Payment("points", paid.value, paid.id), trade.Payment("card", ledger.Minor(2_350)))
+    world.sale("ann", "books", 2_500, payments=parts)
+    world.redeem("bob", "cafe", 100)
+    world.redeem("bob", "barber", 120)
+    world.redeem("ann", "cafe", value=60)
+    world.void(world.hold("bob", "books", 10), "books")
+    world.hold("eve", "books", 30)
+    world.later(minutes=30)  # it lapses
+    window(world, 1)
+    world.advance(world.book.now + dt.timedelta(days=100))
+    world.earn("ann", at="cafe", points=70)
+    world.earn("eve", at="books", points=90)
+    world.advance(world.book.now + dt.timedelta(days=30))  # what was earned at the beginning expires
+    world.capture(world.hold("ann", "barber", 30), "barber")
+    close(world, 2)
+    world.redeem("eve", "cafe", 25)
+    world.hold("eve", "cafe", 15)  # stays open
+    world.earn("bob", at="books", points=11)
+    world.house.drain(world.book_id)
+    return world
+
+
+def close(world: World, number: int) -> None:
+    asker = settlement.windows.Asker(MAKER, "maker")
+    settlement.windows.close(world.house.db, world.house.committer, world.book_id, number=number, asker=asker)
+
+
+def window(world: World, number: int) -> None:
+    """Close a window, take it through everything people do to one, and pay it."""
+    house = world.house
+    maker, approver = settlement.windows.Asker(MAKER, "maker"), settlement.windows.Asker(APPROVER, "approver")
+    close(world, number)
+    settlement.windows.submit(house.db, house.committer, world.book_id, number=number, asker=maker)
+    settlement.windows.send_back(
+        house.db, house.committer, world.book_id, number=number, reason="look again", asker=approver
+    )
+    outcome = settlement.windows.submit(house.db, house.committer, world.book_id, number=number, asker=maker)
+    assert isinstance(outcome.decision, ledger.Accepted)
+    digest = outcome.decision.value.positions_hash
+    settlement.windows.approve(
+        house.db, house.committer, world.book_id, number=number, positions_hash=digest, asker=approver
+    )
+    settlement.windows.mark_paid(house.db, house.committer, world.book_id, number=number, asker=maker)
