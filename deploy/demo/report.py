@@ -124,8 +124,19 @@ async def _of_windows(wire: Wire, state: State, windows: list[str], what: str) -
 
 def show(console: Console, report: Report, serving: str) -> None:
     console.print()
-    console.print(Group(_headline(report), "", _table(report), "", _matrix(report), "", _totals(report), ""))
-    console.print(_next(serving))
+    console.print(
+        Group(
+            _headline(report),
+            Text("\nWhat their windows came to for each merchant", "bold"),
+            _table(report),
+            Text("\nWho owes whom (the row owes the column, whole dollars, fees included)", "bold"),
+            _matrix(report),
+            "",
+            _totals(report),
+            "",
+        )
+    )
+    console.print(_next(serving), highlight=False)
 
 
 def _headline(report: Report) -> RenderableType:
@@ -144,11 +155,10 @@ def _headline(report: Report) -> RenderableType:
 
 
 def _table(report: Report) -> RenderableType:
-    title = "Merchants (what their windows came to)"
-    table = Table(title=title, title_justify="left", box=None, header_style="bold", pad_edge=False)
-    for name in ("", "funding"):
-        table.add_column(name)
-    for name in ("stores", "receivable", "payable", "fees", "net position"):
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("", no_wrap=True)
+    table.add_column("funding", no_wrap=True)
+    for name in ("stores", "receivable", "payable", "fees", "net"):
         table.add_column(name, justify="right")
     for place, row in enumerate(report.merchants):
         sums = (row.receivable, row.payable, row.fees, row.position)
@@ -158,20 +168,16 @@ def _table(report: Report) -> RenderableType:
 
 
 def _matrix(report: Report) -> RenderableType:
-    """A row owes a column, in whole units of money."""
     names = [*(row.name for row in report.merchants), OPERATOR]
     heads = [*(_letter(place) for place in range(len(report.merchants))), "op"]
-    title = "Who owes whom (the row owes the column; whole dollars, fees included)"
-    table = Table(
-        title=title, title_justify="left", box=None, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0)
-    )
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("")
     for head in heads:
         table.add_column(head, justify="right")
     for head, debtor in zip(heads, names, strict=True):
         owes = report.settlement.matrix.get(debtor, {})
         if owes:
-            cells = (f"{round(owes[to] / 10**EXPONENT):,}" if owes.get(to) else "·" for to in names)
+            cells = (f"{owes[to] / 10**EXPONENT:.0f}" if owes.get(to) else "·" for to in names)
             table.add_row(head, *cells)
     return table
 

@@ -135,7 +135,7 @@ def sale(command: Sale, actor: str, known: Known, working: Working) -> Decision:
         money_minor=money,
         lines=[_line(line) for line in command.lines],
         payments=[_payment(payment) for payment in command.payments],
-        redemption_id=next((p.redemption_id for p in command.payments if p.redemption_id), None),
+        redemption_id=next((p.redemption_id for p in command.payments if p.type == "points"), None),
         points_earned=points,
         earn_refused=refused,
         contract_id=contract.id,

@@ -89,7 +89,7 @@ def command(url: str, *words: str, monkeypatch: pytest.MonkeyPatch) -> tuple[int
     monkeypatch.setenv("MANEX_DATABASE_URL", url)
     app = typer.Typer()
     app.command()(audit)
-    result = CliRunner().invoke(app, ["--database", psycopg.conninfo.conninfo_to_dict(url)["dbname"] or "", *words])
+    result = CliRunner().invoke(app, ["--database", str(psycopg.conninfo.conninfo_to_dict(url)["dbname"]), *words])
     return result.exit_code, result.stdout
 
 

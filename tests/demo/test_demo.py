@@ -1,5 +1,6 @@
 """The demo as a newcomer runs it: the command, the figures, kills."""
 
+import contextlib
 import json
 import os
 import random
@@ -16,9 +17,8 @@ import pytest
 from deploy import postgres
 from deploy.home import TREE
 
-#: A demo of two weeks is killed this often, within so many seconds of its start each time.
+#: How often the demo of two weeks is killed.
 KILLS = 5
-LONGEST_LIFE = 9.0
 
 
 class Home:
@@ -45,6 +45,13 @@ class Home:
         out, err = process.communicate(timeout=110)
         assert process.returncode == 0, err.decode()
         return json.loads(out)
+
+    def hours(self) -> int:
+        """How many hours the demo has begun."""
+        try:
+            return (self.path / "demo" / "journal.jsonl").read_bytes().count(b"\n")
+        except FileNotFoundError:
+            return 0
 
 
 @pytest.fixture
@@ -99,28 +106,63 @@ def test_another_seed_or_span_wants_a_fresh_start(home: Home) -> None:
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="finds the processes to kill in /proc")
 def test_killed_at_random_moments_it_ends_with_the_same_figures(
     home: Home, tmp_path_factory: pytest.TempPathFactory, prepared: Path
 ) -> None:
+    unkilled = Home(tmp_path_factory.mktemp("unkilled"))
+    (unkilled.path / "demo").mkdir(mode=0o700)
+    (unkilled.path / "demo" / "cache").symlink_to(prepared)
+    expected = unkilled.run("--days", "14", "--via", "batch")
+    hours = unkilled.hours()
     seed = int(os.environ.get("MANEX_KILL_SEED", random.SystemRandom().randrange(2**32)))
     print(f"MANEX_KILL_SEED={seed}")
     moments = random.Random(seed)
-    killed = 0
-    while killed < KILLS:
-        process = home.start("--days", "14")
-        try:
-            _, err = process.communicate(timeout=moments.uniform(0.5, LONGEST_LIFE))
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
+    # the demo itself, once while it is being set up; in between its server and its database, which it brings back
+    victims = ["demo"] * (KILLS - 1) + ["server", "postgres"]
+    moments.shuffle(victims)
+    process = home.start("--days", "14")
+    time.sleep(moments.uniform(0.2, 4.0))
+    kill(process.pid)
+    process.communicate()
+    process = home.start("--days", "14")
+    for part, victim in enumerate(victims):
+        until = int(hours * (part + moments.random()) / len(victims))
+        while home.hours() < until and process.poll() is None:
+            time.sleep(0.02)
+        time.sleep(moments.uniform(0, 0.2))
+        assert process.poll() is None, process.communicate()[1].decode()
+        if victim == "demo":
+            kill(process.pid)
             process.communicate()
-            killed += 1
+            process = home.start("--days", "14")
         else:
-            assert process.returncode == 0, err.decode()
-            break
-    assert killed >= KILLS, "it ended before it was killed five times"
-    document = home.run("--days", "14")
+            kill(server_of(process.pid) if victim == "server" else postmaster_of(home.path))
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err.decode()
+    document = json.loads(out)
     assert document["audit"] == "clean"
-    other = Home(tmp_path_factory.mktemp("unkilled"))
-    (other.path / "demo").mkdir(mode=0o700)
-    (other.path / "demo" / "cache").symlink_to(prepared)
-    assert figures(document) == figures(other.run("--days", "14", "--via", "batch"))
+    assert figures(document) == figures(expected)
+
+
+def kill(pid: int | None) -> None:
+    """What is gone already, or not there yet, needs no killing."""
+    if pid is not None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def server_of(demo: int) -> int | None:
+    """The API server among the children of the demo's process."""
+    for task in Path(f"/proc/{demo}/task").iterdir():
+        for child in (task / "children").read_text().split():
+            if b"deploy.demo.api" in Path(f"/proc/{child}/cmdline").read_bytes():
+                return int(child)
+    return None
+
+
+def postmaster_of(home: Path) -> int | None:
+    try:
+        return int((home / "postgres" / "postmaster.pid").read_text().split("\n", 1)[0])
+    except (FileNotFoundError, ValueError):
+        return None

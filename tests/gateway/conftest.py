@@ -16,7 +16,7 @@ def server_keys() -> Keys:
     return keys.fresh()
 
 
-@pytest.fixture()
+@pytest.fixture
 def api(database_url: str, server_keys: Keys) -> Iterator[Api]:
     """An empty server with two operators and one test book of two shops."""
     maker = make_key(database_url, "maker", frozenset({"maker", "auditor"})).secret

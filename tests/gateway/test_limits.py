@@ -30,7 +30,7 @@ def test_what_is_remembered_is_bounded() -> None:
     assert limiter.take("a").wait_seconds > 0
 
 
-@pytest.fixture()
+@pytest.fixture
 def slow(api: Api, server_keys: Keys) -> TestClient:
     """Another server on the same database, for the patient."""
     rates = replace(TEST, key=Rate(2, 60), code=Rate(2, 60))

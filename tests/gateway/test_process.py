@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from deploy import keys
@@ -21,7 +22,7 @@ from deploy.home import TREE
 from tests.gateway.network import Api, new_key
 
 
-@pytest.fixture()
+@pytest.fixture
 def served(api: Api, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
     with socket.socket() as plug:
         plug.bind(("127.0.0.1", 0))
@@ -131,3 +132,14 @@ def test_keys_are_made_once_and_are_their_owners_alone(tmp_path: Path, monkeypat
     assert stat.S_IMODE(place.stat().st_mode) == 0o700
     assert {stat.S_IMODE(file.stat().st_mode) for file in place.iterdir()} == {0o600}
     assert sorted(file.name for file in place.iterdir()) == ["codes.key", "cursors.key", "signing.pem", "spend.key"]
+
+
+def test_a_database_that_is_gone_is_unavailable_and_the_process_still_healthy(api: Api) -> None:
+    name = psycopg.conninfo.conninfo_to_dict(api.url)["dbname"]
+    elsewhere = psycopg.conninfo.make_conninfo(api.url, dbname="postgres")
+    with psycopg.connect(elsewhere, autocommit=True) as conn:
+        conn.execute(f"alter database {name} allow_connections false")  # type: ignore[arg-type]
+        conn.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", [name])
+    assert api.call("GET", "/healthz").status_code == 200
+    answer = api.call("GET", "/readyz")
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")

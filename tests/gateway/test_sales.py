@@ -147,7 +147,8 @@ def test_records_come_in_pages_and_concern_their_owner_only(api: Api) -> None:
     cafe, grocer = api.shops["cafe"].key, api.shops["grocer"].key
     sales = [api.sell(ann, 1_000)["record"] for _ in range(5)]
     api.sell(ann, 1_000, shop="grocer")
-    found, cursor = [], ""
+    found: list[str] = []
+    cursor: str | None = ""
     while cursor is not None:
         page = api.done("GET", f"/v1/records?limit=2{cursor and '&cursor=' + cursor}", by=cafe)
         found += [record["id"] for record in page["data"] if record["kind"] == "sale"]

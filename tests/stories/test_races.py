@@ -1,0 +1,272 @@
+"""What two tills, two gateways and the clock try to do at the same moment. Real processes, real sockets, real locks."""
+
+import contextlib
+import http.client
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pyotp
+import pytest
+from starlette.testclient import TestClient
+
+from deploy import asgi, keys
+from deploy.commands.audit import audited
+from deploy.commands.operator import make_key
+from deploy.home import TREE
+from ledger import ids
+from merchants import people
+from tests.gateway.network import Api, Member, new_key
+
+
+@dataclass
+class Doors:
+    """Two gateway processes on one database, and the application in this process to set things up with."""
+
+    api: Api
+    ports: tuple[int, int]
+    spend_key: bytes
+
+    def send(self, gateway: int, path: str, body: Any, by: str, key: str | None = None) -> tuple[int, bytes, bool]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.ports[gateway % 2], timeout=60)
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {by}"}
+        if key is not None:
+            headers["Idempotency-Key"] = key
+        with contextlib.closing(connection):
+            connection.request("POST", path, json.dumps(body), headers)
+            answer = connection.getresponse()
+            return answer.status, answer.read(), answer.headers.get("Idempotent-Replayed") == "true"
+
+    def together(self, sendings: list[tuple[str, Any, str, str | None]]) -> list[tuple[int, bytes, bool]]:
+        """Send all at once, alternately through both gateways."""
+        with ThreadPoolExecutor(len(sendings)) as threads:
+            waiting = [threads.submit(self.send, i, *sending) for i, sending in enumerate(sendings)]
+            return [w.result() for w in waiting]
+
+    def wallet(self, member: Member) -> Any:
+        return self.api.done("GET", "/v1/me/balance", by=member.token)
+
+    def phones(self, member: Member, many: int) -> list[str]:
+        """Spend codes of `many` phones of one member, made now. More phones than the product allows: a crowd of tills."""
+        made: list[str] = []
+        with psycopg.connect(self.api.url, autocommit=True) as conn:
+            for _ in range(many):
+                device, nonce = ids.new(), os.urandom(people.spend_codes.NONCE_BYTES)
+                conn.execute(
+                    "insert into merchants.device (id, book_id, member_id, name, nonce, enrolled_at)"
+                    " select %s, book_id, id, 'phone', %s, enrolled_at from merchants.member where id = %s",
+                    [device, nonce, ids.read("member", member.id)],
+                )
+                made.append(people.spend_codes.secret(self.spend_key, device, nonce))
+        now = self.api.clock()
+        return [pyotp.TOTP(secret).at(now) for secret in made]
+
+    def clean(self) -> None:
+        report = audited(self.api.url)
+        assert report.clean, [finding for finding in report.findings if not finding.ok]
+
+
+@pytest.fixture
+def doors(database_url: str, tmp_path: Path) -> Iterator[Doors]:
+    server_keys = keys.load(tmp_path)
+    maker = make_key(database_url, "maker", frozenset({"maker", "auditor"})).secret
+    approver = make_key(database_url, "approver", frozenset({"approver"})).secret
+    app = asgi.build_app(database_url, server_keys)
+    with contextlib.ExitStack() as stack:
+        client = stack.enter_context(TestClient(app, raise_server_exceptions=False))
+        api = Api(client, app.state.server, database_url, maker, approver)
+        api.book = api.open_book()
+        for shop in ("cafe", "grocer", "taxi"):
+            api.open_shop(shop)
+        first, second = (stack.enter_context(_gateway(database_url, tmp_path)) for _ in range(2))
+        yield Doors(api, (first, second), server_keys.spend)
+
+
+@contextlib.contextmanager
+def _gateway(url: str, home: Path) -> Iterator[int]:
+    with socket.socket() as plug:
+        plug.bind(("127.0.0.1", 0))
+        plug.listen(256)
+        os.set_inheritable(plug.fileno(), True)
+        port = int(plug.getsockname()[1])
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "deploy.asgi", "127.0.0.1", f"fd:{plug.fileno()}"],
+            env={**os.environ, "PYTHONPATH": str(TREE), "MANEX_SERVE_URL": url, "MANEX_HOME": str(home)},
+            pass_fds=[plug.fileno()],
+            stderr=subprocess.DEVNULL,
+        )
+    try:
+        yield port
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+@pytest.mark.row("A2")
+def test_fifty_tills_redeem_from_one_wallet_and_exactly_what_it_holds_is_given(doors: Doors) -> None:
+    api = doors.api
+    ann = api.member()
+    for shop in ("cafe", "grocer", "taxi"):
+        api.sell(ann, 10_000, shop)
+    shops = ["cafe", "grocer", "taxi"]
+    sendings: list[tuple[str, Any, str, str | None]] = [
+        (
+            "/v1/redemptions",
+            api.redemption(ann, 7, shops[i % 3], spend_code=code, capture=i % 2 == 0),
+            api.shops[shops[i % 3]].key,
+            new_key(),
+        )
+        for i, code in enumerate(doors.phones(ann, 50))
+    ]
+    answers = doors.together(sendings)
+    assert [status for status, _, _ in answers].count(200) == 300 // 7
+    refused = {json.loads(body)["code"] for status, body, _ in answers if status != 200}
+    assert refused == {"insufficient_points"}
+    wallet = doors.wallet(ann)
+    assert wallet["available"] == 300 % 7
+    doors.clean()
+
+
+@pytest.mark.row("A1")
+def test_one_key_from_twenty_threads_is_one_sale_and_one_answer(doors: Doors) -> None:
+    api = doors.api
+    ann = api.member()
+    body, key = api.sale(ann, 5_000), new_key()
+    answers = doors.together([("/v1/sales", body, api.shops["cafe"].key, key)] * 20)
+    assert {status for status, _, _ in answers} == {200}
+    assert len({raw for _, raw, _ in answers}) == 1
+    assert [replayed for _, _, replayed in answers].count(False) == 1
+    assert doors.wallet(ann)["available"] == 50
+    other = doors.send(0, "/v1/sales", body | {"external_reference": "another"}, api.shops["cafe"].key, key)
+    assert (other[0], json.loads(other[1])["code"]) == (422, "idempotency_key_reused")
+    doors.clean()
+
+
+@pytest.mark.row("A1")
+def test_one_reference_under_twenty_keys_is_one_sale(doors: Doors) -> None:
+    api = doors.api
+    ann = api.member()
+    body = api.sale(ann, 5_000)
+    answers = doors.together([("/v1/sales", body, api.shops["cafe"].key, new_key()) for _ in range(20)])
+    assert sorted(status for status, _, _ in answers) == [200] + [409] * 19
+    sale = next(json.loads(raw)["id"] for status, raw, _ in answers if status == 200)
+    problems = [json.loads(raw) for status, raw, _ in answers if status == 409]
+    assert {p["code"] for p in problems} == {"duplicate_reference"}
+    assert all(sale in json.dumps(p) for p in problems)
+    assert doors.wallet(ann)["available"] == 50
+
+
+def test_one_spend_code_at_two_tills_at_once_is_one_hold(doors: Doors) -> None:
+    api = doors.api
+    ann = api.member()
+    api.sell(ann, 50_000)
+    code = ann.code()
+    answers = doors.together(
+        [
+            ("/v1/redemptions", api.redemption(ann, 10, shop, spend_code=code), api.shops[shop].key, new_key())
+            for shop in ("cafe", "grocer", "taxi", "cafe", "grocer", "taxi")
+        ]
+    )
+    assert sorted(status for status, _, _ in answers) == [200] + [409] * 5
+    assert {json.loads(raw)["code"] for status, raw, _ in answers if status != 200} == {"code_already_used"}
+    assert doors.wallet(ann)["held"] == 10
+    doors.clean()
+
+
+@pytest.mark.row("A7")
+def test_points_expire_while_tills_capture_and_each_point_goes_one_way(doors: Doors) -> None:
+    """Holds of points that expire within the hold: captures and voids race the clock past expiry and deadline."""
+    api = doors.api
+    ann = api.member()
+    for shop in ("cafe", "grocer"):
+        api.sell(ann, 20_000, shop)
+    api.advance("2017-12-31T23:55:00Z")
+    codes = doors.phones(ann, 12)
+    held = [
+        api.done(
+            "POST",
+            "/v1/redemptions",
+            api.redemption(ann, 20, "taxi", spend_code=code),
+            by=api.shops["taxi"].key,
+            key=new_key(),
+        )["id"]
+        for code in codes
+    ]
+    clock = f"/v1/operator/books/{api.book}/test-clock"
+    taxi = api.shops["taxi"].key
+    sendings: list[tuple[str, Any, str, str | None]] = [(clock, {"advance_to": "2018-01-01T00:12:00Z"}, api.maker, None)]
+    sendings += [(f"/v1/redemptions/{red}/capture", {}, taxi, new_key()) for red in held]
+    sendings += [(f"/v1/redemptions/{red}/void", {}, taxi, new_key()) for red in held[::2]]
+    answers = doors.together(sendings)
+    assert {status for status, _, _ in answers} <= {200, 409}
+    captured = sum(
+        status == 200 and json.loads(raw).get("state") == "captured" for status, raw, _ in answers[1 : 1 + len(held)]
+    )
+    assert doors.wallet(ann) | {"expiring": []} == {
+        "available": 0,
+        "pending": 0,
+        "held": 0,
+        "expiring": [],
+        "owed": 0,
+        "value": {"amount": 0, "currency": "USD"},
+    }
+    position = api.done("GET", "/v1/position", by=taxi)
+    assert position["accepted_points"] == captured * 20
+    doors.clean()
+
+
+@pytest.mark.row("G2")
+def test_a_window_closes_once_while_tills_capture_and_no_capture_is_in_two_or_in_none(doors: Doors) -> None:
+    api = doors.api
+    ann = api.member()
+    api.sell(ann, 100_000, "grocer")
+    codes = doors.phones(ann, 30)
+    cafe = api.shops["cafe"].key
+    window = api.done("GET", f"/v1/operator/books/{api.book}/windows", by=api.maker)["data"][-1]["id"]
+    sendings: list[tuple[str, Any, str, str | None]] = [
+        ("/v1/redemptions", api.redemption(ann, 10, "cafe", spend_code=code, capture=True), cafe, new_key())
+        for code in codes
+    ]
+    for place in (7, 8, 15, 23):
+        sendings.insert(place, (f"/v1/operator/windows/{window}/close", {}, api.maker, new_key()))
+    answers = doors.together(sendings)
+    assert {status for status, _, _ in answers} == {200}
+    windows = api.done("GET", f"/v1/operator/books/{api.book}/windows", by=api.maker)["data"]
+    assert [w["state"] for w in windows] == ["advised", "open"]
+    api.done("POST", f"/v1/operator/windows/{windows[1]['id']}/close", {}, by=api.maker, key=new_key())
+    with psycopg.connect(api.url) as conn:
+        slices = conn.execute(
+            "select count(*), count(distinct subject_id), sum(points) from settlement.item where kind = 'slice'"
+        ).fetchone()
+    assert slices == (30, 30, 300)
+    doors.clean()
+
+
+@pytest.mark.row("G4")
+def test_two_gateways_post_to_one_hot_shop_and_its_credit_line_holds_to_the_point(doors: Doors) -> None:
+    api = doors.api
+    hot = api.open_shop("kiosk", credit_line_points=1_000)
+    members = [api.member(f"+1555010{n:04d}") for n in range(8)]
+    sendings: list[tuple[str, Any, str, str | None]] = [
+        ("/v1/sales", api.sale(members[i % 8], 900, "kiosk"), hot.key, new_key()) for i in range(160)
+    ]
+    began = time.monotonic()
+    answers = []
+    for start in range(0, len(sendings), 40):
+        answers += doors.together(sendings[start : start + 40])
+    assert time.monotonic() - began < 60
+    assert {status for status, _, _ in answers} == {200}
+    earned = [json.loads(raw)["earn"] for _, raw, _ in answers]
+    assert sum(e["points"] for e in earned) == 1_000 // 9 * 9
+    assert {e["refused"] for e in earned} == {None, "issuing_limit_reached"}
+    assert sum(doors.wallet(m)["available"] for m in members) == 999
+    doors.clean()
