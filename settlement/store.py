@@ -8,7 +8,7 @@ from uuid import UUID
 
 import ledger
 from ledger import Book, Tx
-from ledger.arrays import array
+from ledger import array
 from settlement import fees
 from settlement.netting import Bilateral, Charge, Flow, Netted, Position
 from settlement.obligations import Item

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-from ledger.values import LARGEST_AMOUNT, Points
+from ledger import LARGEST_AMOUNT, Points
 
 KINDS: Final = ("natural", "legal")
 LARGEST_CATEGORIES: Final = 500

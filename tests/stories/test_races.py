@@ -241,8 +241,8 @@ def test_a_window_closes_once_while_tills_capture_and_no_capture_is_in_two_or_in
     answers = doors.together(sendings)
     assert {status for status, _, _ in answers} == {200}
     windows = api.done("GET", f"/v1/operator/books/{api.book}/windows", by=api.maker)["data"]
-    assert [w["state"] for w in windows] == ["advised", "open"]
-    api.done("POST", f"/v1/operator/windows/{windows[1]['id']}/close", {}, by=api.maker, key=new_key())
+    assert [w["state"] for w in windows] == ["open", "advised"]
+    api.done("POST", f"/v1/operator/windows/{windows[0]['id']}/close", {}, by=api.maker, key=new_key())
     with psycopg.connect(api.url) as conn:
         slices = conn.execute(
             "select count(*), count(distinct subject_id), sum(points) from settlement.item where kind = 'slice'"
