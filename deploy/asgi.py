@@ -126,8 +126,8 @@ def _clockwork(doors: Server) -> Iterator[None]:
                 with doors.db.tx("door") as tx:
                     books = ledger.books.all_books(tx)
                 for book in books:
-                    settlement.windows.resume(doors.db, doors.committer, book.id)
                     if book.mode == "live":
+                        settlement.windows.resume(doors.db, doors.committer, book.id)
                         ledger.jobs.run_due(doors.db, doors.committer, doors.jobs, book.id)
             except Exception as error:  # the next look takes it up again
                 log.warning("the clock's work stopped: %s", type(error).__name__)

@@ -43,10 +43,11 @@ async def _merchant(server: Server, credential: str, scope: str, address: str) -
     key = server.merchant_keys.remembered(credential)
     book = server.known_book(key.book_id) if key is not None else None
     if key is None or book is None:
-        _not_too_often(server, address)
+        not_too_often(server, address, credential)
         found = await anyio.to_thread.run_sync(_find_merchant, server, credential, limiter=server.readers)
         if found is None:
             raise _stranger(server, address)
+        server.strangers.met(credential)
         key, book = found
     if not key.allows(scope):
         raise Problem("forbidden", f"the key lacks the scope {scope}", facts={"scope": scope})
@@ -61,10 +62,12 @@ def _find_merchant(server: Server, credential: str) -> tuple[contracts.Key, Book
 async def _operator(server: Server, credential: str, roles: tuple[str, ...], address: str) -> OperatorCaller:
     known, key = server.operator_keys.remembered(credential)
     if not known:
-        _not_too_often(server, address)
+        not_too_often(server, address, credential)
         key = await anyio.to_thread.run_sync(_find_operator, server, credential, limiter=server.readers)
     if key is None:
         raise _stranger(server, address)
+    if not known:
+        server.strangers.met(credential)
     if not key.roles & set(roles):
         raise Problem("forbidden", f"this needs the role {' or '.join(roles)}", facts={"role": " or ".join(roles)})
     return OperatorCaller(key.operator_id, key.id, key.book_id, key.name, key.roles)
@@ -76,20 +79,22 @@ def _find_operator(server: Server, credential: str) -> OperatorKey | None:
 
 async def _member(server: Server, credential: str) -> MemberCaller:
     bearer = server.tokens.read(credential)
-    book = await anyio.to_thread.run_sync(server.book_named, bearer.book_public_id, limiter=server.readers)
+    book = server.known_book_named(bearer.book_public_id)
+    if book is None:
+        book = await anyio.to_thread.run_sync(server.book_named, bearer.book_public_id, limiter=server.readers)
     if book is None:
         raise unauthenticated()
     return MemberCaller(bearer.member_id, book)
 
 
-def _not_too_often(server: Server, address: str) -> None:
-    """An address that sent many credentials nobody knows waits before the database is asked again."""
-    if server.strangers.take(address, 0).remaining == 0:
-        raise Problem("rate_limited", "too many credentials that are none", headers=((b"retry-after", b"60"),))
+def not_too_often(server: Server, address: str, credential: str) -> None:
+    """An address that sent much that nobody knows waits before the database is asked again."""
+    if wait := server.strangers.wait_seconds(address, credential):
+        raise Problem("rate_limited", "too much that nobody knows", headers=((b"retry-after", b"%d" % wait),))
 
 
 def _stranger(server: Server, address: str) -> Problem:
-    server.strangers.take(address)
+    server.strangers.unknown(address)
     return unauthenticated()
 
 
@@ -101,4 +106,4 @@ def limit(call: Call[object]) -> None:
     elif isinstance(caller, MemberCaller):
         call.take(call.server.limits[caller.book.mode].member, caller.actor)
     elif isinstance(caller, OperatorCaller):
-        call.take(call.server.limits["test"].key, ledger.ids.show("key", caller.key_id))
+        call.take(call.server.operator_limit, ledger.ids.show("key", caller.key_id))

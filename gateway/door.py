@@ -32,6 +32,14 @@ LARGEST_QUERY: Final = 2_000
 _KEY: Final = re.compile(r'(?P<quote>"?)(?P<key>[A-Za-z0-9_-]{16,64})(?P=quote)')
 _JSON_TYPE: Final = re.compile(rb'application/json\s*(;\s*charset\s*=\s*"?utf-8"?\s*)?', re.IGNORECASE)
 
+#: Faults that may be gone in a moment; what was asked was not done, or is repeated under its key.
+_NOT_NOW: Final = (
+    ledger.errors.Unavailable,
+    ledger.errors.Stale,
+    psycopg.OperationalError,
+    psycopg_pool.PoolTimeout,
+)
+
 #: On every answer: none is to be kept by a cache, or taken for anything but what it says it is.
 _ALWAYS: Final = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
 
@@ -63,7 +71,7 @@ class Door:
             return
         except Problem as problem:
             reply = refused(problem, scope["path"], request_id)
-        except (ledger.errors.Unavailable, psycopg.OperationalError, psycopg_pool.PoolTimeout) as error:
+        except _NOT_NOW as error:
             logger.warning("unavailable: %s", type(error).__name__, extra={"request_id": request_id})
             reply = refused(unavailable(), scope["path"], request_id)
         except Exception as error:
@@ -84,9 +92,9 @@ async def _answer(
     request_id: str,
     told: list[tuple[bytes, bytes]],
 ) -> Reply:
-    if server.closing:
+    if server.closing and not operation.while_closing:
         raise unavailable()
-    # where a header comes twice the last one counts; of the ones that matter a second is refused below
+    # where a header comes twice the last one counts; a second idempotency key is refused below
     headers: dict[bytes, bytes] = dict(scope["headers"])
     address = scope["client"][0] if scope.get("client") else ""
     caller = await callers.admit(server, operation.who, headers, address)

@@ -4,8 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-import ledger
-from gateway.calls import Call, Reply
+from gateway.calls import Call
 from gateway.operator_keys import ROLES
 from merchants.contracts.keys import SCOPES
 
@@ -77,6 +76,5 @@ class Operation:
     # other media types of the answer
     also: tuple[str, ...] = ()
     headers: tuple[str, ...] = ()
-
-
-Answer = ledger.Outcome | Reply | Any
+    # answered even when the process takes no new work
+    while_closing: bool = False

@@ -1,6 +1,8 @@
 """What every operation stands on: the database, the group commit, keys, limits. One per process."""
 
+import hashlib
 import threading
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -21,7 +23,7 @@ READERS: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """How fast callers may go: merchants and operators by key, members by member, look-ups by key, codes by address."""
+    """How fast callers may go: merchants by key, members by member, look-ups by key, one-time codes by address."""
 
     key: Rate
     member: Rate
@@ -32,6 +34,7 @@ class Rates:
 LIVE: Final = Rates(key=Rate(1_000, 1), member=Rate(300, 60), lookup=Rate(600, 60), code=Rate(30, 600))
 #: A test book is there to be tried hard.
 TEST: Final = Rates(*[Rate(50_000, 1)] * 4)
+OPERATORS: Final = Rate(1_000, 1)
 STRANGERS: Final = Rate(100, 60)
 
 
@@ -41,7 +44,9 @@ class Settings:
 
     live: Rates = LIVE
     test: Rates = TEST
-    #: credentials nobody knows, by address
+    #: operators, by key
+    operators: Rate = OPERATORS
+    #: credentials and books nobody knows, by address
     strangers: Rate = STRANGERS
     #: whether each request is one line of the log
     access_log: bool = True
@@ -77,6 +82,40 @@ class Limits:
         self.code = Limiter(rates.code)
 
 
+class Strangers:
+    """Addresses that send what nobody knows: after many, the database is not asked again for a while.
+
+    A credential that was good before is asked for all the same, so that one wrongly set till does not shut out the
+    others of its shop.
+    """
+
+    def __init__(self, limiter: Limiter, *, largest: int = 20_000) -> None:
+        self._limiter = limiter
+        self._largest = largest
+        self._met: OrderedDict[bytes, None] = OrderedDict()
+
+    def wait_seconds(self, address: str, credential: str) -> int:
+        """How long this address has to wait before this credential is looked for; 0: not at all."""
+        if _digest(credential) in self._met or self._limiter.take(address, 0).remaining:
+            return 0
+        return self._limiter.rate.seconds
+
+    def met(self, credential: str) -> None:
+        """It is good."""
+        name = _digest(credential)
+        self._met[name] = None
+        self._met.move_to_end(name)
+        if len(self._met) > self._largest:
+            self._met.popitem(last=False)
+
+    def unknown(self, address: str) -> None:
+        self._limiter.take(address)
+
+
+def _digest(credential: str) -> bytes:
+    return hashlib.sha256(credential.encode()).digest()
+
+
 class Server:
     """Owns nothing it did not make: whoever assembled it closes the database and the committer."""
 
@@ -100,7 +139,8 @@ class Server:
         self.merchant_keys = contracts.KeyRing(db)
         self.operator_keys = OperatorRing(db)
         self.limits: Mapping[str, Limits] = {"live": Limits(self.settings.live), "test": Limits(self.settings.test)}
-        self.strangers = Limiter(self.settings.strangers)
+        self.operator_limit = Limiter(self.settings.operators)
+        self.strangers = Strangers(Limiter(self.settings.strangers))
         self.readers = anyio.CapacityLimiter(READERS)
         #: set when the process is told to stop: what comes now is refused, what runs is finished
         self.closing = False
@@ -119,11 +159,14 @@ class Server:
         """The facts of a book if they were read before. Reads nothing."""
         return self._books.get(book_id)
 
+    def known_book_named(self, public_id: UUID | None) -> BookFacts | None:
+        """The book with this public id if it was read before. Reads nothing."""
+        return next((book for book in list(self._books.values()) if book.public_id == public_id), None)
+
     def book_named(self, public_id: UUID | None) -> BookFacts | None:
         """The book with this public id; without one, the only book there is. May read the database."""
-        for found in self._books.values():
-            if found.public_id == public_id:
-                return found
+        if (known := self.known_book_named(public_id)) is not None:
+            return known
         with self.db.tx("door") as tx:
             if public_id is not None:
                 book = ledger.books.by_public_id(tx, public_id)

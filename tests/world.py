@@ -1,8 +1,8 @@
 """A small network to tell stories in: the real ledger, trade and settlement on a real database, no HTTP.
 
-    world.shop("cafe", mode="deferred", line=1000)
-    world.sale("ann", at="cafe", total=12_000)
-    assert world.balance("ann") == 120
+world.shop("cafe", mode="deferred", line=1000)
+world.sale("ann", at="cafe", total=12_000)
+assert world.balance("ann") == 120
 """
 
 import datetime as dt
@@ -137,7 +137,9 @@ class World:
 
     # -- asking
 
-    def request(self, kind: str, body: object, *, key: str | None = None, principal: UUID | None = None) -> ledger.Request:
+    def request(
+        self, kind: str, body: object, *, key: str | None = None, principal: UUID | None = None
+    ) -> ledger.Request:
         def render(decision: Decision) -> tuple[int, bytes]:
             if isinstance(decision, ledger.Refusal):
                 return 400, ledger.canonical({"code": decision.code, "detail": decision.detail})
@@ -193,8 +195,15 @@ class World:
         return done
 
     def redemption_of(
-        self, member: str, at: str, points: int | None = None, *, value: int | None = None, reference: str | None = None,
-        code: str | None = None, capture: bool = True,
+        self,
+        member: str,
+        at: str,
+        points: int | None = None,
+        *,
+        value: int | None = None,
+        reference: str | None = None,
+        code: str | None = None,
+        capture: bool = True,
     ) -> trade.Redemption:
         return trade.Redemption(
             merchant_id=self.shops[at],
@@ -264,5 +273,3 @@ class World:
 def _told(value: object) -> object:
     """An accepted value as bytes can tell it."""
     return repr(value)
-
-

@@ -59,9 +59,7 @@ def demo(
     """
     files = state.Files(manex_home() / "demo")
     with _alone(files.folder), _server(manex_home()) as server:
-        if fresh:
-            files.forget()
-        begun = files.read()
+        begun = None if fresh else files.read()
         _same(begun, seed, days)
         if begun is None or begun.book is None:
             if begun is None and not fresh:
@@ -143,8 +141,8 @@ def _begin(files: state.Files, server: postgres.Server, seed: int, days: int | N
     path = journey.prepared(files.cache)
     planned = plan.make(lambda: journey.hours(path))
     begun = state.State(version=state.VERSION, seed=seed, days=days, plan=planned)
-    files.forget()
-    files.write(begun)
+    files.write(begun)  # first: from here on a kill leaves what the next start knows to be half built
+    files.journal.unlink(missing_ok=True)
     with psycopg.connect(server.url, autocommit=True) as connection:
         name = sql.Identifier(DATABASE)
         connection.execute(sql.SQL("drop database if exists {} with (force)").format(name))

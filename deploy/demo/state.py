@@ -108,11 +108,6 @@ class Files:
         new.replace(self.state)
         _sync(self.folder)
 
-    def forget(self) -> None:
-        """Begin anew; what was prepared from the data stays."""
-        self.state.unlink(missing_ok=True)
-        self.journal.unlink(missing_ok=True)
-
 
 class Journal:
     """Decisions, hour by hour, each durable before what follows from it is posted."""

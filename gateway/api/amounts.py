@@ -24,10 +24,6 @@ def minor(book: BookFacts, money: Money, pointer: str) -> Minor:
     return Minor(money.amount)
 
 
-def money(book: BookFacts, amount: int) -> Money:
-    return Money(amount=amount, currency=book.currency)
-
-
 def total(book: BookFacts, amount: int) -> Sum:
     return Sum(amount=amount, currency=book.currency)
 

@@ -51,8 +51,8 @@ def topup_shown(book: BookFacts) -> Callable[[settlement.TopupDone], TopupOut]:
         return TopupOut(
             record=ids.show("record", done.id),
             merchant=ids.show("merchant", done.merchant_id),
-            amount=amounts.money(book, done.amount_minor),
-            prefund=amounts.money(book, done.prefund_minor),
+            amount=amounts.total(book, done.amount_minor),
+            prefund=amounts.total(book, done.prefund_minor),
         )
 
     return show
@@ -64,9 +64,9 @@ def purchase_shown(book: BookFacts) -> Callable[[settlement.PurchaseDone], Purch
             record=ids.show("record", done.id),
             merchant=ids.show("merchant", done.merchant_id),
             points=done.points,
-            value=amounts.money(book, done.value_minor),
+            value=amounts.total(book, done.value_minor),
             pool=done.pool_points,
-            prefund=amounts.money(book, done.prefund_minor),
+            prefund=amounts.total(book, done.prefund_minor),
         )
 
     return show

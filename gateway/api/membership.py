@@ -1,12 +1,16 @@
 """Members: signing in by a code on the telephone, their balance, devices and spend lock."""
 
+import io
 from typing import Any, Final, cast
 
+import segno
+
 import ledger
-from gateway import problems, store
+from gateway import callers, problems, store
 from gateway.api import amounts
 from gateway.api.people import telephone
 from gateway.api.shapes import (
+    CardOut,
     DeviceIn,
     DeviceOut,
     Expiring,
@@ -68,9 +72,12 @@ async def _book(call: Call[Any]) -> BookFacts:
     named = None if text is None else ids.read("book", text.decode("latin-1"))
     if text is not None and named is None:
         raise problems.not_found("book")
+    callers.not_too_often(call.server, call.address, str(named))
     book = await call.thread(call.server.book_named, named)
     if book is None:
+        call.server.strangers.unknown(call.address)
         raise problems.not_found("book")
+    call.server.strangers.met(str(named))
     call.take(call.server.limits[book.mode].code, call.address)
     return book
 
@@ -80,6 +87,15 @@ async def _book(call: Call[Any]) -> BookFacts:
 
 async def get_me(call: Call[None]) -> MeOut:
     return await call.work(lambda tx: me(tx, _me(call, tx)))
+
+
+async def get_card(call: Call[None]) -> CardOut:
+    member = await call.work(lambda tx: _me(call, tx))
+    drawn = io.BytesIO()
+    segno.make(member.number, error="q", micro=False).save(
+        drawn, kind="svg", border=4, xmldecl=False, svgclass=None, lineclass=None, omitsize=True
+    )
+    return CardOut(number=member.number, qr=drawn.getvalue().decode())
 
 
 async def get_balance(call: Call[None]) -> MemberBalance:
@@ -96,7 +112,7 @@ async def get_balance(call: Call[None]) -> MemberBalance:
         held=wallet.held,
         expiring=[Expiring(points=points, at=at) for at, points in wallet.expiring],
         owed=wallet.owed,
-        value=amounts.money(caller.book, wallet.value),
+        value=amounts.total(caller.book, wallet.value),
     )
 
 

@@ -139,7 +139,7 @@ def _contract(book: BookFacts, done: contracts.ContractInForce) -> ContractOut:
         merchant=ids.show("merchant", contract.merchant_id),
         version=contract.version,
         mode=cast(Any, contract.mode),
-        unit_value=amounts.money(book, contract.unit_value_minor),
+        unit_value=amounts.total(book, contract.unit_value_minor),
         credit_line_points=contract.credit_line_points,
         purchase_fee_ppm=contract.purchase_fee_ppm,
         redemption_fee_ppm=contract.redemption_fee_ppm,

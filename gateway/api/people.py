@@ -80,7 +80,7 @@ def _look_up(caller: MerchantCaller, body: LookupIn, tx: ledger.Tx) -> LookupOut
         given_name=member.given_name,
         kind=cast(Any, member.kind),
         tier=member.tier,
-        spendable=Spendable(points=points, value=amounts.money(caller.book, value)),
+        spendable=Spendable(points=points, value=amounts.total(caller.book, value)),
         spend_locked=member.spend_locked,
     )
 
@@ -96,8 +96,8 @@ async def post_quote(call: Call[QuoteIn]) -> QuoteOut:
     book = caller.book
     spendable, remainder = None, None
     if quoted.spendable_points is not None and quoted.spendable_value is not None:
-        spendable = Spendable(points=quoted.spendable_points, value=amounts.money(book, quoted.spendable_value))
-        remainder = amounts.money(book, max(0, whole - quoted.spendable_value))
+        spendable = Spendable(points=quoted.spendable_points, value=amounts.total(book, quoted.spendable_value))
+        remainder = amounts.total(book, max(0, whole - quoted.spendable_value))
     return QuoteOut(
         earn=Earn(
             points=quoted.points,

@@ -75,14 +75,14 @@ def shown(book: BookFacts) -> Callable[[trade.RedemptionDone], RedemptionOut]:
             external_reference=done.external_reference,
             at=done.at,
             points=done.points,
-            value=amounts.money(book, done.value),
+            value=amounts.total(book, done.value),
             deadline=done.deadline,
             slices=[
                 SliceOut(
                     lot=ids.show("lot", part.lot_id),
                     issuer=ids.show("merchant", part.issuer_id),
                     points=part.points,
-                    value=amounts.money(book, part.value),
+                    value=amounts.total(book, part.value),
                 )
                 for part in done.slices
             ],
@@ -104,14 +104,14 @@ def told(book: BookFacts, redemption: store.RedemptionTold) -> RedemptionOut:
         external_reference=redemption.external_reference,
         at=redemption.at,
         points=redemption.points,
-        value=amounts.money(book, redemption.value_minor),
+        value=amounts.total(book, redemption.value_minor),
         deadline=redemption.deadline,
         slices=[
             SliceOut(
                 lot=ids.show("lot", store.uuid(part["lot"])),
                 issuer=ids.show("merchant", store.uuid(part["issuer"])),
                 points=part["points"],
-                value=amounts.money(book, part["points"] * part["unit_value_minor"]),
+                value=amounts.total(book, part["points"] * part["unit_value_minor"]),
             )
             for part in redemption.slices
         ],

@@ -81,8 +81,8 @@ def shown(book: BookFacts) -> Callable[[trade.SaleDone], SaleOut]:
             external_reference=sale.external_reference,
             occurred_at=sale.occurred_at,
             at=done.at,
-            total=amounts.money(book, sale.total),
-            money_part=amounts.money(book, done.money),
+            total=amounts.total(book, sale.total),
+            money_part=amounts.total(book, done.money),
             earn=Earn(
                 points=done.points,
                 refused=done.refused,
@@ -108,8 +108,8 @@ def told(book: BookFacts, sale: store.SaleTold) -> SaleOut:
         external_reference=sale.external_reference,
         occurred_at=sale.occurred_at,
         at=sale.at,
-        total=amounts.money(book, sale.total_minor),
-        money_part=amounts.money(book, sale.money_minor),
+        total=amounts.total(book, sale.total_minor),
+        money_part=amounts.total(book, sale.money_minor),
         earn=Earn(
             points=sale.points_earned,
             refused=sale.earn_refused,

@@ -124,8 +124,8 @@ class SaleOut(Answer, frozen=True, kw_only=True):
     external_reference: str
     occurred_at: datetime | None
     at: datetime
-    total: Money
-    money_part: Money
+    total: Sum
+    money_part: Sum
     earn: Earn
     balance: Balance | None
 
@@ -156,7 +156,7 @@ class SliceOut(Answer, frozen=True, kw_only=True):
     lot: str
     issuer: str
     points: int
-    value: Money
+    value: Sum
 
 
 class RedemptionOut(Answer, frozen=True, kw_only=True):
@@ -169,7 +169,7 @@ class RedemptionOut(Answer, frozen=True, kw_only=True):
     external_reference: str
     at: datetime
     points: int
-    value: Money
+    value: Sum
     deadline: datetime
     slices: list[SliceOut]
     balance: Balance | None
@@ -187,7 +187,7 @@ class QuoteIn(Body, frozen=True, kw_only=True):
 
 class Spendable(Answer, frozen=True, kw_only=True):
     points: int
-    value: Money
+    value: Sum
 
 
 class QuoteOut(Answer, frozen=True, kw_only=True):
@@ -195,7 +195,7 @@ class QuoteOut(Answer, frozen=True, kw_only=True):
     # what the member may spend here; null without a member
     spendable: Spendable | None
     # what is left to pay in money if all of it were spent on this basket
-    remainder: Money | None
+    remainder: Sum | None
 
 
 class LookupIn(Body, frozen=True, kw_only=True):
@@ -457,7 +457,7 @@ class MemberBalance(Answer, frozen=True, kw_only=True):
     held: int
     expiring: list[Expiring]
     owed: int
-    value: Money
+    value: Sum
 
 
 class MeOut(Answer, frozen=True, kw_only=True):
@@ -468,6 +468,14 @@ class MeOut(Answer, frozen=True, kw_only=True):
     family_name: str | None
     tier: str | None
     spend_locked: bool
+
+
+class CardOut(Answer, frozen=True, kw_only=True):
+    """What a member shows at a till. It earns; spending needs a spend code as well."""
+
+    number: str
+    # the number as a QR code: an SVG document
+    qr: str
 
 
 class SpendLockIn(Body, frozen=True, kw_only=True):
@@ -601,7 +609,7 @@ class ContractOut(Answer, frozen=True, kw_only=True):
     merchant: str
     version: int
     mode: Literal["prefunded", "deferred", "closed_loop"]
-    unit_value: Money
+    unit_value: Sum
     credit_line_points: int
     purchase_fee_ppm: int
     redemption_fee_ppm: int
@@ -641,8 +649,8 @@ class TopupIn(Body, frozen=True, kw_only=True):
 class TopupOut(Answer, frozen=True, kw_only=True):
     record: str
     merchant: str
-    amount: Money
-    prefund: Money
+    amount: Sum
+    prefund: Sum
 
 
 class PurchaseIn(Body, frozen=True, kw_only=True):
@@ -653,9 +661,9 @@ class PurchaseOut(Answer, frozen=True, kw_only=True):
     record: str
     merchant: str
     points: int
-    value: Money
+    value: Sum
     pool: int
-    prefund: Money
+    prefund: Sum
 
 
 class ClockIn(Body, frozen=True, kw_only=True):

@@ -244,6 +244,15 @@ MEMBER: Final = (
     Operation("GET", "/v1/me", Member(), membership.get_me, "Oneself.", answer=shapes.MeOut, refusals=("not_found",)),
     Operation(
         "GET",
+        "/v1/me/card",
+        Member(),
+        membership.get_card,
+        "One's member number, and as a QR code for a till to read.",
+        answer=shapes.CardOut,
+        refusals=("not_found",),
+    ),
+    Operation(
+        "GET",
         "/v1/me/balance",
         Member(),
         membership.get_balance,
@@ -516,7 +525,15 @@ OPERATOR: Final = (
 )
 
 EVERYBODY: Final = (
-    Operation("GET", "/healthz", Anybody(), health.get_health, "The process lives.", answer=shapes.HealthOut),
+    Operation(
+        "GET",
+        "/healthz",
+        Anybody(),
+        health.get_health,
+        "The process lives.",
+        answer=shapes.HealthOut,
+        while_closing=True,
+    ),
     Operation("GET", "/readyz", Anybody(), health.get_ready, "The process can serve.", answer=shapes.HealthOut),
     Operation(
         "GET",

@@ -1,18 +1,40 @@
 """A network of shops and members, driven through the API's own doors."""
 
 import itertools
+import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+import msgspec
 import pyotp
 from starlette.testclient import TestClient
 
+from gateway import openapi
+from gateway.api.shapes import ProblemOut
+from gateway.api.table import OPERATIONS
 from gateway.server import Server
 
 _numbers = itertools.count(1)
 
 BEGINNING = "2017-01-01T00:00:00Z"
+
+
+_ROUTES = [(op, re.compile(re.sub(r"\{\w+\}", "[^/]+", op.path))) for op in OPERATIONS]
+
+
+def as_documented(method: str, path: str, answer: Any) -> None:
+    """Whatever an operation answers is of the type, or one of the codes, that the document tells of it."""
+    bare = path.partition("?")[0]
+    op = next((op for op, route in _ROUTES if op.method == method and route.fullmatch(bare)), None)
+    if op is None:
+        return
+    if answer.status_code == 200:
+        if answer.headers["content-type"] == "application/json":
+            msgspec.json.decode(answer.content, type=op.answer)
+    else:
+        problem = msgspec.json.decode(answer.content, type=ProblemOut)
+        assert problem.code in openapi.codes(op), (method, path, problem.code)
 
 
 @dataclass
@@ -54,8 +76,11 @@ class Api:
             sent["Idempotency-Key"] = key
         if content is not None:
             sent.setdefault("Content-Type", json_type)
-            return self.client.request(method, path, content=content, headers=sent)
-        return self.client.request(method, path, json=body, headers=sent)
+            answer = self.client.request(method, path, content=content, headers=sent)
+        else:
+            answer = self.client.request(method, path, json=body, headers=sent)
+        as_documented(method, path, answer)
+        return answer
 
     def done(self, method: str, path: str, body: Any = None, **more: Any) -> Any:
         answer = self.call(method, path, body, **more)

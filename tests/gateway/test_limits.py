@@ -1,5 +1,6 @@
 """Rates: who goes too fast is told when to come back."""
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -65,4 +66,16 @@ def test_an_address_that_guesses_waits_before_the_database_is_asked_again(api: A
             client.get("/v1/records", headers={"Authorization": f"Bearer sk_test_{n:032}"}).status_code
             for n in range(5)
         ]
+        headers = {"Authorization": f"Bearer {api.shops['cafe'].key}"}
+        assert client.get("/v1/records", headers=headers).status_code == 429
     assert guesses == [401, 401, 401, 429, 429]
+
+
+def test_a_key_that_was_good_before_is_not_shut_out_by_a_neighbours_guesses(api: Api, slow: TestClient) -> None:
+    headers = {"Authorization": f"Bearer {api.shops['cafe'].key}"}
+    with slow as client:
+        assert client.get("/v1/records", headers=headers).status_code == 200
+        for n in range(4):
+            client.get("/v1/records", headers={"Authorization": f"Bearer sk_test_{n:032}"})
+        time.sleep(1.05)
+        assert client.get("/v1/records", headers=headers).status_code == 200

@@ -62,7 +62,9 @@ def test_points_go_soonest_expiry_first_and_never_beyond_what_is_there(wallet: l
 
 
 @given(lots, st.integers(1, 300))
-def test_points_for_a_value_are_worth_at_most_it_and_no_whole_point_more_would_fit(wallet: list[Lot], value: int) -> None:
+def test_points_for_a_value_are_worth_at_most_it_and_no_whole_point_more_would_fit(
+    wallet: list[Lot], value: int
+) -> None:
     usable = spendable(wallet, NOW, lambda lot: True)
     taken = take_value(usable, value)
     left = value - worth(taken)
@@ -77,9 +79,14 @@ def test_a_slice_is_worth_its_own_unit_value() -> None:
 
 @given(
     st.recursive(
-        st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | st.text(st.characters(exclude_categories=["Cs"])),
-        lambda inner: st.lists(inner, max_size=4)
-        | st.dictionaries(st.text(st.characters(max_codepoint=127, min_codepoint=1), max_size=5), inner, max_size=4),
+        st.none()
+        | st.booleans()
+        | st.integers(-(2**53) + 1, 2**53 - 1)
+        | st.text(st.characters(exclude_categories=["Cs"])),
+        lambda inner: (
+            st.lists(inner, max_size=4)
+            | st.dictionaries(st.text(st.characters(max_codepoint=127, min_codepoint=1), max_size=5), inner, max_size=4)
+        ),
         max_leaves=20,
     )
 )
@@ -105,7 +112,12 @@ def test_a_chain_hash_covers_the_one_before_the_sequence_and_the_content() -> No
 def test_a_public_id_reads_back_and_nothing_else_does(what: str, value: uuid.UUID) -> None:
     shown = ids.show(what, value)
     assert ids.read(what, shown) == value
-    refused: list[Callable[[str], str]] = [str.upper, lambda s: s[:-1], lambda s: s + "0", lambda s: s.replace("_", "-")]
+    refused: list[Callable[[str], str]] = [
+        str.upper,
+        lambda s: s[:-1],
+        lambda s: s + "0",
+        lambda s: s.replace("_", "-"),
+    ]
     assert all(ids.read(what, spoil(shown)) is None for spoil in refused if spoil(shown) != shown)
     other = "lot" if what != "lot" else "sale"
     assert ids.read(other, shown) is None

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 from uuid import UUID
 
 import psycopg
@@ -14,6 +14,9 @@ import ledger
 import settlement
 from ledger import AccountName, Decision, Needs, Points, Request, Slice, Tx, Working
 from ledger.stream import Event
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 START = datetime(2017, 1, 2, tzinfo=UTC)  # a Monday
 
@@ -257,7 +260,7 @@ class World:
 
     # -- what is seen
 
-    def read(self, query: Callable[..., Any], *args: Any, **more: Any) -> Any:
+    def read(self, query: Callable[Concatenate[ledger.Tx, P], R], *args: P.args, **more: P.kwargs) -> R:
         with self.db.tx("settlement") as tx:
             return query(tx, *args, **more)
 

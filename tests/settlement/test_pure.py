@@ -30,6 +30,7 @@ carries = st.dictionaries(merchants, st.integers(-500_000, 500_000), max_size=5)
 def events(draw: st.DrawFn) -> Event:
     """A capture or a sale; refunds are negative points, which the same rules bear."""
     acceptor = draw(merchants)
+    payload: dict[str, object]
     if draw(st.booleans()):
         payload = {"money_minor": draw(st.integers(-1_000, 100_000)), "purchase_fee_ppm": draw(st.integers(0, 50_000))}
         kind = "sale"

@@ -203,7 +203,9 @@ def test_points_expire_while_tills_capture_and_each_point_goes_one_way(doors: Do
     ]
     clock = f"/v1/operator/books/{api.book}/test-clock"
     taxi = api.shops["taxi"].key
-    sendings: list[tuple[str, Any, str, str | None]] = [(clock, {"advance_to": "2018-01-01T00:12:00Z"}, api.maker, None)]
+    sendings: list[tuple[str, Any, str, str | None]] = [
+        (clock, {"advance_to": "2018-01-01T00:12:00Z"}, api.maker, None)
+    ]
     sendings += [(f"/v1/redemptions/{red}/capture", {}, taxi, new_key()) for red in held]
     sendings += [(f"/v1/redemptions/{red}/void", {}, taxi, new_key()) for red in held[::2]]
     answers = doors.together(sendings)
