@@ -36,6 +36,9 @@ LOOK_SECONDS: Final = 5.0
 #: How long a stopping process lets requests finish.
 GRACE_SECONDS: Final = 20
 
+#: How soon a thread that waits for the interpreter's lock is let in.
+SWITCH_SECONDS: Final = 0.0005
+
 PR_SET_PDEATHSIG: Final = 1
 
 
@@ -111,6 +114,9 @@ def serve(
             # what is here now stays for ever: the collector need not look at it again
             gc.collect()
             gc.freeze()
+            # the committer's thread gives and takes the interpreter's lock a dozen times a batch; at the usual 5 ms it
+            # would stand in line behind the loop longer than the database takes
+            sys.setswitchinterval(SWITCH_SECONDS)
             _Uvicorn(config, doors).run(sockets=[port] if isinstance(port, socket.socket) else None)
 
 

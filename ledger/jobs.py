@@ -52,14 +52,9 @@ OWN = (
 def run_due(db: Database, committer: Committer, jobs: Sequence[Job], book_id: int) -> int:
     """Do all that is due in a book now; how many pieces that were."""
     done = 0
-    while True:
-        with db.tx("door") as tx:
-            book = read_book(tx, book_id)
-            waiting = [job for job in jobs if (when := job.next_due(tx, book)) is not None and when <= book.now]
-        pieces = sum(job.run(db, committer, book) for job in waiting)
+    while (pieces := _do(db, committer, _look(db, jobs, book_id))) > 0:
         done += pieces
-        if not pieces:
-            return done
+    return done
 
 
 def advance(db: Database, committer: Committer, jobs: Sequence[Job], book_id: int, to: datetime) -> datetime:
@@ -68,11 +63,29 @@ def advance(db: Database, committer: Committer, jobs: Sequence[Job], book_id: in
     Returns the clock once all that became due is done. A clock that is past `to` already stays where it is.
     """
     while True:
-        run_due(db, committer, jobs, book_id)
-        with db.tx("door") as tx:
-            book = read_book(tx, book_id)
-            whens = [when for job in jobs if (when := job.next_due(tx, book)) is not None]
-        if book.now >= to:
-            return book.now
-        stop = min([to, *[when for when in whens if when > book.now]])
+        look = _look(db, jobs, book_id)
+        if _do(db, committer, look):
+            continue
+        if look.book.now >= to:
+            return look.book.now
+        stop = min([to, *[when for _, when in look.ahead if when > look.book.now]])
         committer.post(due.request(book_id, "set_clock", due.SetClock(stop)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """A book at one moment, and when each job's next piece falls due."""
+
+    book: Book
+    ahead: tuple[tuple[Job, datetime], ...]
+
+
+def _look(db: Database, jobs: Sequence[Job], book_id: int) -> _Look:
+    with db.tx("door") as tx:
+        book = read_book(tx, book_id)
+        whens = [(job, job.next_due(tx, book)) for job in jobs]
+    return _Look(book, tuple((job, when) for job, when in whens if when is not None))
+
+
+def _do(db: Database, committer: Committer, look: _Look) -> int:
+    return sum(job.run(db, committer, look.book) for job, when in look.ahead if when <= look.book.now)

@@ -7,8 +7,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import ledger
-from ledger import Book, Tx
-from ledger import array
+from ledger import Book, Tx, array
 from settlement import fees
 from settlement.netting import Bilateral, Charge, Flow, Netted, Position
 from settlement.obligations import Item

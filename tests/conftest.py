@@ -40,14 +40,14 @@ def shared_database(server: postgres.Server, template: str) -> str:
     return server.dsn("manex_shared")
 
 
-@pytest.fixture()
+@pytest.fixture
 def database_url(shared_database: str) -> Iterator[str]:
     """A migrated, empty database. One for all tests, emptied after each: forty times as fast as a copy of the template."""
     yield shared_database
     _empty(shared_database)
 
 
-@pytest.fixture()
+@pytest.fixture
 def own_database_url(server: postgres.Server, template: str) -> Iterator[str]:
     """A database of the test's own, for tests that change more than rows."""
     name = f"manex_test_{next(_numbers)}"
@@ -74,7 +74,7 @@ def _empty(url: str) -> None:
             conn.execute(f"alter sequence {sequence} restart")
 
 
-@pytest.fixture()
+@pytest.fixture
 def world(database_url: str) -> Iterator[World]:
     """An empty test book with its clock at the beginning of 2017."""
     made = World(database_url)

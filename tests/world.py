@@ -7,7 +7,6 @@ assert world.balance("ann") == 120
 
 import datetime as dt
 import itertools
-from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 

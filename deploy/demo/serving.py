@@ -49,7 +49,7 @@ class ApiServer:
     def _start(self) -> None:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "deploy.demo.api", HOST, str(self.port)],
+                [sys.executable, "-P", "-m", "deploy.demo.api", str(os.getpid()), HOST, str(self.port)],
                 env={**os.environ, "PYTHONPATH": str(TREE), "MANEX_SERVE_URL": self._url},
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -141,6 +141,22 @@ def test_killed_at_random_moments_it_ends_with_the_same_figures(home: Home) -> N
     assert figures(document) == figures(expected)
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="finds the server in /proc")
+@pytest.mark.parametrize("after", [0.0, 0.5, 2.0])
+def test_a_killed_demo_leaves_no_server_behind(home: Home, three_days: Any, after: float) -> None:
+    process = home.start("--days", "3", "--fresh")
+    while (server := server_of(process.pid)) is None and process.poll() is None:
+        time.sleep(0.01)
+    assert server is not None
+    time.sleep(after)
+    kill(process.pid)
+    process.communicate()
+    deadline = time.monotonic() + 5
+    while Path(f"/proc/{server}").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not Path(f"/proc/{server}").exists()
+
+
 def kill(pid: int | None) -> None:
     """What is gone already, or not there yet, needs no killing."""
     if pid is not None:
@@ -151,9 +167,13 @@ def kill(pid: int | None) -> None:
 def server_of(demo: int) -> int | None:
     """The API server among the children of the demo's process."""
     for task in Path(f"/proc/{demo}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            if b"deploy.demo.api" in Path(f"/proc/{child}/cmdline").read_bytes():
-                return int(child)
+        children = ""
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            children = (task / "children").read_text()
+        for child in children.split():
+            with contextlib.suppress(FileNotFoundError):
+                if b"deploy.demo.api" in Path(f"/proc/{child}/cmdline").read_bytes():
+                    return int(child)
     return None
 
 

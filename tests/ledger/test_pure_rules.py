@@ -2,6 +2,7 @@
 
 import datetime as dt
 import hashlib
+import itertools
 import uuid
 from collections.abc import Callable
 from fractions import Fraction
@@ -52,11 +53,11 @@ lots = st.lists(
 
 @given(lots, st.integers(1, 300))
 def test_points_go_soonest_expiry_first_and_never_beyond_what_is_there(wallet: list[Lot], asked: int) -> None:
-    usable = spendable(wallet, NOW, lambda lot: True)
+    usable = spendable(wallet, NOW, lambda _: True)
     taken = take(usable, asked)
     assert sum(s.points for s in taken) == min(asked, sum(lot.remaining for lot in usable))
     assert all(lot.expires_at > NOW and 0 < points <= lot.remaining for lot, points in taken)
-    for (before, points), after in zip(taken, taken[1:], strict=False):
+    for (before, points), after in itertools.pairwise(taken):
         assert points == before.remaining, "a later lot was touched before an earlier one was empty"
         assert before.order < after.lot.order
 
@@ -65,7 +66,7 @@ def test_points_go_soonest_expiry_first_and_never_beyond_what_is_there(wallet: l
 def test_points_for_a_value_are_worth_at_most_it_and_no_whole_point_more_would_fit(
     wallet: list[Lot], value: int
 ) -> None:
-    usable = spendable(wallet, NOW, lambda lot: True)
+    usable = spendable(wallet, NOW, lambda _: True)
     taken = take_value(usable, value)
     left = value - worth(taken)
     assert left >= 0
