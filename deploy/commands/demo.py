@@ -61,9 +61,9 @@ def demo(
     with _alone(files.folder), _server(manex_home()) as server:
         begun = None if fresh else files.read()
         _same(begun, seed, days)
+        if not fresh:
+            _ours(begun, server)
         if begun is None or begun.book is None:
-            if begun is None and not fresh:
-                _ours(server)
             begun = _begin(files, server, seed, days)
         url = server.dsn(DATABASE)
         migrate(url)
@@ -179,11 +179,14 @@ def _same(begun: state.State | None, seed: int, days: int | None) -> None:
         )
 
 
-def _ours(server: postgres.Server) -> None:
-    """A database of that name which nothing here knows of is not ours to drop."""
+def _ours(begun: state.State | None, server: postgres.Server) -> None:
+    """A database of that name which nothing here knows of is not ours to drop; without it a begun demo cannot go on."""
     with psycopg.connect(server.url, autocommit=True) as connection:
-        if connection.execute("select from pg_database where datname = %s", [DATABASE]).fetchone():
-            raise Refusal(f"there is a database {DATABASE} that this home knows nothing of: --fresh drops it")
+        found = connection.execute("select 1 from pg_database where datname = %s", [DATABASE]).fetchone()
+    if found is not None and begun is None:
+        raise Refusal(f"there is a database {DATABASE} that this home knows nothing of: --fresh drops it")
+    if found is None and begun is not None and begun.book is not None:
+        raise Refusal(f"the database {DATABASE} of this demo is gone: begin anew with --fresh")
 
 
 @contextlib.contextmanager

@@ -46,6 +46,7 @@ GRANTS = [
     "grant update (refunded_minor, points_taken_back) on merchants.sale to manex_ledger",
     "grant update (refunded_points) on merchants.redemption to manex_ledger",
     "grant update (last_step) on merchants.device to manex_ledger",
+    "grant insert, update on merchants.wrong_spend_code to manex_ledger",
     # settlement: reads the stream, writes what it derives
     "grant select on all tables in schema ledger, merchants to manex_settlement",
     "grant select, insert, update, delete on all tables in schema settlement to manex_settlement",

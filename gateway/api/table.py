@@ -65,6 +65,7 @@ TILL: Final = (
             "spend_locked",
             "consent_required",
             "code_already_used",
+            "otp_locked",
             "insufficient_points",
         ),
     ),

@@ -4,6 +4,7 @@ from merchants.people import numbers, one_time_codes, phones, spend_codes
 from merchants.people.members import Device, DeviceRow, Enrolled, Member
 from merchants.people.one_time_codes import OneTimeCode
 from merchants.people.store import (
+    count_wrong_codes,
     devices_of,
     enrol,
     enrol_device,
@@ -13,6 +14,7 @@ from merchants.people.store import (
     revoke_device,
     set_spend_lock,
     use_steps,
+    wrong_codes,
 )
 
 __all__ = [
@@ -21,6 +23,7 @@ __all__ = [
     "Enrolled",
     "Member",
     "OneTimeCode",
+    "count_wrong_codes",
     "devices_of",
     "enrol",
     "enrol_device",
@@ -34,4 +37,5 @@ __all__ = [
     "set_spend_lock",
     "spend_codes",
     "use_steps",
+    "wrong_codes",
 ]

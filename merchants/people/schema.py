@@ -10,6 +10,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    PrimaryKeyConstraint,
     SmallInteger,
     Table,
     Text,
@@ -78,4 +79,16 @@ one_time_code = Table(
     Column("expires_at", DateTime(timezone=True), nullable=False),
     Column("used_at", DateTime(timezone=True)),
     Index("one_time_code_phone", "book_id", "phone", "asked_at"),
+)
+
+wrong_spend_code = Table(
+    "wrong_spend_code",
+    metadata,
+    # how often a shop has shown a wrong spend code of a member, and since when it is counted
+    Column("book_id", Integer, nullable=False),
+    Column("merchant_id", UUID(as_uuid=True), nullable=False),
+    Column("member_id", UUID(as_uuid=True), nullable=False),
+    Column("times", Integer, nullable=False),
+    Column("since", DateTime(timezone=True), nullable=False),
+    PrimaryKeyConstraint("merchant_id", "member_id", name="wrong_spend_code_pkey"),
 )

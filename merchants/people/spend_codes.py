@@ -22,6 +22,13 @@ NONCE_BYTES: Final = 16
 #: How many steps a device's clock may be ahead of or behind the book's.
 SKEW_STEPS: Final = 1
 
+#: Wrong codes a shop may show of one member, and of all its members together, before it has to wait. Three codes in a
+#: million are right at any moment: a shop that guesses at full speed opens some wallet once a month, one member's once in
+#: two years, and is seen at it long before.
+MOST_WRONG: Final = 5
+MOST_WRONG_TOGETHER: Final = 100
+LOCK_TIME: Final = timedelta(minutes=15)
+
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _STEP: Final = timedelta(seconds=STEP_SECONDS)
 

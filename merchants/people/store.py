@@ -166,6 +166,42 @@ def use_steps(tx: ledger.Tx, steps: Iterable[tuple[UUID, int]]) -> None:
         )
 
 
+def wrong_codes(tx: ledger.Tx, book: ledger.Book, merchants: Iterable[UUID]) -> dict[tuple[UUID, UUID], int]:
+    """Wrong spend codes lately shown by each of `merchants`, by (merchant, member)."""
+    asked = set(merchants)
+    if not asked:
+        return {}
+    rows = tx.execute(
+        "select merchant_id, member_id, times from merchants.wrong_spend_code"
+        " where merchant_id = any(%s::uuid[]) and since > %s",
+        [ledger.array(asked), book.now - spend_codes.LOCK_TIME],
+    )
+    return {(row[0], row[1]): row[2] for row in rows}
+
+
+def count_wrong_codes(tx: ledger.Tx, book: ledger.Book, wrong: Mapping[tuple[UUID, UUID], int]) -> None:
+    """Add wrong spend codes to their counts; a count older than the lock begins anew."""
+    if not wrong:
+        return
+    pairs = sorted(wrong)
+    tx.execute(
+        "insert into merchants.wrong_spend_code as w (book_id, merchant_id, member_id, times, since)"
+        " select %(book)s, merchant_id, member_id, times, %(now)s"
+        " from unnest(%(merchants)s::uuid[], %(members)s::uuid[], %(times)s::int[]) as new(merchant_id, member_id, times)"
+        " on conflict (merchant_id, member_id) do update set"
+        " times = case when w.since > %(begun)s then w.times + excluded.times else excluded.times end,"
+        " since = case when w.since > %(begun)s then w.since else excluded.since end",
+        {
+            "book": book.id,
+            "now": book.now,
+            "begun": book.now - spend_codes.LOCK_TIME,
+            "merchants": ledger.array(m for m, _ in pairs),
+            "members": ledger.array(m for _, m in pairs),
+            "times": ledger.array(wrong[pair] for pair in pairs),
+        },
+    )
+
+
 # -- devices (role door)
 
 

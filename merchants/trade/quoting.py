@@ -4,13 +4,13 @@ from uuid import UUID
 
 from ledger import Book, Minor, Points, Tx, open_lots, spendable
 from merchants import contracts, people
-from merchants.trade import decide
+from merchants.trade import redeeming, selling
 from merchants.trade.commands import Line, Quote
 
 
 def spendable_at(tx: Tx, book: Book, member_id: UUID, merchant_id: UUID) -> tuple[Points, Minor]:
     """The points a member may spend at a shop now, and what they are worth there in minor units."""
-    lots = spendable(open_lots(tx, book.id, member_id), book.now, lambda lot: decide.accepts(lot, merchant_id))
+    lots = spendable(open_lots(tx, book.id, member_id), book.now, lambda lot: redeeming.accepts(lot, merchant_id))
     return Points(sum(lot.remaining for lot in lots)), Minor(sum(lot.remaining * lot.unit_value for lot in lots))
 
 
@@ -26,7 +26,7 @@ def quote(
     """What the terms in force would give for this basket paid in money, and what the member may spend on it."""
     if member is None:
         return Quote(Points(0), None, None, None, None, None)
-    points, refused = decide.earning(network, merchant_id, lines, total, total, member)
+    points, refused = selling.earning(network, merchant_id, lines, total, total, member)
     contract = network.contract(merchant_id)
     in_force = network.terms(merchant_id)
     points_there, value_there = spendable_at(tx, book, member.id, merchant_id)
@@ -34,7 +34,7 @@ def quote(
         points=points,
         refused=refused,
         terms_id=in_force.id if in_force else None,
-        expires_at=decide.expiry(book.now, book, contract) if points and contract else None,
+        expires_at=selling.expiry(book.now, book, contract) if points and contract else None,
         spendable_points=points_there,
         spendable_value=value_there,
     )

@@ -78,6 +78,8 @@ def figures(document: Any) -> Any:
     return {name: value for name, value in document.items() if name != "seconds"}
 
 
+@pytest.mark.row("A15")
+@pytest.mark.row("G3")
 def test_three_days_are_replayed_settled_and_audited(three_days: Any) -> None:
     assert three_days["baskets"] == 1_188
     assert three_days["audit"] == "clean"
@@ -97,6 +99,17 @@ def test_another_seed_or_span_wants_a_fresh_start(home: Home, three_days: Any, w
     _, err = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "--fresh" in err.decode()
+
+
+def test_a_database_it_knows_nothing_of_is_not_dropped(home: Home, three_days: Any, tmp_path: Path) -> None:
+    with postgres.running(home.path, wait_seconds=30) as server:
+        stranger = Home(tmp_path / "stranger")
+        stranger.path.mkdir()
+        stranger.environ["MANEX_DATABASE_URL"] = server.url
+        process = stranger.start("--days", "1")
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "--fresh drops it" in err.decode()
 
 
 def test_batches_give_the_same_figures(home: Home, three_days: Any) -> None:

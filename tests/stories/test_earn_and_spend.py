@@ -150,6 +150,33 @@ def test_a_spend_code_counts_once_and_no_older_one_after_it(world: World) -> Non
     assert world.balance("ann") == 90
 
 
+def test_a_shop_that_guesses_spend_codes_is_not_heard_for_a_while_and_the_others_are(world: World) -> None:
+    world.shop("cafe")
+    world.shop("thief")
+    world.member("ann")
+    world.earn("ann", "cafe", 100)
+    right = {int(world.code("ann", step)) for step in (-1, 0, 1)}
+    wrong = [f"{n:06d}" for n in range(20) if n not in right]
+    for code in wrong[:5]:
+        assert world.refusal("redemption", world.redemption_of("ann", "thief", 10, code=code)) == "consent_required"
+    # now even the right code is not heard there, so guessing on is no use
+    assert world.refusal("redemption", world.redemption_of("ann", "thief", 10)) == "otp_locked"
+    assert world.redeem("ann", "cafe", 10).state == "captured"
+    world.later(minutes=15)
+    assert world.redeem("ann", "thief", 10).state == "captured"
+
+
+def test_a_hold_pays_for_no_sale_until_it_is_captured(world: World) -> None:
+    world.shop("cafe")
+    world.member("ann")
+    world.earn("ann", "cafe", 500)
+    held = world.hold("ann", "cafe", 500)
+    payments = (trade.Payment("points", ledger.Minor(500), held.id), trade.Payment("card", ledger.Minor(500)))
+    assert world.refusal("sale", world.sale_of("ann", "cafe", 1_000, payments=payments)) == "state_conflict"
+    world.capture(held, at="cafe")
+    assert world.sale("ann", at="cafe", total=1_000, payments=payments).points == 5
+
+
 def test_a_basket_paid_in_points_and_money_earns_on_the_money(world: World) -> None:
     world.shop("cafe")
     world.member("ann")

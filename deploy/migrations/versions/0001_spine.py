@@ -341,6 +341,16 @@ def upgrade() -> None:
         "one_time_code_phone", "one_time_code", ["book_id", "phone", "asked_at"], unique=False, schema="merchants"
     )
     op.create_table(
+        "wrong_spend_code",
+        sa.Column("book_id", sa.Integer(), nullable=False),
+        sa.Column("merchant_id", sa.UUID(), nullable=False),
+        sa.Column("member_id", sa.UUID(), nullable=False),
+        sa.Column("times", sa.Integer(), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("merchant_id", "member_id", name="wrong_spend_code_pkey"),
+        schema="merchants",
+    )
+    op.create_table(
         "api_key",
         sa.Column("id", sa.UUID(), nullable=False),
         sa.Column("book_id", sa.Integer(), nullable=False),

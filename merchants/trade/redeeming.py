@@ -1,0 +1,239 @@
+"""Redeeming: whether points may be set aside at a shop, and what becomes of them. Pure: no SQL, no clock but the batch's.
+
+Each function checks in a fixed order, which the refusals' documentation follows; below its mark nothing may refuse.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import ClassVar
+from uuid import UUID
+
+from ledger import (
+    Accepted,
+    Decision,
+    Hold,
+    Lot,
+    Minor,
+    Points,
+    Refusal,
+    Slice,
+    Working,
+    ids,
+    spendable,
+    take,
+    take_value,
+    worth,
+)
+from ledger.errors import (
+    CodeUsed,
+    ConsentRequired,
+    DuplicateReference,
+    HoldExpired,
+    InsufficientPoints,
+    NotFound,
+    SpendLocked,
+    StateConflict,
+    Suspended,
+)
+from merchants import contracts, people, sales
+from merchants.trade.commands import Capture, Redemption, RedemptionDone, SliceDone, Void
+from merchants.trade.known import Known, available, place
+
+
+@dataclass(frozen=True, slots=True)
+class SpendCodesLocked(Refusal):
+    """This shop has shown too many wrong codes lately; the member's other shops go on."""
+
+    code: ClassVar[str] = "otp_locked"
+
+    @property
+    def detail(self) -> str:
+        minutes = people.spend_codes.LOCK_TIME.seconds // 60
+        return f"too many wrong spend codes at this shop: none is taken for {minutes} minutes"
+
+
+def accepts(lot: Lot, acceptor: UUID) -> bool:
+    """Closed-loop points are good at their own shop only; all others everywhere."""
+    return lot.funding != "closed_loop" or lot.issuer_id == acceptor
+
+
+def redemption(command: Redemption, actor: str, known: Known, working: Working) -> Decision:
+    """Set points aside at a shop for a member who consents now; with `capture`, take them in the same step."""
+    if refusal := place(command.merchant_id, command.branch_id, command.till_id, known):
+        return refusal
+    if (member := known.member(command.member)) is None:
+        return NotFound("member", "/member")
+    reference = (command.merchant_id, command.external_reference)
+    if (existing := known.redeemed.get(reference)) is not None:
+        return DuplicateReference(ids.show("redemption", existing))
+    merchant = known.network.merchant(command.merchant_id)
+    contract = known.network.contract(command.merchant_id)
+    if contract is None:
+        return StateConflict("merchant", "without a contract")
+    if merchant is None or merchant.state != "active":
+        return Suspended()
+    if member.spend_locked:
+        return SpendLocked()
+    consent = _consent(command, member, known, working)
+    if isinstance(consent, Refusal):
+        return consent
+    slices = _chosen(command, member, working)
+    if isinstance(slices, Refusal):
+        return slices
+    # nothing below may refuse
+    device, step = consent
+    known.steps[device] = step
+    value = worth(slices)
+    deadline = working.now + timedelta(minutes=contract.hold_minutes)
+    id = ids.new()
+    told = [_slice(s) for s in slices]
+    points = sum(s.points for s in slices)
+    draft = working.record(
+        "hold",
+        actor,
+        merchant=command.merchant_id,
+        member=member.id,
+        subject=id,
+        payload={"points": points, "value_minor": value, "deadline": deadline, "slices": told},
+    )
+    hold = working.hold(draft, id=id, member=member.id, acceptor=command.merchant_id, slices=slices, deadline=deadline)
+    row = sales.RedemptionRow(
+        id=id,
+        merchant_id=command.merchant_id,
+        branch_id=command.branch_id,
+        till_id=command.till_id,
+        member_id=member.id,
+        external_reference=command.external_reference,
+        occurred_at=command.occurred_at,
+        at=working.now,
+        points=points,
+        value_minor=value,
+        consent="code",
+        contract_id=contract.id,
+        n=draft.n,
+    )
+    known.redeemed[reference] = id
+    known.redemptions[id] = row
+    known.new_redemptions.append(row)
+    record_id = _take(row, hold, actor, contract, working) if command.capture else draft.id
+    return Accepted(_done(row, hold, record_id, working))
+
+
+def capture(command: Capture, actor: str, known: Known, working: Working) -> Decision:
+    """Take the points a hold set aside. Goes on for a suspended shop: the member was promised."""
+    row = known.redemptions.get(command.redemption_id)
+    if row is None or row.merchant_id != command.merchant_id:
+        return NotFound("redemption")
+    hold = working.holds[row.id]
+    if hold.state != "open":
+        return StateConflict("redemption", hold.state)
+    if hold.deadline <= working.now:
+        return HoldExpired(hold.deadline.isoformat())
+    contract = known.network.contract(command.merchant_id)
+    assert contract is not None, row.id
+    return Accepted(_done(row, hold, _take(row, hold, actor, contract, working), working))
+
+
+def void(command: Void, actor: str, known: Known, working: Working) -> Decision:
+    """Give the points of a hold back."""
+    row = known.redemptions.get(command.redemption_id)
+    if row is None or row.merchant_id != command.merchant_id:
+        return NotFound("redemption")
+    hold = working.holds[row.id]
+    if hold.state != "open":
+        return StateConflict("redemption", hold.state)
+    draft = working.record(
+        "void",
+        actor,
+        merchant=row.merchant_id,
+        member=row.member_id,
+        subject=row.id,
+        payload={"points": hold.points},
+    )
+    working.release(draft, hold, "voided")
+    return Accepted(_done(row, hold, draft.id, working))
+
+
+def _take(row: sales.RedemptionRow, hold: Hold, actor: str, contract: contracts.Contract, working: Working) -> UUID:
+    """Capture a hold, saying in the record all that settlement needs."""
+    draft = working.record(
+        "capture",
+        actor,
+        merchant=row.merchant_id,
+        member=row.member_id,
+        subject=row.id,
+        payload={
+            "points": hold.points,
+            "value_minor": worth(hold.slices),
+            "contract": contract.id,
+            "redemption_fee_ppm": contract.redemption_fee_ppm,
+            "slices": [_slice(s) for s in hold.slices],
+        },
+    )
+    working.capture(draft, hold)
+    return draft.id
+
+
+def _consent(command: Redemption, member: people.Member, known: Known, working: Working) -> tuple[UUID, int] | Refusal:
+    """The device whose code this is, and the code's step. Codes are used once, and none older than the last used."""
+    devices = [
+        (d.id, people.spend_codes.secret(known.spend_key, d.id, d.nonce), known.steps.get(d.id, d.last_step))
+        for d in known.devices.get(member.id, ())
+    ]
+    if not devices:
+        return ConsentRequired("the member has no device that makes spend codes")
+    if known.guesses(command.merchant_id, member.id):
+        return SpendCodesLocked()
+    match = people.spend_codes.matching_step(command.spend_code, devices, working.now)
+    if match is None:
+        pair = (command.merchant_id, member.id)
+        known.wrong_now[pair] = known.wrong_now.get(pair, 0) + 1
+        return ConsentRequired("the spend code is not the member's present one")
+    if isinstance(match, people.spend_codes.Used):
+        return CodeUsed()
+    return match
+
+
+def _chosen(command: Redemption, member: people.Member, working: Working) -> list[Slice] | Refusal:
+    """The slices a redemption takes: soonest expiry first, only what this shop accepts."""
+    working.sweep(member.id)
+    usable = spendable(working.lots_of[member.id], working.now, lambda lot: accepts(lot, command.merchant_id))
+    there = Points(sum(lot.remaining for lot in usable))
+    if command.points is not None:
+        if command.points > there:
+            return InsufficientPoints(command.points, there)
+        return take(usable, command.points)
+    assert command.value is not None
+    slices = take_value(usable, command.value)
+    all_worth = sum(lot.remaining * lot.unit_value for lot in usable)
+    if not slices or all_worth < command.value:
+        return InsufficientPoints(Points(-(-command.value // working.book.face_value_minor)), there)
+    return slices
+
+
+def _done(row: sales.RedemptionRow, hold: Hold, record_id: UUID, working: Working) -> RedemptionDone:
+    return RedemptionDone(
+        id=row.id,
+        record_id=record_id,
+        state="held" if hold.state == "open" else hold.state,
+        branch_id=row.branch_id,
+        till_id=row.till_id,
+        member_id=row.member_id,
+        external_reference=row.external_reference,
+        at=working.now,
+        points=Points(row.points),
+        value=Minor(row.value_minor),
+        deadline=hold.deadline,
+        slices=tuple(SliceDone(s.lot.id, s.lot.issuer_id, s.points, s.value) for s in hold.slices),
+        available=available(working, row.member_id),
+    )
+
+
+def _slice(s: Slice) -> dict[str, object]:
+    return {
+        "lot": s.lot.id,
+        "issuer": s.lot.issuer_id,
+        "funding": s.lot.funding,
+        "unit_value_minor": s.lot.unit_value,
+        "points": s.points,
+    }
