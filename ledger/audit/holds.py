@@ -21,20 +21,26 @@ _ENDS: Final = "(values ('capture', 'captured'), ('void', 'voided'), ('lapse', '
 def holds_recorded(scope: Scope) -> Iterable[Row]:
     return scope.rows(
         f"""
-        with told as (
-            select r.*, s.lots, s.parts, s.points as sliced, s.worth, s.unlike
-            from {RECORDS} r
-            cross join lateral (
-                select array_agg(slice.lot order by place) as lots, array_agg(slice.points order by place) as parts,
-                    sum(slice.points) as points, sum(slice.points * slice.unit_value_minor) as worth,
-                    count(*) filter (where (slice.issuer, slice.funding, slice.unit_value_minor, r.member_id)
-                        is distinct from (l.issuer_id, l.funding, l.unit_value_minor, l.member_id)) as unlike
-                from rows from (jsonb_to_recordset(r.payload -> 'slices')
+        with records as (select * from {RECORDS} r where r.kind = 'hold'),
+        -- flat: every slice of every hold meets its lot in one join, not one join a record
+        sliced as (
+            select slice.record_id, array_agg(slice.lot order by place) as lots,
+                array_agg(slice.points order by place) as parts, sum(slice.points) as points,
+                sum(slice.points * slice.unit_value_minor) as worth,
+                count(*) filter (where (slice.issuer, slice.funding, slice.unit_value_minor, slice.member_id)
+                    is distinct from (l.issuer_id, l.funding, l.unit_value_minor, l.member_id)) as unlike
+            from (
+                select r.id as record_id, r.member_id, slice.*
+                from records r, rows from (jsonb_to_recordset(r.payload -> 'slices')
                     as (lot uuid, issuer uuid, funding text, unit_value_minor bigint, points bigint))
                     with ordinality as slice(lot, issuer, funding, unit_value_minor, points, place)
-                left join ledger.lot l on l.id = slice.lot
-            ) s
-            where r.kind = 'hold'
+            ) slice
+            left join ledger.lot l on l.id = slice.lot
+            group by slice.record_id
+        ),
+        told as (
+            select r.*, s.lots, s.parts, s.points as sliced, s.worth, coalesce(s.unlike, 0) as unlike
+            from records r left join sliced s on s.record_id = r.id
         )
         select coalesce(h.id, t.subject_id) as hold, t.id as record, t.sequence,
             case when t.id is null then 'no record tells of it' when h.id is null then 'told of, but no such hold'
