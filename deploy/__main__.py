@@ -18,6 +18,7 @@ class Command(NamedTuple):
 
 
 COMMANDS: dict[str, Command] = {
+    "up": Command("deploy.commands.up:up", "Serve: database, gateways and all, on this machine."),
     "demo": Command("deploy.commands.demo:demo", "A coalition of shops lives through a year of real baskets."),
     "audit": Command("deploy.commands.audit:audit", "Prove every book again from its raw rows."),
     "operator": Command("deploy.commands.operator:app", "Make and end the keys that operators call with."),
