@@ -94,6 +94,12 @@ def url(
     typer.echo(_running_server().dsn(database, user))
 
 
+@app.command()
+def programs() -> None:
+    """Print the directory of the server's programs, for PATH: pg_dump and its like."""
+    typer.echo(postgres.find_binaries().directory)
+
+
 @app.command(context_settings=PASS_ON)
 def psql(
     context: typer.Context,
