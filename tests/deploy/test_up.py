@@ -19,6 +19,7 @@ import pytest
 
 from deploy.commands.operator import make_key
 from deploy.home import TREE
+from deploy.up import Gateway
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="finds the gateways in /proc")
 
@@ -172,3 +173,14 @@ def test_a_start_that_fails_says_why(
     assert process.returncode == code, said
     assert told in said
     assert "Traceback" not in said
+
+
+def test_a_gateway_that_keeps_dying_is_waited_for_longer_and_then_given_up() -> None:
+    place = Gateway(0)
+    pauses = [place.died(float(second)) for second in range(10)]
+    assert pauses == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10.0, 10.0, 10.0]
+    assert not place.hopeless
+    place.died(10.0)
+    assert place.hopeless
+    assert place.died(1_000.0) == 0.1  # what was long ago is forgotten
+    assert not place.hopeless
