@@ -18,9 +18,11 @@ class Command(NamedTuple):
 
 
 COMMANDS: dict[str, Command] = {
+    "up": Command("deploy.commands.up:up", "Serve: database, gateways and all, on this machine."),
     "demo": Command("deploy.commands.demo:demo", "A coalition of shops lives through a year of real baskets."),
     "audit": Command("deploy.commands.audit:audit", "Prove every book again from its raw rows."),
     "operator": Command("deploy.commands.operator:app", "Make and end the keys that operators call with."),
+    "soak": Command("deploy.commands.soak:app", "Rehearse what goes wrong: kill -9 under load."),
     "db": Command("deploy.commands.db:app", "Start, stop and look at the local database server."),
     "test": Command("deploy.commands.test:app", "Check the code and run the tests."),
     "features": Command("deploy.commands.features:features", "List what Manex does and the tests that show it."),

@@ -24,17 +24,22 @@ import gateway.app
 import gateway.log
 import ledger
 import settlement
+from deploy import config
 from deploy import keys as server_keys
+from deploy.config import Config
+from deploy.errors import Refusal
 from deploy.home import manex_home
 from deploy.house import JOBS, House
-from gateway.server import Keys, Server, Settings
+from gateway import metrics_page
+from gateway.metrics import Metrics
+from gateway.server import Keys, Rates, Server, Settings
 
 log = logging.getLogger("manex.asgi")
 
 #: How often the clock's work in live books is looked for.
 LOOK_SECONDS: Final = 5.0
-#: How long a stopping process lets requests finish.
-GRACE_SECONDS: Final = 20
+#: How long a stopping process waits for the clock's work of this moment.
+CLOCKWORK_SECONDS: Final = 20
 
 #: How soon a thread that waits for the interpreter's lock is let in.
 SWITCH_SECONDS: Final = 0.0005
@@ -43,16 +48,25 @@ PR_SET_PDEATHSIG: Final = 1
 
 
 @contextlib.contextmanager
-def server(url: str, keys: Keys, settings: Settings | None = None) -> Iterator[Server]:
+def server(
+    url: str,
+    keys: Keys,
+    settings: Settings | None = None,
+    *,
+    process: str = "0",
+    largest_pool: int = 8,
+    statement_timeout_ms: int = 30_000,
+) -> Iterator[Server]:
     """Everything the doors stand on, over the database at `url`; closed in order at the end."""
-    house = House.open(url, keys.spend)
+    metrics = Metrics(process)
+    house = House.open(url, keys.spend, metrics, largest_pool=largest_pool, statement_timeout_ms=statement_timeout_ms)
     try:
-        yield Server(house.db, house.committer, keys, house.networks, JOBS, settings)
+        yield Server(house.db, house.committer, keys, house.networks, JOBS, settings, metrics)
     finally:
         house.close()
 
 
-def build_app(url: str, keys: Keys, settings: Settings | None = None) -> FastAPI:
+def build_app(url: str, keys: Keys, settings: Settings | None = None, metrics_token: str | None = None) -> FastAPI:
     """The application over the database at `url`; it closes what it opened when its lifespan ends."""
     stack = contextlib.ExitStack()
     made = stack.enter_context(server(url, keys, settings))
@@ -60,22 +74,40 @@ def build_app(url: str, keys: Keys, settings: Settings | None = None) -> FastAPI
     async def stop() -> None:
         await anyio.to_thread.run_sync(stack.close)
 
-    return gateway.app.build(made, on_stop=stop)
+    return gateway.app.build(made, on_stop=stop, metrics_token=metrics_token)
 
 
 # -- the process
 
 
 class _Uvicorn(uvicorn.Server):
-    """Refuses new work from the moment it is told to stop, while it finishes what it has."""
+    """Refuses new work from the moment it is told to stop, while it finishes what it has; told twice, it does not wait
+    for a balancer to notice."""
 
-    def __init__(self, config: uvicorn.Config, doors: Server) -> None:
+    def __init__(self, config: uvicorn.Config, doors: Server, drain_seconds: float) -> None:
         super().__init__(config)
         self._doors = doors
+        self._drain_seconds = drain_seconds
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if self._doors.closing or not self._drain_seconds:
+            self._doors.closing = True
+            super().handle_exit(sig, frame)
+            return
         self._doors.closing = True
-        super().handle_exit(sig, frame)
+        later = threading.Timer(self._drain_seconds, super().handle_exit, [sig, frame])
+        later.daemon = True
+        later.start()
+
+
+def settings_of(chosen: Config) -> Settings:
+    """The doors' part of the configuration."""
+    return Settings(
+        live=Rates(chosen.rate_key, chosen.rate_member, chosen.rate_lookup, chosen.rate_code),
+        operators=chosen.rate_operator,
+        strangers=chosen.rate_stranger,
+        access_log=chosen.access_log,
+    )
 
 
 def serve(
@@ -86,14 +118,26 @@ def serve(
     settings: Settings | None = None,
     *,
     with_parent: bool = True,
+    process: str = "0",
+    metrics_place: Path | None = None,
 ) -> None:
-    """Serve the API until told to stop. `port` may be a listening socket; `with_parent`: end when the parent does."""
+    """Serve the API as it is configured, until told to stop. `port` may be a listening socket; `with_parent`: end when
+    the parent does. `process` names this one of several, which find each other's metrics in `metrics_place`."""
     if with_parent:
         die_with_parent()
-    gateway.log.to_stream()
-    with server(url, server_keys.load(home or manex_home()), settings) as doors:
-        app = gateway.app.build(doors)
-        config = uvicorn.Config(
+    chosen = config.load()
+    gateway.log.to_stream(chosen.log_level)
+    place = home or manex_home()
+    with server(
+        url,
+        server_keys.load(place),
+        settings or settings_of(chosen),
+        process=process,
+        largest_pool=chosen.pool,
+        statement_timeout_ms=chosen.statement_timeout_ms,
+    ) as doors:
+        app = gateway.app.build(doors, metrics_token=server_keys.metrics_token(place), metrics_place=metrics_place)
+        made = uvicorn.Config(
             app,
             host=host,
             port=0 if isinstance(port, socket.socket) else port,
@@ -105,19 +149,25 @@ def serve(
             access_log=False,
             server_header=False,
             # who the caller is behind a balancer is believed only of the balancers named here
-            proxy_headers=bool(os.environ.get("MANEX_BALANCERS")),
-            forwarded_allow_ips=os.environ.get("MANEX_BALANCERS", ""),
-            timeout_graceful_shutdown=GRACE_SECONDS,
+            proxy_headers=bool(chosen.balancers),
+            forwarded_allow_ips=chosen.balancers,
+            timeout_graceful_shutdown=chosen.grace_seconds,
             backlog=2048,
         )
-        with _clockwork(doors):
+        with contextlib.ExitStack() as beside:
+            if metrics_place is not None:
+                beside.enter_context(metrics_page.shared(doors, metrics_place))
+            beside.enter_context(_clockwork(doors))
             # what is here now stays for ever: the collector need not look at it again
             gc.collect()
             gc.freeze()
             # the committer's thread gives and takes the interpreter's lock a dozen times a batch; at the usual 5 ms it
             # would stand in line behind the loop longer than the database takes
             sys.setswitchinterval(SWITCH_SECONDS)
-            _Uvicorn(config, doors).run(sockets=[port] if isinstance(port, socket.socket) else None)
+            # uvicorn raises again the signal that stopped it; by then it has done its work, and we have not
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, lambda _number, _frame: None)
+            _Uvicorn(made, doors, chosen.drain_seconds).run(sockets=[port] if isinstance(port, socket.socket) else None)
 
 
 @contextlib.contextmanager
@@ -144,7 +194,7 @@ def _clockwork(doors: Server) -> Iterator[None]:
         yield
     finally:
         done.set()
-        thread.join(timeout=GRACE_SECONDS)
+        thread.join(timeout=CLOCKWORK_SECONDS)
 
 
 def die_with_parent() -> None:
@@ -158,10 +208,21 @@ def die_with_parent() -> None:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """`python -m deploy.asgi HOST PORT`, or a descriptor `fd:N` for the port; the database's URL in MANEX_SERVE_URL."""
-    host, port = arguments
+    """`python -m deploy.asgi HOST PORT [PROCESS METRICS_PLACE]`, or a descriptor `fd:N` for the port; the database's URL
+    in MANEX_SERVE_URL."""
+    host, port, *rest = arguments
     where: int | socket.socket = int(port) if port.isdigit() else socket.socket(fileno=int(port.removeprefix("fd:")))
-    serve(os.environ["MANEX_SERVE_URL"], host, where)
+    process, place = rest or ("0", None)
+    try:
+        serve(
+            os.environ["MANEX_SERVE_URL"],
+            host,
+            where,
+            process=process or "0",
+            metrics_place=Path(place) if place else None,
+        )
+    except Refusal as refusal:
+        sys.exit(str(refusal))
 
 
 if __name__ == "__main__":

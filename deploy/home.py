@@ -6,12 +6,14 @@ import os
 import sys
 from pathlib import Path
 
+from deploy import config
+
 TREE = Path(__file__).resolve().parent.parent
 
 
 def manex_home() -> Path:
     """MANEX_HOME, else the user's data directory. Absolute, perhaps not yet there. `./manex` agrees."""
-    chosen = os.environ.get("MANEX_HOME")
+    chosen = config.text("MANEX_HOME")
     if chosen:
         return Path(chosen).absolute()
     if sys.platform == "darwin":

@@ -39,10 +39,20 @@ class House:
     networks: contracts.NetworkCache
 
     @classmethod
-    def open(cls, url: str, spend_key: bytes) -> "House":
+    def open(
+        cls,
+        url: str,
+        spend_key: bytes,
+        watch: ledger.Watch | None = None,
+        *,
+        largest_pool: int = 8,
+        statement_timeout_ms: int = 30_000,
+    ) -> "House":
         networks = contracts.NetworkCache()
-        db = ledger.Database(url)
-        committer = ledger.Committer(url, handlers(networks, spend_key))
+        db = ledger.Database(url, largest_pool=largest_pool, statement_timeout_ms=statement_timeout_ms)
+        committer = ledger.Committer(
+            url, handlers(networks, spend_key), watch, statement_timeout_ms=statement_timeout_ms
+        )
         return cls(db, committer, networks)
 
     def advance(self, book_id: int, to: datetime) -> datetime:

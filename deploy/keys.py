@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from deploy import config
 from gateway.server import Keys
 
 SECRET_BYTES: Final = 32
@@ -19,7 +20,7 @@ SECRET_BYTES: Final = 32
 
 def directory(home: Path) -> Path:
     """Where the keys are: MANEX_KEYS_DIR, else `keys` in the home."""
-    chosen = os.environ.get("MANEX_KEYS_DIR")
+    chosen = config.text("MANEX_KEYS_DIR")
     return Path(chosen).absolute() if chosen else home / "keys"
 
 
@@ -35,6 +36,13 @@ def load(home: Path) -> Keys:
     )
 
 
+def metrics_token(home: Path) -> str:
+    """What `/metrics` is read with: MANEX_METRICS_TOKEN, else a file beside the keys, made where there is none."""
+    place = directory(home)
+    place.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return config.text("MANEX_METRICS_TOKEN") or _kept(place / "metrics.token", _token).decode()
+
+
 def fresh() -> Keys:
     """Keys that are kept nowhere, for tests."""
     return Keys(signing=signing_key(), spend=_random(), codes=_random(), cursors=_random())
@@ -47,6 +55,10 @@ def signing_key() -> bytes:
 
     key = ec.generate_private_key(ec.SECP256R1())
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def _token() -> bytes:
+    return secrets.token_urlsafe(SECRET_BYTES).encode()
 
 
 def _random() -> bytes:

@@ -36,6 +36,7 @@ from pathlib import Path
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from deploy import config
 from deploy.errors import Refusal
 
 Log = Callable[[str], None]
@@ -235,7 +236,7 @@ def running(
     Only one process at a time may run it: a second one gets HomeInUse after `wait_seconds`, which shows
     `label`. `settings` add to SETTINGS. `on_log` hears what the supervisor does, from its thread.
     """
-    configured = os.environ.get("MANEX_DATABASE_URL")
+    configured = config.text("MANEX_DATABASE_URL")
     if configured:
         yield Server(configured)
         return
@@ -261,7 +262,7 @@ def running(
 
 def attached(home: Path) -> Server | None:
     """The server that another process runs for `home` (or that is configured), else None."""
-    configured = os.environ.get("MANEX_DATABASE_URL")
+    configured = config.text("MANEX_DATABASE_URL")
     if configured:
         return Server(configured)
     state = _read_pid_file(home / "postgres")

@@ -3,6 +3,7 @@
 import contextlib
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import Final
 
 from fastapi import FastAPI
@@ -17,6 +18,7 @@ from gateway import openapi
 from gateway.api.table import OPERATIONS
 from gateway.calls import Reply, encode
 from gateway.door import Door, refused, respond
+from gateway.metrics_page import Page
 from gateway.operation import Operation
 from gateway.problems import KINDS, MEDIA_TYPE, Problem
 from gateway.server import Server
@@ -28,8 +30,14 @@ def build(
     server: Server,
     operations: Sequence[Operation] = OPERATIONS,
     on_stop: Callable[[], Awaitable[None]] | None = None,
+    metrics_token: str | None = None,
+    metrics_place: Path | None = None,
 ) -> FastAPI:
-    """The application over `server`. `on_stop` runs when the last request is answered."""
+    """The application over `server`. `on_stop` runs when the last request is answered.
+
+    `/metrics` is there for whoever sends `metrics_token`, and for nobody without one; `metrics_place` is where the
+    processes of one house leave theirs for each other.
+    """
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -47,6 +55,8 @@ def build(
     for path, several in by_path.items():
         app.router.routes.append(Route(path, Door(server, several)))
     app.router.routes.append(Route("/openapi.json", _Document(operations)))
+    if metrics_token is not None:
+        app.router.routes.append(Route("/metrics", Page(server, metrics_token, metrics_place)))
     app.add_exception_handler(HTTPException, _refuse)
     return app
 
@@ -72,6 +82,7 @@ async def _refuse(request: Request, error: Exception) -> Response:
     code = _UNKNOWN.get(error.status_code, "malformed_request")
     request_id = _request_id()
     reply = refused(Problem(code, KINDS[code].title), request.url.path, request_id)
+    request.app.state.server.metrics.request("none", "other", reply.status, 0.0)
     return Response(reply.body, reply.status, {"request-id": request_id}, MEDIA_TYPE.decode())
 
 

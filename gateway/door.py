@@ -62,8 +62,8 @@ class Door:
         began = time.perf_counter()
         request_id = ledger.ids.show("request", ledger.ids.new())
         headers: list[tuple[bytes, bytes]] = []
+        operation = self._by_method.get("GET" if scope["method"] == "HEAD" else scope["method"])
         try:
-            operation = self._by_method.get("GET" if scope["method"] == "HEAD" else scope["method"])
             if operation is None:
                 raise Problem("method_not_allowed", f"use {self._allow.decode()}", headers=((b"allow", self._allow),))
             reply = await _answer(self._server, operation, scope, receive, request_id, headers)
@@ -80,8 +80,12 @@ class Door:
             logger.error("%s\n%s", type(error).__name__, frames, extra={"request_id": request_id})
             reply = refused(Problem("internal", "the fault is noted under the request_id"), scope["path"], request_id)
         await respond(send, reply, request_id, headers)
+        seconds = time.perf_counter() - began
+        # a method nobody has is the caller's word, and would be a series of its own
+        method = scope["method"] if operation is not None else "other"
+        self._server.metrics.request(self._path, method, reply.status, seconds)
         if self._server.settings.access_log:
-            log.access(time.time(), request_id, scope["method"], self._path, reply.status, time.perf_counter() - began)
+            log.access(time.time(), request_id, scope["method"], self._path, reply.status, seconds)
 
 
 async def _answer(

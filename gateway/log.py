@@ -63,4 +63,7 @@ def to_stream(level: int = logging.INFO) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    _open = True
+    # what they tell at level info is the beginning and the end of each process, which is told by whoever starts it
+    for name in ("uvicorn.error", "alembic"):
+        logging.getLogger(name).setLevel(max(level, logging.WARNING))
+    _open = level <= logging.INFO

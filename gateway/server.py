@@ -12,6 +12,7 @@ import anyio
 
 import ledger
 from gateway.limits import Limiter, Rate
+from gateway.metrics import Metrics
 from gateway.operator_keys import OperatorRing
 from gateway.pages import Cursors
 from gateway.tokens import Tokens
@@ -127,6 +128,7 @@ class Server:
         networks: contracts.NetworkCache,
         jobs: Sequence[ledger.jobs.Job] = (),
         settings: Settings | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         self.db = db
         self.committer = committer
@@ -134,6 +136,7 @@ class Server:
         self.networks = networks
         self.jobs = jobs
         self.settings = settings or Settings()
+        self.metrics = metrics or Metrics()
         self.tokens = Tokens(keys.signing)
         self.cursors = Cursors(keys.cursors)
         self.merchant_keys = contracts.KeyRing(db)

@@ -3,7 +3,7 @@
 from ledger import books, due, errors, ids, jobs, stream, wallet
 from ledger.accounts import AccountName
 from ledger.arrays import array
-from ledger.commit import Committer
+from ledger.commit import Committer, Watch
 from ledger.db import Database, Tx
 from ledger.encoding import canonical, fingerprint
 from ledger.errors import Refusal
@@ -37,6 +37,7 @@ __all__ = [
     "Round",
     "Slice",
     "Tx",
+    "Watch",
     "Working",
     "array",
     "balances",

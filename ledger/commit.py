@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from typing import Final
+from typing import Final, Protocol
 
 import psycopg
 from psycopg import errors as pg
@@ -29,12 +29,45 @@ _CONTENDED = (pg.SerializationFailure, pg.DeadlockDetected, pg.UniqueViolation, 
 _Ticket = tuple[Request, Callable[[Outcome | Exception], None]]
 
 
+class Watch(Protocol):
+    """Who is told what a committer does, from its thread. It must neither wait nor raise."""
+
+    def committed(self, requests: int, replayed: int, seconds: float) -> None:
+        """A batch is durable; `replayed` of its requests were answered before. `seconds`: from its first try."""
+        ...
+
+    def repeated(self, reason: str) -> None:
+        """A batch is tried again; the reason is the name of the error."""
+        ...
+
+    def singly(self, requests: int) -> None:
+        """A batch could not be posted whole; its requests are posted one by one."""
+        ...
+
+
+class _Nobody:
+    def committed(self, requests: int, replayed: int, seconds: float) -> None: ...
+
+    def repeated(self, reason: str) -> None: ...
+
+    def singly(self, requests: int) -> None: ...
+
+
 class Committer:
     """Posts requests to a database, batch after batch, on a thread and a connection of its own."""
 
-    def __init__(self, url: str, handlers: Mapping[str, Handler]) -> None:
+    def __init__(
+        self,
+        url: str,
+        handlers: Mapping[str, Handler],
+        watch: Watch | None = None,
+        *,
+        statement_timeout_ms: int = db.STATEMENT_TIMEOUT_MS,
+    ) -> None:
         self._url = url
         self._handlers = handlers
+        self._watch = watch or _Nobody()
+        self._timeout_ms = statement_timeout_ms
         self._caches = store.Caches()
         self._queue: deque[_Ticket] = deque()
         self._wake = threading.Condition()
@@ -97,6 +130,11 @@ class Committer:
             outcomes.append(result)
         return outcomes
 
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for a batch."""
+        return len(self._queue)
+
     def close(self) -> None:
         """Take nothing new, finish what was taken."""
         with self._wake:
@@ -154,23 +192,29 @@ class Committer:
                     log.exception("a request could not be posted: %s", requests[0].kind)
                 return [error] * len(requests)
             log.warning("a batch of %d is posted singly: %s", len(requests), type(error).__name__)
+            self._watch.singly(len(requests))
         return [result for request in requests for result in self._settle([request])]
 
     def _attempt(self, requests: list[Request]) -> list[Outcome]:
         exclusive = self._handlers[requests[0].kind].exclusive
         contended = 0
-        give_up = time.monotonic() + RECONNECT_SECONDS
+        began = time.monotonic()
+        give_up = began + RECONNECT_SECONDS
         while True:
             try:
                 if self._conn is None or self._conn.closed:
-                    self._conn = db.connect(self._url, "ledger")
-                return post(
+                    self._conn = db.connect(self._url, "ledger", self._timeout_ms)
+                outcomes = post(
                     self._conn, self._caches, self._handlers, requests[0].book_id, requests, exclusive=exclusive
                 )
-            except _CONTENDED:
+                replayed = sum(outcome.replayed for outcome in outcomes)
+                self._watch.committed(len(requests), replayed, time.monotonic() - began)
+                return outcomes
+            except _CONTENDED as error:
                 contended += 1
                 if contended >= TRIES:
                     raise
+                self._watch.repeated(type(error).__name__)
             except (psycopg.OperationalError, psycopg.InterfaceError) as error:
                 # Whether the commit took is unknown. Posting again is safe: a key that was stored is answered from the
                 # store, and a request without key finds its work done.
@@ -179,4 +223,5 @@ class Committer:
                 self._conn = None
                 if time.monotonic() > give_up or self._closing:
                     raise Unavailable("the database does not answer") from error
+                self._watch.repeated(type(error).__name__)
                 time.sleep(0.05)

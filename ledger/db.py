@@ -21,9 +21,10 @@ POOL_WAIT_SECONDS: Final = 15.0
 class Database:
     """One PostgreSQL database, entered by role. Owns its pools; close it once."""
 
-    def __init__(self, url: str, *, largest_pool: int = 8) -> None:
+    def __init__(self, url: str, *, largest_pool: int = 8, statement_timeout_ms: int = STATEMENT_TIMEOUT_MS) -> None:
         self.url = url
         self._largest = largest_pool
+        self._timeout_ms = statement_timeout_ms
         self._pools: dict[str, ConnectionPool[Tx]] = {}
         self._lock = threading.Lock()
 
@@ -37,7 +38,7 @@ class Database:
                     max_size=self._largest,
                     open=True,
                     timeout=POOL_WAIT_SECONDS,
-                    configure=lambda conn: _configure(conn, role),
+                    configure=lambda conn: _configure(conn, role, self._timeout_ms),
                     check=ConnectionPool.check_connection,
                     name=f"manex-{role}",
                 )
@@ -54,11 +55,22 @@ class Database:
     @contextlib.contextmanager
     def connection(self, role: str) -> Iterator[Tx]:
         """A connection of one's own, outside the pool: the writer's, the audit's."""
-        conn = connect(self.url, role)
+        conn = connect(self.url, role, self._timeout_ms)
         try:
             yield conn
         finally:
             conn.close()
+
+    def connections(self) -> dict[str, tuple[int, int, int]]:
+        """By role: connections that are open, those in use, and requests that wait for one."""
+        with self._lock:
+            pools = dict(self._pools)
+        found: dict[str, tuple[int, int, int]] = {}
+        for role, pool in pools.items():
+            told = pool.get_stats()
+            size = told.get("pool_size", 0)
+            found[role] = (size, size - told.get("pool_available", 0), told.get("requests_waiting", 0))
+        return found
 
     def close(self) -> None:
         with self._lock:
@@ -67,18 +79,18 @@ class Database:
             self._pools.clear()
 
 
-def connect(url: str, role: str) -> Tx:
+def connect(url: str, role: str, statement_timeout_ms: int = STATEMENT_TIMEOUT_MS) -> Tx:
     conn: Tx = psycopg.connect(url, autocommit=True, connect_timeout=10)
-    _configure(conn, role)
+    _configure(conn, role, statement_timeout_ms)
     return conn
 
 
-def _configure(conn: Tx, role: str) -> None:
+def _configure(conn: Tx, role: str, statement_timeout_ms: int) -> None:
     conn.autocommit = True
     conn.prepare_threshold = 2
     conn.execute(sql.SQL("set role {}").format(sql.Identifier(f"manex_{role}")))
     conn.execute("set time zone 'UTC'")
-    timeout = 0 if role == "auditor" else STATEMENT_TIMEOUT_MS
+    timeout = 0 if role == "auditor" else statement_timeout_ms
     conn.execute(sql.SQL("set statement_timeout = {}").format(sql.Literal(timeout)))
     conn.execute("set idle_in_transaction_session_timeout = '60s'")
     conn.execute("set jit = off")

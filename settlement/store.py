@@ -40,6 +40,16 @@ def offset(tx: Tx, book_id: int) -> int | None:
     return row[0] if row else None
 
 
+def lags(tx: Tx) -> list[tuple[UUID, str, int]]:
+    """Of every book its public id, its mode, and how many of its records are not yet derived."""
+    return tx.execute(
+        "select b.public_id, b.mode, h.next_sequence - coalesce(c.next_sequence,"
+        " (select min(first_sequence) from ledger.batch where book_id = b.id), h.next_sequence)"
+        " from ledger.book b join ledger.head h on h.book_id = b.id"
+        " left join settlement.consumer c on c.book_id = b.id order by b.id"
+    ).fetchall()
+
+
 # -- windows
 
 _WINDOW = (

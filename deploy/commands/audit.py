@@ -14,13 +14,13 @@ from rich.text import Text
 
 import ledger.audit
 import settlement.audit
-from deploy import postgres
+from deploy import books, postgres
 from deploy.errors import Refusal
 from deploy.home import manex_home
 from ledger.audit import Check, Finding, Report
 
-#: Where the books are: the house's own database, else the demo's.
-DATABASES: Final = ("manex", "manex_demo")
+#: Where else the books may be, beside the house's own database.
+DEMO: Final = "manex_demo"
 
 #: Every package's checks, from the ground floor up.
 CHECKS: Final[list[Check]] = [*ledger.audit.CHECKS, *settlement.audit.CHECKS]
@@ -30,12 +30,12 @@ def audit(
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
     book: Annotated[str | None, typer.Option(metavar="ID", help="One book only: its bok_... or number.")] = None,
     database: Annotated[
-        str | None, typer.Option(help=f"The database of this home, by default {' or '.join(DATABASES)}.")
+        str | None, typer.Option(help=f"The database of this home: by default the house's own, else {DEMO}.")
     ] = None,
 ) -> None:
     """Exits 1 when a check fails, and names the first rows that break it."""
     with postgres.reached(manex_home()) as server:
-        report = audited(server.dsn(database or _chosen(server)), book)
+        report = audited(server.dsn(database) if database else _chosen(server), book)
     if as_json:
         typer.echo(as_document(report))
     else:
@@ -109,9 +109,7 @@ def _book(text: str | None) -> int | UUID | None:
 
 
 def _chosen(server: postgres.Server) -> str:
-    with psycopg.connect(server.url, autocommit=True) as conn:
-        there = {name for (name,) in conn.execute("select datname from pg_database")}
-    for name in DATABASES:
-        if name in there:
-            return name
+    for address in (books.url(server), server.dsn(DEMO)):
+        if books.has_books(address):
+            return address
     raise Refusal("there are no books here yet: manex demo makes some")

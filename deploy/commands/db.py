@@ -13,7 +13,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from deploy import postgres
+from deploy import config, postgres
 from deploy.errors import Refusal
 from deploy.home import TREE, manex_home
 
@@ -74,7 +74,7 @@ def stop() -> None:
 def status() -> None:
     """Say whether the server runs and who runs it; exits 3 when it does not."""
     home = manex_home()
-    if os.environ.get("MANEX_DATABASE_URL"):
+    if config.text("MANEX_DATABASE_URL"):
         typer.echo("configured by MANEX_DATABASE_URL; not run by Manex")
         return
     found = postgres.holder(home)
@@ -92,6 +92,12 @@ def url(
 ) -> None:
     """Print the address that psql and other libpq programs take."""
     typer.echo(_running_server().dsn(database, user))
+
+
+@app.command()
+def programs() -> None:
+    """Print the directory of the server's programs, for PATH: pg_dump and its like."""
+    typer.echo(postgres.find_binaries().directory)
 
 
 @app.command(context_settings=PASS_ON)
@@ -142,7 +148,7 @@ def _start_detached(home: Path) -> None:
 
 
 def _only_ours() -> None:
-    if os.environ.get("MANEX_DATABASE_URL"):
+    if config.text("MANEX_DATABASE_URL"):
         raise Refusal("MANEX_DATABASE_URL is set: that server is not ours to start or stop")
 
 

@@ -10,10 +10,9 @@ from uuid import UUID
 import typer
 
 import ledger
-from deploy import postgres
+from deploy import books, postgres
 from deploy.errors import Refusal
 from deploy.home import manex_home
-from deploy.migrate import migrate
 from gateway import operator_keys, store
 
 app = typer.Typer(
@@ -47,8 +46,7 @@ def key(
     if not wanted or not wanted <= set(operator_keys.ROLES):
         raise Refusal(f"--roles takes any of {', '.join(operator_keys.ROLES)}, with commas")
     with postgres.reached(manex_home()) as server:
-        migrate(server.url)
-        made = make_key(server.url, name, wanted, operator, book)
+        made = make_key(books.prepared(server), name, wanted, operator, book)
     shown = {
         "id": ledger.ids.show("key", made.id),
         "operator": ledger.ids.show("operator", made.operator_id),
@@ -66,7 +64,7 @@ def revoke(key: Annotated[str, typer.Argument(help="The key's id, key_...")]) ->
     """End a key. Servers see it within a second."""
     id = ledger.ids.read("key", key)
     with postgres.reached(manex_home()) as server:
-        db = ledger.Database(server.url)
+        db = ledger.Database(books.prepared(server))
         try:
             with db.tx("door") as tx:
                 ended = id is not None and store.revoke_operator_key(tx, id, datetime.now(UTC))

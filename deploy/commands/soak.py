@@ -1,0 +1,86 @@
+"""`manex soak`: rehearsals that take their time, each on a house of its own in a temporary home."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from deploy.soak import kill as killing
+from deploy.soak.house import House
+
+app = typer.Typer(
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    help="Rehearsals on a house of their own.",
+)
+
+GATEWAYS = 2
+
+
+@app.callback()
+def soak() -> None:
+    """Rehearsals on a house of their own."""
+
+
+@app.command()
+def kill(
+    rounds: Annotated[int, typer.Option(min=1, max=1_000, help="How many deaths.")] = 6,
+    seconds: Annotated[float, typer.Option(min=1, max=600, help="How long a round posts.")] = 5.0,
+    seed: Annotated[int | None, typer.Option(help="Who dies when; chosen and told when not given.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Kill -9 a gateway or the database server under load, each round, and prove that nothing acknowledged was lost.
+
+    In doubt is what was not answered at first; it is sent again until it is decided, and "posted" says how much of it
+    had been posted before. Silence is the longest time without any answer. Exits 1 when something was; its home is then kept.
+    """
+    os.environ.pop("MANEX_DATABASE_URL", None)  # nobody else's database is for this
+    chosen = random.SystemRandom().randrange(2**32) if seed is None else seed
+    place = Path(tempfile.mkdtemp(prefix="manex-soak-"))
+    told: list[killing.Round] = []
+    clean = False
+    try:
+        with House(place / "home", GATEWAYS) as house:
+            for each in killing.rehearse(house, rounds, seconds, random.Random(chosen)):
+                told.append(each)
+                typer.echo(f"round {each.number}: {each.victim}, {'clean' if each.clean else 'WRONG'}", err=True)
+        clean = all(each.clean for each in told)
+    finally:
+        if clean:
+            shutil.rmtree(place, ignore_errors=True)
+        else:
+            typer.echo(f"seed {chosen}; the home is kept: {place}", err=True)
+    if as_json:
+        typer.echo(json.dumps(killing.as_document(told, chosen), indent=2))
+    else:
+        console = Console()
+        console.print(as_table(told))
+        for each in told:
+            for line in each.wrong:
+                console.print(f"round {each.number}: {line}", style="red", highlight=False)
+        console.print(f"\n{'clean' if clean else 'not clean'}, seed {chosen}", style="bold", highlight=False)
+    if not clean:
+        raise typer.Exit(1)
+
+
+def as_table(rounds: list[killing.Round]) -> Table:
+    table = Table("round", "killed", box=None, pad_edge=False)
+    for name in ("sent", "answered", "in doubt", "posted", "lost", "doubled", "changed", "silence", "audit"):
+        table.add_column(name, justify="right")
+    for each in rounds:
+        figures = (each.sent, each.acknowledged, each.in_doubt, each.had_been_posted)
+        faults = (each.lost, each.doubled, each.changed)
+        shown = [f"{figure:,}" for figure in (*figures, *faults)]
+        audit = "clean" if not each.broken_checks else f"{each.broken_checks} broken"
+        table.add_row(str(each.number), each.victim, *shown, f"{each.silence_seconds:.1f} s", audit)
+    return table

@@ -1,0 +1,1 @@
+"""Rehearsals of what goes wrong, on a house of their own."""

@@ -1,0 +1,64 @@
+"""`manex soak kill`, two short rounds of it: the whole road, from a house that starts to books that are proved."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from deploy.home import TREE
+from deploy.soak import kill
+from deploy.soak.house import Answer
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a loaded macOS runner takes minutes")
+def test_nothing_acknowledged_is_lost_when_processes_are_killed(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "deploy", "soak", "kill", "--rounds", "2", "--seconds", "1.5", "--json"],
+        env={**os.environ, "PYTHONPATH": str(TREE), "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=170,
+    )
+    assert done.returncode == 0, done.stderr + done.stdout
+    told = json.loads(done.stdout)
+    assert told["clean"] is True
+    assert Counter(each["victim"] for each in told["rounds"]) == {"postgres": 1, "gateway": 1}
+    for each in told["rounds"]:
+        assert each["acknowledged"] > 0
+        assert each["acknowledged"] + each["in_doubt"] == each["sent"]
+        assert (each["lost"], each["doubled"], each["changed"], each["wrong"]) == (0, 0, 0, [])
+    assert list(tmp_path.glob("manex-soak-*")) == []  # a clean rehearsal leaves nothing
+
+
+def operation(reference: str, status: int = 200) -> kill.Operation:
+    return kill.Operation("sale", "/v1/sales", b"{}", reference, "", "", Answer(status, b"{}", False))
+
+
+def test_a_row_that_is_missing_or_too_many_is_noticed(database_url: str) -> None:
+    """The proof itself: without a row for an accepted sale it says lost; what was refused needs none."""
+    told = kill.Round(1, "gateway")
+    kill._count(database_url, [operation("1-0"), operation("1-1", 422)], told)
+    assert (told.lost, told.doubled, told.clean) == (1, 0, False)
+    assert told.wrong == ["no row: sale 1-0"]
+
+
+@pytest.mark.parametrize(
+    ("again", "fault"),
+    [
+        (Answer(200, b'{"id":1}', True), None),
+        (Answer(200, b'{"id":1}', False), "lost"),
+        (Answer(200, b'{"id":2}', True), "changed"),
+        (Answer(409, b'{"id":1}', True), "changed"),
+        (Answer(503, b"", False), "changed"),
+        (None, "changed"),
+    ],
+)
+def test_a_replay_that_differs_is_noticed(again: Answer | None, fault: str | None) -> None:
+    assert kill.judged(Answer(200, b'{"id":1}', False), again) == fault
