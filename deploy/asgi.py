@@ -31,6 +31,7 @@ from deploy.errors import Refusal
 from deploy.home import manex_home
 from deploy.house import JOBS, House
 from gateway import metrics_page
+from gateway.limits import Rate
 from gateway.metrics import Metrics
 from gateway.server import Keys, Rates, Server, Settings
 
@@ -103,9 +104,14 @@ class _Uvicorn(uvicorn.Server):
 def settings_of(chosen: Config) -> Settings:
     """The doors' part of the configuration."""
     return Settings(
-        live=Rates(chosen.rate_key, chosen.rate_member, chosen.rate_lookup, chosen.rate_code),
-        operators=chosen.rate_operator,
-        strangers=chosen.rate_stranger,
+        live=Rates(
+            key=Rate(*chosen.rate_key),
+            member=Rate(*chosen.rate_member),
+            lookup=Rate(*chosen.rate_lookup),
+            code=Rate(*chosen.rate_code),
+        ),
+        operators=Rate(*chosen.rate_operator),
+        strangers=Rate(*chosen.rate_stranger),
         access_log=chosen.access_log,
     )
 

@@ -1,6 +1,7 @@
 """What can be set, by environment variables only: one table that reads, checks and describes each of them.
 
-`docs/operate.md` shows this table; a test holds the two equal.
+`docs/operate.md` shows this table; a test holds the two equal. Stands on nothing but the standard library, for the
+database's supervisor stands on it.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from deploy.errors import Refusal
-from gateway.limits import Rate
 
 PREFIX: Final = "MANEX_"
 LARGEST_PROCESSES: Final = 64
@@ -50,12 +50,13 @@ class Config:
     metrics_token: str | None = field(repr=False)
     statement_timeout_ms: int
     pool: int
-    rate_key: Rate
-    rate_member: Rate
-    rate_lookup: Rate
-    rate_code: Rate
-    rate_operator: Rate
-    rate_stranger: Rate
+    #: requests, and the seconds they may come in
+    rate_key: tuple[int, int]
+    rate_member: tuple[int, int]
+    rate_lookup: tuple[int, int]
+    rate_code: tuple[int, int]
+    rate_operator: tuple[int, int]
+    rate_stranger: tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +86,11 @@ def _whole(least: int, most: int) -> Callable[[str], int]:
     return read
 
 
-def _rate(text: str) -> Rate:
+def _rate(text: str) -> tuple[int, int]:
     match = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,6})", text)
     if match is None or not int(match[1]) or not int(match[2]):
         raise ValueError("REQUESTS/SECONDS, such as 600/60")
-    return Rate(int(match[1]), int(match[2]))
+    return int(match[1]), int(match[2])
 
 
 def _one_of(choices: Mapping[str, Any]) -> Callable[[str], Any]:
