@@ -27,9 +27,13 @@ def api(database_url: str, server_keys: Keys) -> Iterator[Api]:
 @pytest.fixture(scope="session")
 def siege(server: postgres.Server, template: str, server_keys: Keys) -> Iterator[Siege]:
     """One network for every table of attacks, on a database of its own. What is tried must leave it as it was."""
+    yield from besieged(server, template, server_keys, "manex_siege")
+
+
+def besieged(server: postgres.Server, template: str, server_keys: Keys, name: str) -> Iterator[Siege]:
     with psycopg.connect(server.url, autocommit=True) as conn:
-        conn.execute(f"create database manex_siege template {template}")
-    url = server.dsn("manex_siege")
+        conn.execute(f"create database {name} template {template}")
+    url = server.dsn(name)
     with psycopg.connect(url, autocommit=True) as watch:
         for api in _opened(url, server_keys):
             yield besiege(api, watch)
