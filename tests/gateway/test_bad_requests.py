@@ -519,6 +519,8 @@ OPERATORS = [
         *INVALID, "/advance_to"),
     bad("a clock to the year 9999", "POST", f"{OF_BOOK}/test-clock", "maker", {"advance_to": "9999-01-01T00:00:00Z"},
         *INVALID, "/advance_to"),
+    bad("a clock to the next century", "POST", f"{OF_BOOK}/test-clock", "maker", {"advance_to": "2101-01-01T00:00:00Z"},
+        *INVALID, "/advance_to"),
     bad("a live book's clock", "POST", "/v1/operator/books/$live/test-clock", "maker",
         {"advance_to": "2018-01-01T00:00:00Z"}, *CONFLICT),
     bad("a merchant without a name", "POST", f"{OF_BOOK}/merchants", "maker", {"name": ""}, *INVALID, "/name"),
