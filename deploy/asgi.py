@@ -19,6 +19,7 @@ from typing import Final
 import anyio
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 import gateway.app
 import gateway.log
@@ -41,6 +42,8 @@ log = logging.getLogger("manex.asgi")
 LOOK_SECONDS: Final = 5.0
 #: How long a stopping process waits for the clock's work of this moment.
 CLOCKWORK_SECONDS: Final = 20
+#: Bytes of a request line and its headers, where they come in more than one piece.
+LARGEST_HEAD: Final = 64 * 1024
 
 #: How soon a thread that waits for the interpreter's lock is let in.
 SWITCH_SECONDS: Final = 0.0005
@@ -79,6 +82,28 @@ def build_app(url: str, keys: Keys, settings: Settings | None = None, metrics_to
 
 
 # -- the process
+
+
+class _Http(HttpToolsProtocol):
+    """Ends a connection whose request line and headers go on and on: uvicorn itself would keep all of them."""
+
+    _in_head = False
+    _head_bytes = 0
+
+    def on_message_begin(self) -> None:
+        self._in_head, self._head_bytes = True, 0
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        super().on_headers_complete()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._in_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > LARGEST_HEAD and not self.transport.is_closing():
+                self.send_400_response("The request's head is too large.")
 
 
 class _Uvicorn(uvicorn.Server):
@@ -148,7 +173,7 @@ def serve(
             host=host,
             port=0 if isinstance(port, socket.socket) else port,
             loop="uvloop" if sys.platform != "win32" else "asyncio",
-            http="httptools",
+            http=_Http,
             ws="none",
             lifespan="on",
             log_config=None,

@@ -1,6 +1,7 @@
 """The API as an ASGI application: routes made from the table of operations, and the document that describes them."""
 
 import contextlib
+import re
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
@@ -11,13 +12,13 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 import ledger
 from gateway import openapi
 from gateway.api.table import OPERATIONS
 from gateway.calls import Reply, encode
-from gateway.door import Door, refused, respond
+from gateway.door import ALWAYS, Door, refused, respond
 from gateway.metrics_page import Page
 from gateway.operation import Operation
 from gateway.problems import KINDS, MEDIA_TYPE, Problem
@@ -53,12 +54,19 @@ def build(
     for operation in operations:
         by_path[operation.path].append(operation)
     for path, several in by_path.items():
-        app.router.routes.append(Route(path, Door(server, several)))
-    app.router.routes.append(Route("/openapi.json", _Document(operations)))
+        app.router.routes.append(_route(path, Door(server, several)))
+    app.router.routes.append(_route("/openapi.json", _Document(operations)))
     if metrics_token is not None:
-        app.router.routes.append(Route("/metrics", Page(server, metrics_token, metrics_place)))
+        app.router.routes.append(_route("/metrics", Page(server, metrics_token, metrics_place)))
     app.add_exception_handler(HTTPException, _refuse)
     return app
+
+
+def _route(path: str, door: ASGIApp) -> Route:
+    """`path` and nothing else: what Starlette makes of it ends in $, which also matches before a last line feed."""
+    route = Route(path, door)
+    route.path_regex = re.compile(route.path_regex.pattern.removesuffix("$") + r"\Z")
+    return route
 
 
 class _Document:
@@ -83,7 +91,8 @@ async def _refuse(request: Request, error: Exception) -> Response:
     request_id = _request_id()
     reply = refused(Problem(code, KINDS[code].title), request.url.path, request_id)
     request.app.state.server.metrics.request("none", "other", reply.status, 0.0)
-    return Response(reply.body, reply.status, {"request-id": request_id}, MEDIA_TYPE.decode())
+    headers = {name.decode(): value.decode() for name, value in ALWAYS} | {"request-id": request_id}
+    return Response(reply.body, reply.status, headers, MEDIA_TYPE.decode())
 
 
 def _request_id() -> str:

@@ -28,6 +28,18 @@ logger = logging.getLogger("manex.door")
 
 RETRY_SECONDS: Final = 2
 LARGEST_QUERY: Final = 2_000
+#: Digits of a Content-Length; a longer one is nonsense, and large.
+LONGEST_LENGTH: Final = 12
+
+#: Headers that decide something come once: what stands before this process might have read the other.
+_ONCE: Final = (
+    b"authorization",
+    b"content-encoding",
+    b"content-length",
+    b"content-type",
+    b"idempotency-key",
+    b"manex-book",
+)
 
 _KEY: Final = re.compile(r'(?P<quote>"?)(?P<key>[A-Za-z0-9_-]{16,64})(?P=quote)')
 _JSON_TYPE: Final = re.compile(rb'application/json\s*(;\s*charset\s*=\s*"?utf-8"?\s*)?', re.IGNORECASE)
@@ -41,7 +53,7 @@ _NOT_NOW: Final = (
 )
 
 #: On every answer: none is to be kept by a cache, or taken for anything but what it says it is.
-_ALWAYS: Final = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
+ALWAYS: Final = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
 
 
 class Gone(Exception):
@@ -98,8 +110,7 @@ async def _answer(
 ) -> Reply:
     if server.closing and not operation.while_closing:
         raise unavailable()
-    # where a header comes twice the last one counts; a second idempotency key is refused below
-    headers: dict[bytes, bytes] = dict(scope["headers"])
+    headers = _headers(scope["headers"])
     address = scope["client"][0] if scope.get("client") else ""
     caller = await callers.admit(server, operation.who, headers, address)
     call: Call[Any] = Call(
@@ -120,11 +131,21 @@ async def _answer(
     callers.limit(call)
     call.query = _query(operation, scope["query_string"])
     if operation.keyed != "no":
-        call.key = _key(scope["headers"], operation.keyed == "required")
+        call.key = _key(headers.get(b"idempotency-key"), operation.keyed == "required")
     if operation.request is not None:
         raw = await _body(headers, receive, operation.largest_body)
         call.body, call.tree = bodies.read(raw, operation.request)
     return _reply(await operation.function(call))
+
+
+def _headers(sent: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """The headers by name; of those that decide nothing the last counts where one comes twice."""
+    found = dict(sent)
+    if len(found) != len(sent):
+        names = [name for name, _ in sent]
+        if twice := next((name for name in _ONCE if names.count(name) > 1), None):
+            raise Problem("malformed_request", f"the header {twice.decode().title()} comes twice")
+    return found
 
 
 def _reply(answer: Any) -> Reply:
@@ -160,22 +181,24 @@ def _query(operation: Operation, raw: bytes) -> Any:
         raise Problem("malformed_request", "a parameter comes twice")
     if any("\0" in value for value in found.values()):
         raise Problem("validation_failed", "a parameter may not hold the character NUL")
-    return bodies.checked(found, operation.query or NoQuery, strict=False)
+    query = bodies.checked(found, operation.query or NoQuery, strict=False)
+    for name, text in found.items():
+        # text that a number or nothing could also be written as: 1e1, 1.0, null
+        if str(getattr(query, name)) != text:
+            raise problems.invalid(f"/{name}", "not written as it has to be")
+    return query
 
 
 class NoQuery(msgspec.Struct, forbid_unknown_fields=True):
     """No parameters."""
 
 
-def _key(headers: Sequence[tuple[bytes, bytes]], required: bool) -> str | None:
-    found = [value for name, value in headers if name == b"idempotency-key"]
-    if not found:
-        if required:
-            raise Problem("idempotency_key_missing", "send an Idempotency-Key of 16 to 64 of A-Z a-z 0-9 _ -")
-        return None
-    if len(found) > 1:
-        raise Problem("malformed_request", "the header Idempotency-Key comes twice")
-    return checked_key(found[0].decode("latin-1"))
+def _key(sent: bytes | None, required: bool) -> str | None:
+    if sent is not None:
+        return checked_key(sent.decode("latin-1"))
+    if required:
+        raise Problem("idempotency_key_missing", "send an Idempotency-Key of 16 to 64 of A-Z a-z 0-9 _ -")
+    return None
 
 
 def checked_key(text: str, pointer: str | None = None) -> str:
@@ -194,7 +217,7 @@ async def _body(headers: dict[bytes, bytes], receive: Receive, largest: int) -> 
         raise Problem("unsupported_media_type", "send application/json")
     if headers.get(b"content-encoding", b"identity") != b"identity":
         raise Problem("unsupported_media_type", "send the body without an encoding")
-    if told.isdigit() and int(told) > largest:
+    if told.isdigit() and (len(told) > LONGEST_LENGTH or int(told) > largest):
         raise _too_large(largest)
     chunks: list[bytes] = []
     size = 0
@@ -224,7 +247,7 @@ async def respond(send: Send, reply: Reply, request_id: str, headers: Sequence[t
                 (b"content-type", reply.media_type),
                 (b"content-length", b"%d" % len(reply.body)),
                 (b"request-id", request_id.encode()),
-                *_ALWAYS,
+                *ALWAYS,
                 *headers,
                 *reply.headers,
             ],

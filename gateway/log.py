@@ -2,6 +2,7 @@
 
 import logging
 import os
+import traceback
 from datetime import UTC, datetime
 from typing import Final
 
@@ -27,8 +28,9 @@ class JsonLines(logging.Formatter):
         if (request_id := getattr(record, "request_id", None)) is not None:
             line["request_id"] = request_id
         if record.exc_info and record.exc_info[1] is not None:
+            # the frames and not the message: a database's message may quote what somebody sent
             line["error"] = type(record.exc_info[1]).__name__
-            line["trace"] = self.formatException(record.exc_info)
+            line["trace"] = "".join(traceback.format_tb(record.exc_info[2]))
         return _encode(line).decode()
 
 

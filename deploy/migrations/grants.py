@@ -58,9 +58,11 @@ GRANTS = [
     "grant update (settings_revision) on ledger.book to manex_door",
     # the audit reads everything and writes nothing
     "grant select on all tables in schema ledger, merchants, settlement to manex_auditor",
-    "grant select on merchants.sale, merchants.redemption, merchants.refund, ledger.record, ledger.batch, ledger.hold,"
+    "grant select on merchants.sale, merchants.redemption, merchants.refund, ledger.record, ledger.hold,"
     " settlement.item, settlement.position, settlement.window, settlement.bilateral, merchants.branch, merchants.merchant"
     " to manex_tenant",
+    # a batch is everybody's: its numbers give a record its place, and the rest would tell how busy the network is
+    "grant select (id, first_sequence) on ledger.batch to manex_tenant",
 ]
 
 _TENANT = "nullif(current_setting('manex.tenant', true), '')::uuid"
@@ -76,6 +78,12 @@ TENANT_ROWS = [
     ("ledger.hold", f"acceptor_id = {_TENANT}"),
     ("settlement.item", f"{_TENANT} in (issuer_id, acceptor_id, fee_payer_id)"),
     ("settlement.position", f"party_id = {_TENANT}"),
+    # whoever has a position in a window reads when it was and how far it is
+    (
+        "settlement.window",
+        "exists (select from settlement.position p where p.book_id = settlement.window.book_id"
+        f" and p.window_number = settlement.window.number and p.party_id = {_TENANT})",
+    ),
     ("settlement.bilateral", f"{_TENANT} in (debtor_id, creditor_id)"),
 ]
 

@@ -103,7 +103,7 @@ def _as_single(tree: Any) -> BatchOperation:
     try:
         return bodies.checked(tree, BatchOperation)  # type: ignore[arg-type] # mypy has no form for unions
     except Problem as problem:
-        if problem.pointer is not None and problem.pointer.startswith(_BODY):
+        if problem.pointer is not None and f"{problem.pointer}/".startswith(f"{_BODY}/"):
             problem.pointer = problem.pointer.removeprefix(_BODY)
         raise
 

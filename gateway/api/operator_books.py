@@ -1,7 +1,8 @@
 """Books: opening them, their clock, what was sent in them, and what they came to."""
 
+from datetime import timedelta
 from functools import partial
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import ledger
 import settlement
@@ -27,6 +28,9 @@ from gateway.calls import Call
 from gateway.problems import Problem
 from gateway.server import BookFacts
 from ledger import ids
+
+#: How far one call moves a clock. Every window and expiry on the way is done before it answers.
+LONGEST_ADVANCE: Final = timedelta(days=400)
 
 
 async def post_book(call: Call[BookIn]) -> BookOut:
@@ -100,6 +104,10 @@ async def post_clock(call: Call[ClockIn]) -> ClockOut:
     to = amounts.time(call.body.advance_to, "/advance_to")
     assert to is not None
     server = call.server
+    now = (await call.work(ledger.read_book, book.id)).now
+    if to - now > LONGEST_ADVANCE:
+        why = f"one call moves the clock by at most {LONGEST_ADVANCE.days} days"
+        raise problems.invalid("/advance_to", why, "out_of_range")
     clock = await call.thread(ledger.jobs.advance, server.db, server.committer, server.jobs, book.id, to)
     return ClockOut(clock=clock)
 

@@ -310,7 +310,7 @@ OPERATOR: Final = (
         f"{_OF_BOOK}/test-clock",
         MAKER,
         operator_books.post_clock,
-        "Move a test book's clock; answers when all that became due is done.",
+        "Move a test book's clock by up to 400 days; answers when all that became due is done.",
         answer=shapes.ClockOut,
         request=shapes.ClockIn,
         refusals=("state_conflict",),

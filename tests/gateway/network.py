@@ -20,13 +20,13 @@ _numbers = itertools.count(1)
 BEGINNING = "2017-01-01T00:00:00Z"
 
 
-_ROUTES = [(op, re.compile(re.sub(r"\{\w+\}", "[^/]+", op.path))) for op in OPERATIONS]
+ROUTES = [(op, re.compile(re.sub(r"\{\w+\}", "[^/]+", op.path))) for op in OPERATIONS]
 
 
 def as_documented(method: str, path: str, answer: Any) -> None:
     """Whatever an operation answers is of the type, or one of the codes, that the document tells of it."""
     bare = path.partition("?")[0]
-    op = next((op for op, route in _ROUTES if op.method == method and route.fullmatch(bare)), None)
+    op = next((op for op, route in ROUTES if op.method == method and route.fullmatch(bare)), None)
     if op is None:
         return
     if answer.status_code == 200:

@@ -1,5 +1,6 @@
 """The real server process: uvicorn on loopback, with its keys in a directory of its own."""
 
+import contextlib
 import http.client
 import json
 import os
@@ -77,6 +78,22 @@ def test_a_sale_over_a_socket_and_an_end_in_order(api: Api, served: tuple[subpro
     assert set(told[0]) == {"time", "level", "logger", "request_id", "method", "route", "status", "ms"}
     assert "0912" not in said
     assert api.shops["cafe"].key not in said
+
+
+def test_a_head_without_end_is_cut_off(served: tuple[subprocess.Popen[str], int]) -> None:
+    _, port = served
+    assert send(port, "GET", "/healthz", X_Long="a" * 20_000)[0] == 200
+    for endless in (b"X-Long: " + 4_096 * b"a", b"GET /" + 4_096 * b"a", 200 * b"X: a\r\n"):
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+            if not endless.startswith(b"GET"):
+                connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n")
+            sent = 0
+            with contextlib.suppress(ConnectionError):
+                while sent < 20_000_000:
+                    connection.sendall(endless if sent == 0 or endless.startswith(b"X: ") else 4_096 * b"a")
+                    sent += len(endless)
+            assert sent < 20_000_000, "the server went on listening"
+    assert send(port, "GET", "/healthz")[0] == 200
 
 
 def test_a_server_that_is_told_to_stop_finishes_what_it_has_and_takes_nothing_new(api: Api) -> None:

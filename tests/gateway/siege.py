@@ -1,0 +1,195 @@
+"""A network that stands while a whole table of attacks is tried on it, and a way to send what no client would."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from string import Template
+from typing import Any, Final
+from urllib.parse import unquote
+
+import msgspec
+import psycopg
+from starlette.types import Message
+
+from deploy.commands.operator import make_key
+from gateway.tokens import Bearer
+from ledger import ids
+from tests.gateway.network import Api, Member, new_key
+
+NOBODY = 32 * "0"
+
+Headers = Sequence[tuple[bytes, bytes]]
+
+
+@dataclass
+class Answer:
+    """What came back over ASGI, as it came."""
+
+    status_code: int
+    headers: dict[str, str]
+    content: bytes
+
+    def json(self) -> Any:
+        return msgspec.json.decode(self.content)
+
+
+@dataclass
+class Siege:
+    """Two books (`test` and `live`), four shops, two members, five operators, and what happened between them.
+
+    `who` names the credentials, `names` what stands for `$name` in the paths and bodies of a table.
+    """
+
+    api: Api
+    ann: Member
+    bob: Member
+    watch: psycopg.Connection[Any]
+    who: dict[str, str] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
+
+    def send(self, method: str, target: str, headers: Headers = (), body: bytes | Sequence[bytes] = b"") -> Answer:
+        """One request as an ASGI server would hand it in, its headers in their order and as often as they are given."""
+        raw, _, query = target.encode("latin-1").partition(b"?")
+        chunks = [body] if isinstance(body, bytes) else list(body)
+        messages: list[Message] = [
+            {"type": "http.request", "body": chunk, "more_body": i < len(chunks) - 1} for i, chunk in enumerate(chunks)
+        ]
+        scope = {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.3"},
+            "http_version": "1.1",
+            "method": method,
+            "scheme": "http",
+            "path": unquote(raw.decode("ascii")),
+            "raw_path": raw,
+            "query_string": query,
+            "root_path": "",
+            "headers": [(name.lower(), value) for name, value in headers],
+            "client": ("203.0.113.7", 40_000),
+            "server": ("testserver", 80),
+        }
+        sent: list[Message] = []
+
+        async def receive() -> Message:
+            return messages.pop(0) if messages else {"type": "http.disconnect"}
+
+        async def drive() -> None:
+            async def send(message: Message) -> None:
+                sent.append(message)
+
+            await self.api.client.app(scope, receive, send)
+
+        portal = self.api.client.portal
+        assert portal is not None
+        portal.call(drive)
+        told = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
+        return Answer(sent[0]["status"], told, b"".join(message.get("body", b"") for message in sent[1:]))
+
+    def filled(self, text: str) -> str:
+        return Template(text).safe_substitute(self.names)
+
+    def ledger(self) -> tuple[Any, ...]:
+        """All there is of value: heads, balances, lots, holds, sales, redemptions, windows."""
+        return tuple(self.watch.execute(query).fetchall() for query in _OF_VALUE)
+
+
+_OF_VALUE: Final = (
+    "select book_id, next_sequence, hash from ledger.head order by 1",
+    "select book_id, name, balance from ledger.account where balance <> 0 order by 1, 2",
+    "select id, pending, remaining, held from ledger.lot order by 1",
+    "select id, state from ledger.hold order by 1",
+    "select id, state, revision from settlement.window order by 1",
+    "select id, clock, settings_revision from ledger.book order by 1",
+    "select (select count(*) from merchants.sale), (select count(*) from merchants.redemption),"
+    " (select count(*) from merchants.merchant), (select count(*) from merchants.member),"
+    " (select count(*) from merchants.branch), (select count(*) from merchants.till),"
+    " (select count(*) from merchants.device), (select count(*) from merchants.api_key)",
+)
+
+
+def besiege(api: Api, watch: psycopg.Connection[Any]) -> Siege:
+    """The network, with a past: sales, a hold, a capture, a void, a window that one person submitted, one that is open."""
+    api.open_shop("baker")
+    live = api.open_book("live", mode="live")
+    stranger = api.open_shop("stranger", book=live)
+    ann, bob = api.member(), api.member("+15550100124")
+    siege = Siege(api, ann, bob, watch)
+    cafe, both = api.shops["cafe"], make_key(api.url, "both", frozenset({"maker", "approver"})).secret
+    sold = api.sell(ann, 100_000)
+    api.sell(bob, 100_000, "grocer")
+
+    def spend(step: str | None, **more: Any) -> Any:
+        api.advance((api.clock() + timedelta(minutes=2)).isoformat())
+        held = api.done("POST", "/v1/redemptions", api.redemption(ann, 10, **more), by=cafe.key, key=new_key())
+        if step:
+            api.done("POST", f"/v1/redemptions/{held['id']}/{step}", {}, by=cafe.key, key=new_key())
+        return held["id"]
+
+    captured, voided = spend("capture"), spend("void")
+
+    def windows() -> Any:
+        return api.done("GET", f"/v1/operator/books/{api.book}/windows", by=api.maker)["data"]
+
+    first = windows()[0]["id"]
+    at = "/v1/operator/windows"
+    api.done("POST", f"{at}/{first}/close", {}, by=both, key=new_key())
+    done = api.done("POST", f"{at}/{first}/submit", {}, by=both, key=new_key())
+    api.sell(ann, 2_000)
+    # the book's clock stands from here on: the hold lasts as long as the siege
+    held = spend(None)
+    elsewhere = api.done("POST", "/v1/members", {"phone": "+16502530000"}, by=stranger.key)
+    book, eve = ids.read("book", live), ids.read("member", elsewhere["id"])
+    assert book is not None
+    assert eve is not None
+    statements = api.done("GET", "/v1/statements", by=cafe.key)["data"]
+    others = api.done("GET", "/v1/statements", by=api.shops["grocer"].key)["data"]
+    siege.who |= {
+        "cafe": cafe.key,
+        "grocer": api.shops["grocer"].key,
+        "stranger": stranger.key,
+        "reader": api.restricted("cafe", "records:read"),
+        "batcher": api.restricted("cafe", "batches:write", "sales:write"),
+        "ann": ann.token,
+        "bob": bob.token,
+        "eve": api.server.tokens.issue(Bearer(eve, book)),
+        "maker": api.maker,
+        "approver": api.approver,
+        "both": both,
+        "auditor": make_key(api.url, "auditor", frozenset({"auditor"})).secret,
+        "of live": make_key(api.url, "of live", frozenset({"maker", "approver"}), book=live).secret,
+    }
+    siege.names |= {
+        "book": api.book,
+        "live": live,
+        "cafe": cafe.id,
+        "branch": cafe.branch,
+        "till": cafe.till,
+        "grocer": api.shops["grocer"].id,
+        "grocers_branch": api.shops["grocer"].branch,
+        "grocers_till": api.shops["grocer"].till,
+        "stranger": stranger.id,
+        "strangers_branch": stranger.branch,
+        "ann": ann.id,
+        "number": ann.number,
+        "bob": bob.id,
+        "eve": elsewhere["id"],
+        "eves_number": elsewhere["number"],
+        "sale": sold["id"],
+        "record": sold["record"],
+        "held": held,
+        "captured": captured,
+        "voided": voided,
+        "submitted": first,
+        "open": windows()[0]["id"],
+        "hash": done["positions_hash"],
+        "statement": statements[0]["id"],
+        "grocers_statement": others[0]["id"],
+        "nobody": NOBODY,
+        "cursor": api.done("GET", "/v1/records?limit=1", by=cafe.key)["next_cursor"],
+        "grocers_cursor": api.done("GET", "/v1/records?limit=1", by=api.shops["grocer"].key)["next_cursor"],
+        "anns_cursor": api.done("GET", "/v1/me/records?limit=1", by=ann.token)["next_cursor"],
+        "makers_cursor": api.done("GET", f"/v1/operator/books/{api.book}/merchants?limit=1", by=api.maker)[
+            "next_cursor"
+        ],
+    }
+    return siege

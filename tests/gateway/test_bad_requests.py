@@ -1,0 +1,733 @@
+"""Bad requests, one a line: who sends what where, and what is answered. None of them changes anything of value."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from typing import Any, NamedTuple
+
+import msgspec
+import pytest
+
+from gateway.api.shapes import ProblemOut
+from gateway.api.table import OPERATIONS
+from gateway.operation import LARGEST_BATCH_BODY, LARGEST_BODY
+from gateway.problems import KINDS
+from tests.gateway.network import ROUTES, as_documented, new_key
+from tests.gateway.siege import Siege
+
+USD = {"currency": "USD"}
+NONE = "$nobody"
+
+
+class Bad(NamedTuple):
+    """`who` is a name of the siege's credentials; `wanted` is (status, code[, pointer]).
+
+    A POST or PUT carries the headers a client would send unless `headers` names them: None leaves one out, a list sends
+    it more than once.
+    """
+
+    what: str
+    method: str
+    path: str
+    who: str | None
+    body: Any
+    wanted: tuple[Any, ...]
+    headers: Mapping[str, Any] = {}
+
+
+def bad(what: str, method: str, path: str, who: str | None, body: Any, *wanted: Any, **headers: Any) -> Bad:
+    return Bad(what, method, path, who, body, wanted, {k.replace("_", "-"): v for k, v in headers.items()})
+
+
+# -- bodies that would be good
+
+
+def but(good: Mapping[str, Any], **changes: Any) -> dict[str, Any]:
+    """`good` with changes; `...` takes a field out."""
+    return {k: v for k, v in {**good, **changes}.items() if v is not ...}
+
+
+SALE = {"branch": "$branch", "external_reference": "BAD-1", "total": {"amount": 100, **USD}}
+REDEMPTION = {
+    "branch": "$branch",
+    "external_reference": "BAD-1",
+    "member": "$number",
+    "spend_code": "000000",
+    "points": 1,
+}
+LINE = {"amount": {"amount": 100, **USD}}
+CASH = {"type": "cash", "amount": {"amount": 100, **USD}}
+QUOTE = {"branch": "$branch", "total": {"amount": 100, **USD}}
+BOOK = {
+    "network": "bad",
+    "mode": "test",
+    "currency": "USD",
+    "exponent": 2,
+    "face_value": 1,
+    "points_life_days": 365,
+    "time_zone": "UTC",
+}
+CONTRACT = {"mode": "deferred", "purchase_fee_ppm": 0, "redemption_fee_ppm": 0}
+TERMS = {"points": 1, "per": 100}
+TOPUP = {"amount": {"amount": 100, **USD}, "reference": "BAD-1"}
+
+INVALID, UNKNOWN, MISSING = (422, "validation_failed"), (422, "unknown_field"), (404, "not_found")
+MALFORMED, CONFLICT, WHO = (400, "malformed_request"), (409, "state_conflict"), (401, "unauthenticated")
+FORBIDDEN, METHOD, MEDIA = (403, "forbidden"), (405, "method_not_allowed"), (415, "unsupported_media_type")
+CURSOR, LARGE = (400, "cursor_invalid"), (413, "too_large")
+
+SALES, REDEMPTIONS, BATCHES = "/v1/sales", "/v1/redemptions", "/v1/batches"
+MERCHANTS, WINDOWS = "/v1/operator/merchants", "/v1/operator/windows"
+OF_BOOK = "/v1/operator/books/$book"
+
+
+def sale(what: str, *wanted: Any, **changes: Any) -> Bad:
+    return bad(what, "POST", SALES, "cafe", but(SALE, **changes), *wanted)
+
+
+def amount(what: str, raw: bytes, *wanted: Any) -> Bad:
+    body = json.dumps(SALE).encode().replace(b'"amount": 100', b'"amount": ' + raw)
+    return bad(f"a sale of {what}", "POST", SALES, "cafe", body, *wanted)
+
+
+def raw_sale(what: str, more: bytes, *wanted: Any, **headers: Any) -> Bad:
+    return bad(what, "POST", SALES, "cafe", json.dumps(SALE).encode()[:-1] + more, *wanted, **headers)
+
+
+AMOUNTS = [
+    amount("a fraction", b"1.5", *INVALID, "/total/amount"),
+    amount("a whole number with a point", b"1.0", *INVALID, "/total/amount"),
+    amount("a whole number with an exponent", b"1e3", *INVALID, "/total/amount"),
+    amount("minus one", b"-1", *INVALID, "/total/amount"),
+    amount("minus nothing, as a float", b"-0.0", *INVALID, "/total/amount"),
+    amount("not a number", b"NaN", *MALFORMED),
+    amount("infinity", b"Infinity", *MALFORMED),
+    amount("an exponent too large", b"1e999", *MALFORMED),
+    amount("2^53", b"9007199254740993", *INVALID, "/total/amount"),
+    amount("2^63", b"9223372036854775808", *INVALID, "/total/amount"),
+    amount("2^64", b"18446744073709551616", *INVALID, "/total/amount"),
+    amount("five thousand digits", b"9" * 5_000, *MALFORMED),
+    amount("hexadecimal", b"0x10", *MALFORMED),
+    amount("a leading zero", b"0100", *MALFORMED),
+    amount("a plus sign", b"+100", *MALFORMED),
+    amount("text", b'"100"', *INVALID, "/total/amount"),
+    amount("Persian digits", '"۱۰۰"'.encode(), *INVALID, "/total/amount"),
+    amount("truth", b"true", *INVALID, "/total/amount"),
+    amount("null", b"null", *INVALID, "/total/amount"),
+    amount("a list", b"[100]", *INVALID, "/total/amount"),
+    amount("one over the most", b"1000000001", *INVALID, "/total/amount"),
+]
+
+TEXTS = [
+    sale("a reference of nothing", *INVALID, "/external_reference", external_reference=""),
+    sale("a reference of blanks", *INVALID, "/external_reference", external_reference="   "),
+    sale("a reference of 65", *INVALID, "/external_reference", external_reference="x" * 65),
+    sale("a reference with a line feed", *INVALID, "/external_reference", external_reference="a\n"),
+    sale("a reference written right to left", *INVALID, "/external_reference", external_reference="a\u202eb"),
+    sale("a reference with a space of no width", *INVALID, "/external_reference", external_reference="a\u200bb"),
+    sale("a reference with an emoji", *INVALID, "/external_reference", external_reference="🧾"),
+    sale("a reference that is a number", *INVALID, "/external_reference", external_reference=7),
+    raw_sale("NUL in a text", b',"member":"\\u0000"}', *INVALID, "/member"),
+    raw_sale("NUL in a name", b',"\\u0000":1}', *INVALID, ""),
+    raw_sale("half a character", b',"member":"\\ud83d"}', *MALFORMED),
+    raw_sale("the other half", b',"member":"\\udca9x"}', *MALFORMED),
+    raw_sale("a byte that is no UTF-8", b',"member":"\xff"}', *MALFORMED),
+    raw_sale("a character written too long", b',"member":"\xc0\xaf"}', *MALFORMED),
+    raw_sale("a surrogate in UTF-8", b',"member":"\xed\xa0\x80"}', *MALFORMED),
+    sale("a member of four bytes a character", *MISSING, "/member", member="😀" * 12),
+    sale("a member of nothing", *MISSING, "/member", member=""),
+    sale("a member of 65", *INVALID, "/member", member="1" * 65),
+    sale("a currency in small letters", *INVALID, "/total/currency", total={"amount": 1, "currency": "usd"}),
+    sale("a currency in wide letters", *INVALID, "/total/currency", total={"amount": 1, "currency": "ＵＳＤ"}),
+    sale("another currency", *INVALID, "/total/currency", total={"amount": 1, "currency": "IRR"}),
+]
+
+TIMES = [
+    sale(f"a time {what}", *INVALID, "/occurred_at", occurred_at=at)
+    for what, at in {
+        "without a zone": "2017-01-01T00:00:00",
+        "without hours": "2017-01-01",
+        "in the year 0": "0000-01-01T00:00:00Z",
+        "in the year 1": "0001-01-01T00:00:00+23:59",
+        "in the year 9999": "9999-12-31T23:59:59-23:59",
+        "in the year 10000": "10000-01-01T00:00:00Z",
+        "of a leap second": "2016-12-31T23:59:60Z",
+        "on a day that never was": "2017-02-29T00:00:00Z",
+        "an offset of a day": "2017-01-01T00:00:00+24:00",
+        "in words": "yesterday",
+        "in seconds": 1_483_228_800,
+        "of nothing": "",
+    }.items()
+]
+
+SHAPES = [
+    bad("nothing for a body", "POST", SALES, "cafe", b"", *INVALID, "/branch"),
+    bad("null for a body", "POST", SALES, "cafe", b"null", *INVALID, ""),
+    bad("a list for a body", "POST", SALES, "cafe", [SALE], *INVALID, ""),
+    bad("a text for a body", "POST", SALES, "cafe", b'"sale"', *INVALID, ""),
+    bad("a body cut off", "POST", SALES, "cafe", b'{"branch":', *MALFORMED),
+    bad("a form for a body", "POST", SALES, "cafe", b"branch=1&total=2", *MALFORMED),
+    bad("two bodies", "POST", SALES, "cafe", b"{}{}", *MALFORMED),
+    bad("a byte order mark", "POST", SALES, "cafe", b"\xef\xbb\xbf{}", *MALFORMED),
+    bad("UTF-16", "POST", SALES, "cafe", "{}".encode("utf-16"), *MALFORMED),
+    raw_sale("a comma too many", b",}", *MALFORMED),
+    raw_sale("a comment", b"/* free */}", *MALFORMED),
+    raw_sale("a name twice", b',"external_reference":"BAD-2"}', *MALFORMED),
+    raw_sale("a name twice inside", b',"lines":[{"sku":"a","sku":"b"}]}', *MALFORMED),
+    raw_sale("a name twice, once escaped", b',"br\\u0061nch":"x"}', *MALFORMED),
+    raw_sale("nested 33 deep", b',"lines":' + b"[" * 33 + b"]" * 33 + b"}", *MALFORMED),
+    raw_sale("nested 100,000 deep", b',"lines":' + b"[" * 100_000, *MALFORMED),
+    raw_sale("objects nested 40,000 deep", b',"total":' + b'{"a":' * 40_000 + b"1" + b"}" * 40_001, *MALFORMED),
+    sale("a field nobody knows", *UNKNOWN, "/discount", discount=5),
+    sale("a field of an object's insides", *UNKNOWN, "/__proto__", __proto__={"a": 1}),
+    sale("a branch in another case", *UNKNOWN, "/Branch", Branch="$branch"),
+    sale("no total", *INVALID, "/total", total=...),
+    sale("a total that is a number", *INVALID, "/total", total=100),
+    sale("a tip in the total", *UNKNOWN, "/total/tip", total={"amount": 1, "tip": 1, **USD}),
+    sale("lines that are one line", *INVALID, "/lines", lines=LINE),
+    sale("501 lines", *INVALID, "/lines", lines=[LINE] * 501),
+    sale("lines that come to more", *INVALID, "/lines", lines=[LINE, LINE]),
+    sale("a line below nothing", *INVALID, "/lines/0/amount/amount", lines=[{"amount": {"amount": -5, **USD}}]),
+    sale("a line of none", *INVALID, "/lines/0/quantity", lines=[{**LINE, "quantity": 0}]),
+    sale("a line in another currency", *INVALID, "/lines/0/amount/currency", lines=[
+        {"amount": {"amount": 100, "currency": "EUR"}}
+    ]),
+    sale("a category of control characters", *INVALID, "/lines/0/category", lines=[{**LINE, "category": "a\x1fb"}]),
+    sale("payments that come to less", *INVALID, "/payments", payments=[{**CASH, "amount": {"amount": 99, **USD}}]),
+    sale("a payment of a kind nobody knows", *INVALID, "/payments/0/type", payments=[{**CASH, "type": "gold"}]),
+    sale("a payment in points of nothing", *INVALID, "/payments/0/redemption", payments=[{**CASH, "type": "points"}]),
+    sale("cash that names a redemption", *INVALID, "/payments/0/redemption", payments=[
+        {**CASH, "redemption": "$captured"}
+    ]),
+    sale("21 payments", *INVALID, "/payments", payments=[CASH] * 21),
+]  # fmt: skip
+
+IDS = [
+    sale("a branch that is no id", *MISSING, "/branch", branch="main"),
+    sale("a branch of nobody", *MISSING, "/branch", branch=f"brn_{NONE}"),
+    sale("a branch of another shop", *MISSING, "/branch", branch="$grocers_branch"),
+    sale("a branch of another book", *MISSING, "/branch", branch="$strangers_branch"),
+    sale("a till for a branch", *MISSING, "/branch", branch="$till"),
+    sale("a till of another shop", *MISSING, "/till", till="$grocers_till"),
+    sale("a member of another book", *MISSING, "/member", member="$eve"),
+    sale("a member number of another book", *MISSING, "/member", member="$eves_number"),
+    sale("a number with a wrong last digit", *MISSING, "/member", member="123456789012"),
+    sale("a redemption nobody made", *MISSING, "/payments", payments=[
+        {**CASH, "type": "points", "redemption": f"red_{NONE}"}
+    ]),
+    bad("a sale with another prefix", "GET", "/v1/sales/$record", "cafe", None, *MISSING),
+    bad("a sale cut short", "GET", "/v1/sales/sal_0", "cafe", None, *MISSING),
+    bad("a sale with a sign", "GET", "/v1/sales/sal_%2B" + "0" * 31, "cafe", None, *MISSING),
+    bad("a sale with a letter too many", "GET", f"/v1/sales/sal_{NONE}0", "cafe", None, *MISSING),
+    bad("a sale with NUL", "GET", "/v1/sales/sal_%00", "cafe", None, *MISSING),
+    bad("a sale of bytes that are no text", "GET", "/v1/sales/%ff%fe", "cafe", None, *MISSING),
+    bad("a sale of SQL", "GET", "/v1/sales/sal_'%20or%201=1--", "cafe", None, *MISSING),
+    bad("a sale of another shop", "GET", "/v1/sales/$sale", "grocer", None, *MISSING),
+    bad("a sale of another book", "GET", "/v1/sales/$sale", "stranger", None, *MISSING),
+    bad("a record of another shop", "GET", "/v1/records/$record", "grocer", None, *MISSING),
+    bad("a redemption of another shop", "GET", "/v1/redemptions/$held", "grocer", None, *MISSING),
+    bad("a statement of another shop", "GET", "/v1/statements/$grocers_statement", "cafe", None, *MISSING),
+    bad("the items of another shop", "GET", "/v1/statements/$grocers_statement/items", "cafe", None, *MISSING),
+    bad("a capture by another shop", "POST", "/v1/redemptions/$held/capture", "grocer", {}, *MISSING),
+    bad("a void by another shop", "POST", "/v1/redemptions/$held/void", "grocer", {}, *MISSING),
+    bad("a capture by another book", "POST", "/v1/redemptions/$held/capture", "stranger", {}, *MISSING),
+    bad("a capture of a sale", "POST", "/v1/redemptions/$sale/capture", "cafe", {}, *MISSING),
+    bad("a look-up in another book", "POST", "/v1/member-lookups", "stranger", {"number": "$number"}, *MISSING),
+    bad("a quote at another's branch", "POST", "/v1/quotes", "cafe", but(QUOTE, branch="$grocers_branch"), *MISSING),
+    bad("a quote for another book's member", "POST", "/v1/quotes", "cafe", but(QUOTE, member="$eve"), *MISSING),
+    bad("a book the key is not good for", "GET", OF_BOOK, "of live", None, *MISSING),
+    bad("its summary", "GET", f"{OF_BOOK}/summary", "of live", None, *MISSING),
+    bad("its matrix", "GET", f"{OF_BOOK}/matrix", "of live", None, *MISSING),
+    bad("its windows", "GET", f"{OF_BOOK}/windows", "of live", None, *MISSING),
+    bad("its merchants", "GET", f"{OF_BOOK}/merchants", "of live", None, *MISSING),
+    bad("its clock", "POST", f"{OF_BOOK}/test-clock", "of live", {"advance_to": "2018-01-01T00:00:00Z"}, *MISSING),
+    bad("a window of it", "GET", f"{WINDOWS}/$open", "of live", None, *MISSING),
+    bad("the positions of it", "GET", f"{WINDOWS}/$submitted/positions", "of live", None, *MISSING),
+    bad("the debts of it", "GET", f"{WINDOWS}/$submitted/matrix", "of live", None, *MISSING),
+    bad("a window closed from outside", "POST", f"{WINDOWS}/$open/close", "of live", {}, *MISSING),
+    bad("a branch opened from outside", "POST", f"{MERCHANTS}/$cafe/branches", "of live", {
+        "reference": "x", "name": "x"
+    }, *MISSING),
+    bad("a till set up from outside", "POST", "/v1/operator/branches/$branch/tills", "of live", {
+        "reference": "x"
+    }, *MISSING),
+]  # fmt: skip
+
+CREDENTIALS = [
+    bad("no credential", "GET", "/v1/records", None, None, *WHO),
+    bad("an empty credential", "GET", "/v1/records", None, None, *WHO, authorization="Bearer "),
+    bad("no scheme", "GET", "/v1/records", None, None, *WHO, authorization="sk_test_x"),
+    bad("another scheme", "GET", "/v1/records", None, None, *WHO, authorization="Basic c2s6"),
+    bad("a credential of bytes", "GET", "/v1/records", None, None, *WHO, authorization="Bearer \xff\xfe"),
+    bad("a credential of 100,000", "GET", "/v1/records", None, None, *WHO, authorization="Bearer " + "a" * 100_000),
+    bad("two credentials", "GET", "/v1/me", None, None, *MALFORMED, authorization=["Bearer $ann", "Bearer $bob"]),
+    bad("one credential twice", "GET", "/v1/me", "ann", None, *MALFORMED, authorization=["Bearer x", "Bearer x"]),
+    bad("a key in the query", "GET", "/v1/records?access_token=sk_test_x", None, None, *WHO),
+    bad("a member at a till", "POST", SALES, "ann", SALE, *WHO),
+    bad("an operator at a till", "POST", SALES, "maker", SALE, *WHO),
+    bad("a shop as a member", "GET", "/v1/me/balance", "cafe", None, *WHO),
+    bad("a shop as an operator", "GET", OF_BOOK, "cafe", None, *WHO),
+    bad("a member as an operator", "POST", f"{MERCHANTS}/$cafe/api-keys", "ann", {"label": "x"}, *WHO),
+    bad("a reader that sells", "POST", SALES, "reader", SALE, *FORBIDDEN),
+    bad("a reader that redeems", "POST", REDEMPTIONS, "reader", REDEMPTION, *FORBIDDEN),
+    bad("a reader that looks people up", "POST", "/v1/member-lookups", "reader", {"number": "$number"}, *FORBIDDEN),
+    bad("a reader that enrols", "POST", "/v1/members", "reader", {"phone": "+15550100999"}, *FORBIDDEN),
+    bad("a reader that looks at money", "GET", "/v1/position", "reader", None, *FORBIDDEN),
+    bad("an auditor that advances", "POST", f"{OF_BOOK}/test-clock", "auditor", {}, *FORBIDDEN),
+    bad("an auditor that makes keys", "POST", f"{MERCHANTS}/$cafe/api-keys", "auditor", {"label": "x"}, *FORBIDDEN),
+    bad("a maker that approves", "POST", f"{WINDOWS}/$submitted/approve", "maker", {
+        "positions_hash": "$hash"
+    }, *FORBIDDEN),
+    bad("an approver that makes", "POST", f"{WINDOWS}/$open/close", "approver", {}, *FORBIDDEN),
+    bad("a key of one book that opens another", "POST", "/v1/operator/books", "of live", BOOK, *FORBIDDEN),
+    bad("a shop that books its own money", "POST", "/v1/topups", "stranger", TOPUP, *FORBIDDEN),
+    bad("codes of a live book", "GET", "/v1/operator/books/$live/one-time-codes?phone=%2B16502530000", "maker", None,
+        *FORBIDDEN),
+    bad("a member of a book that is not there", "GET", "/v1/me", None, None, *WHO, authorization="Bearer e30.e30.e30"),
+]  # fmt: skip
+
+HEADERS = [
+    bad("no idempotency key", "POST", SALES, "cafe", SALE, 400, "idempotency_key_missing", idempotency_key=None),
+    bad("an empty one", "POST", SALES, "cafe", SALE, *MALFORMED, idempotency_key=""),
+    bad("one of 15", "POST", SALES, "cafe", SALE, *MALFORMED, idempotency_key="a" * 15),
+    bad("one of 65", "POST", SALES, "cafe", SALE, *MALFORMED, idempotency_key="a" * 65),
+    bad("one of 100,000", "POST", SALES, "cafe", SALE, *MALFORMED, idempotency_key="a" * 100_000),
+    bad("half a quote", "POST", SALES, "cafe", SALE, *MALFORMED, idempotency_key='"' + "a" * 20),
+    bad("a line feed in it", "POST", SALES, "cafe", SALE, *MALFORMED, idempotency_key="a" * 20 + "\n"),
+    bad("letters of another script in it", "POST", SALES, "cafe", SALE, *MALFORMED, idempotency_key="\xe9" * 20),
+    bad("two of them", "POST", SALES, "cafe", SALE, *MALFORMED, idempotency_key=["a" * 20, "b" * 20]),
+    bad("the same twice", "POST", SALES, "cafe", SALE, *MALFORMED, idempotency_key=["a" * 20, "a" * 20]),
+    bad("no media type", "POST", SALES, "cafe", SALE, *MEDIA, content_type=None),
+    bad("text", "POST", SALES, "cafe", SALE, *MEDIA, content_type="text/plain"),
+    bad("a form's type", "POST", SALES, "cafe", SALE, *MEDIA, content_type="application/x-www-form-urlencoded"),
+    bad("another charset", "POST", SALES, "cafe", SALE, *MEDIA, content_type="application/json; charset=utf-16"),
+    bad("a charset nobody knows", "POST", SALES, "cafe", SALE, *MEDIA, content_type="application/json; charset=x"),
+    bad("two types in one", "POST", SALES, "cafe", SALE, *MEDIA, content_type="application/json, text/plain"),
+    bad("two types", "POST", SALES, "cafe", SALE, *MALFORMED, content_type=["text/plain", "application/json"]),
+    bad("a type of 100,000", "POST", SALES, "cafe", SALE, *MEDIA, content_type="application/json;" + " " * 100_000),
+    bad("packed", "POST", SALES, "cafe", b"\x1f\x8b\x08\x00", *MEDIA, content_encoding="gzip"),
+    bad("packed otherwise", "POST", SALES, "cafe", SALE, *MEDIA, content_encoding="br"),
+    bad("packed twice", "POST", SALES, "cafe", SALE, *MALFORMED, content_encoding=["identity", "gzip"]),
+    bad("a length of a gigabyte", "POST", SALES, "cafe", SALE, *LARGE, content_length="1073741824"),
+    bad("a length of 5,000 digits", "POST", SALES, "cafe", SALE, *LARGE, content_length="9" * 5_000),
+    bad("two lengths", "POST", SALES, "cafe", SALE, *MALFORMED, content_length=["2", "100"]),
+    bad("a length that is a lie", "POST", SALES, "cafe", b" " * (LARGEST_BODY + 1), *LARGE, content_length="2"),
+    bad("no length and too much", "POST", SALES, "cafe", b" " * (LARGEST_BODY + 1), *LARGE,
+        content_length=None, transfer_encoding="chunked"),
+    bad("one byte too many", "POST", SALES, "cafe", b" " * (LARGEST_BODY + 1), *LARGE),
+    bad("exactly the limit, and nothing in it", "POST", SALES, "cafe", b" " * LARGEST_BODY, *MALFORMED),
+    bad("a batch of one byte too many", "POST", BATCHES, "cafe", b" " * (LARGEST_BATCH_BODY + 1), *LARGE),
+    bad("two books", "POST", "/v1/auth/otp", None, {"phone": "+15550100123"}, *MALFORMED,
+        manex_book=["$book", "$live"]),
+]  # fmt: skip
+
+PATHS = [
+    bad("a path nobody has", "GET", "/v1/nothing", "cafe", None, *MISSING),
+    bad("the root", "GET", "/", None, None, *MISSING),
+    bad("a slash too many at the end", "POST", "/v1/sales/", "cafe", SALE, *MISSING),
+    bad("a slash too many at the start", "POST", "//v1/sales", "cafe", SALE, *MISSING),
+    bad("a line feed at the end", "POST", "/v1/sales%0A", "cafe", SALE, *MISSING),
+    bad("a line feed after the health", "GET", "/healthz%0A", None, None, *MISSING),
+    bad("another case", "POST", "/V1/Sales", "cafe", SALE, *MISSING),
+    bad("up and down again", "POST", "/v1/records/../sales", "cafe", SALE, *MISSING),
+    bad("up and down, encoded", "GET", "/v1/sales/%2e%2e/%2e%2e/etc/passwd", "cafe", None, *MISSING),
+    bad("an encoded slash in an id", "GET", "/v1/sales/sal_%2F..%2Frecords", "cafe", None, *MISSING),
+    bad("encoded twice", "GET", "/v1/sales/sal_%252e%252e", "cafe", None, *MISSING),
+    bad("a member's window", "GET", "/v1/me/windows", "ann", None, *MISSING),
+    bad("an id with a semicolon", "GET", "/v1/sales/$sale;x=1", "cafe", None, *MISSING),
+    bad("a sale that is read by POST", "POST", "/v1/sales/$sale", "cafe", {}, *METHOD),
+    bad("sales that are read", "GET", SALES, "cafe", None, *METHOD),
+    bad("sales that are put", "PUT", SALES, "cafe", SALE, *METHOD),
+    bad("a record that is deleted", "DELETE", "/v1/records/$record", "cafe", None, *METHOD),
+    bad("a record that is patched", "PATCH", "/v1/records/$record", "cafe", {}, *METHOD),
+    bad("a HEAD where there is no GET", "HEAD", SALES, "cafe", None, *METHOD),
+    bad("OPTIONS", "OPTIONS", SALES, None, None, *METHOD),
+    bad("TRACE", "TRACE", SALES, "cafe", None, *METHOD),
+    bad("CONNECT", "CONNECT", SALES, "cafe", None, *METHOD),
+    bad("a method nobody knows", "BREW", SALES, "cafe", None, *METHOD),
+    bad("a method in small letters", "post", SALES, "cafe", SALE, *METHOD),
+    bad("a method that is overridden", "GET", "/v1/sales", "cafe", None, *METHOD, x_http_method_override="POST"),
+    bad("an approval overridden", "POST", f"{WINDOWS}/$submitted/positions", "maker", {}, *METHOD,
+        x_http_method_override="GET"),
+    bad("the document, written", "POST", "/openapi.json", None, {}, *METHOD),
+    bad("health, written", "POST", "/healthz", None, {}, *METHOD),
+    bad("health with a query", "GET", "/healthz?x=1", None, None, *UNKNOWN, "/x"),
+    bad("readiness with a query", "GET", "/readyz?x=1", None, None, *UNKNOWN, "/x"),
+    bad("keys with a query", "GET", "/.well-known/jwks.json?kid=x", None, None, *UNKNOWN, "/kid"),
+]  # fmt: skip
+
+
+def query(what: str, asked: str, *wanted: Any) -> Bad:
+    return bad(f"a list with {what}", "GET", f"/v1/records?{asked}", "cafe", None, *wanted)
+
+
+QUERIES = [
+    query("no room", "limit=0", *INVALID, "/limit"),
+    query("101", "limit=101", *INVALID, "/limit"),
+    query("minus one", "limit=-1", *INVALID, "/limit"),
+    query("letters", "limit=abc", *INVALID, "/limit"),
+    query("nothing", "limit=", *INVALID, "/limit"),
+    query("null", "limit=null", *INVALID, "/limit"),
+    query("a point", "limit=1.0", *INVALID, "/limit"),
+    query("an exponent", "limit=1e1", *INVALID, "/limit"),
+    query("2^63", "limit=9223372036854775808", *INVALID, "/limit"),
+    query("Persian digits", "limit=%DB%B5", *INVALID, "/limit"),
+    query("two limits", "limit=1&limit=2", *MALFORMED),
+    query("a limit that is a list", "limit[]=1", *UNKNOWN, "/limit[]"),
+    query("what nobody knows", "offset=5", *UNKNOWN, "/offset"),
+    query("the tenant of another", "merchant=$grocer", *UNKNOWN, "/merchant"),
+    query("21 parameters", "&".join(f"p{i}=1" for i in range(21)), *MALFORMED),
+    query("two thousand letters", "cursor=" + "a" * 2_000, *MALFORMED),
+    query("bytes that are no text", "cursor=%ff", *MALFORMED),
+    query("NUL", "cursor=%00", *INVALID),
+    query("an empty cursor", "cursor=", *CURSOR),
+    query("a cursor of letters", "cursor=abc", *CURSOR),
+    query("a cursor of 401", "cursor=" + "a" * 401, *INVALID, "/cursor"),
+    query("a cursor that was turned", "cursor=${cursor}A", *CURSOR),
+    query("a cursor without its end", "cursor=$cut_cursor", *CURSOR),
+    query("a cursor of another shop", "cursor=$grocers_cursor", *CURSOR),
+    query("a cursor of another list", "cursor=$makers_cursor", *CURSOR),
+    bad("a shop's cursor as a member", "GET", "/v1/me/records?cursor=$cursor", "ann", None, *CURSOR),
+    bad("another member's cursor", "GET", "/v1/me/records?cursor=$anns_cursor", "bob", None, *CURSOR),
+    bad("another operator's cursor", "GET", f"{OF_BOOK}/merchants?cursor=$makers_cursor", "both", None, *CURSOR),
+    bad("another book's cursor", "GET", "/v1/operator/books/$live/merchants?cursor=$makers_cursor", "maker", None,
+        *CURSOR),
+    bad("a window's cursor", "GET", f"{OF_BOOK}/windows?cursor=$makers_cursor", "maker", None, *CURSOR),
+    bad("a cursor for statements", "GET", "/v1/statements?cursor=$cursor", "cafe", None, *CURSOR),
+    bad("a cursor for items", "GET", "/v1/statements/$statement/items?cursor=$cursor", "cafe", None, *CURSOR),
+    bad("a statement as a picture", "GET", "/v1/statements/$statement?format=png", "cafe", None, *INVALID, "/format"),
+    bad("a statement as null", "GET", "/v1/statements/$statement?format=null", "cafe", None, *INVALID, "/format"),
+    bad("a position with a query", "GET", "/v1/position?at=2016", "cafe", None, *UNKNOWN, "/at"),
+    bad("a balance with a query", "GET", "/v1/me/balance?member=$bob", "ann", None, *UNKNOWN, "/member"),
+    bad("a card with a query", "GET", "/v1/me/card?member=$bob", "ann", None, *UNKNOWN, "/member"),
+    bad("a sale with a query", "POST", "/v1/sales?dry_run=true", "cafe", SALE, *UNKNOWN, "/dry_run"),
+    bad("books with a query", "GET", "/v1/operator/books?x=", "maker", None, *UNKNOWN, "/x"),
+    bad("codes of no telephone", "GET", f"{OF_BOOK}/one-time-codes", "maker", None, *INVALID, "/phone"),
+    bad("codes of letters", "GET", f"{OF_BOOK}/one-time-codes?phone=abcd", "maker", None, *INVALID, "/phone"),
+]  # fmt: skip
+
+TILL = [
+    bad("a redemption of nothing", "POST", REDEMPTIONS, "cafe", but(REDEMPTION, points=0), *INVALID, "/points"),
+    bad("a redemption below nothing", "POST", REDEMPTIONS, "cafe", but(REDEMPTION, points=-1), *INVALID, "/points"),
+    bad("a redemption of points and value", "POST", REDEMPTIONS, "cafe", but(REDEMPTION, value={"amount": 1, **USD}),
+        *INVALID, "/points"),
+    bad("a redemption of neither", "POST", REDEMPTIONS, "cafe", but(REDEMPTION, points=...), *INVALID, "/points"),
+    bad("a redemption worth nothing", "POST", REDEMPTIONS, "cafe",
+        but(REDEMPTION, points=..., value={"amount": 0, **USD}), *INVALID, "/value/amount"),
+    bad("a redemption without a code", "POST", REDEMPTIONS, "cafe", but(REDEMPTION, spend_code=...), *INVALID,
+        "/spend_code"),
+    bad("a code of five", "POST", REDEMPTIONS, "cafe", but(REDEMPTION, spend_code="12345"), *INVALID, "/spend_code"),
+    bad("a code that is a number", "POST", REDEMPTIONS, "cafe", but(REDEMPTION, spend_code=123456), *INVALID,
+        "/spend_code"),
+    bad("a code of letters", "POST", REDEMPTIONS, "cafe", but(REDEMPTION, spend_code="abcdef"), 403,
+        "consent_required"),
+    bad("another member's code", "POST", REDEMPTIONS, "cafe", but(REDEMPTION, spend_code="$bobs_code"), 403,
+        "consent_required"),
+    bad("a code that was used", "POST", REDEMPTIONS, "cafe", but(REDEMPTION, spend_code="$anns_code"), 409,
+        "code_already_used"),
+    bad("more than there is", "POST", REDEMPTIONS, "grocer", {
+        **REDEMPTION, "branch": "$grocers_branch", "member": "$bob", "spend_code": "$bobs_code", "points": 10**9
+    }, 422, "insufficient_points"),
+    bad("a capture of points in words", "POST", REDEMPTIONS, "cafe", but(REDEMPTION, capture="yes"), *INVALID,
+        "/capture"),
+    bad("a capture that says how much", "POST", "/v1/redemptions/$held/capture", "cafe", {"points": 1}, *UNKNOWN,
+        "/points"),
+    bad("a capture of what was captured", "POST", "/v1/redemptions/$captured/void", "cafe", {}, *CONFLICT),
+    bad("a void of what was voided", "POST", "/v1/redemptions/$voided/capture", "cafe", {}, *CONFLICT),
+    bad("a sale whose reference is taken", "POST", SALES, "cafe", but(SALE, external_reference="$reference"), 409,
+        "duplicate_reference"),
+    bad("a sale paid with a hold", "POST", SALES, "cafe", but(SALE, member="$number", payments=[
+        {"type": "points", "redemption": "$held", "amount": {"amount": 100, **USD}}
+    ]), *CONFLICT),
+    bad("no operations", "POST", BATCHES, "cafe", {"operations": []}, *INVALID, "/operations"),
+    bad("1,001 operations", "POST", BATCHES, "cafe", {"operations": [{}] * 1_001}, *INVALID, "/operations"),
+    bad("operations that are one", "POST", BATCHES, "cafe", {"operations": {}}, *INVALID, "/operations"),
+    bad("a batch that is a list", "POST", BATCHES, "cafe", [], *INVALID, ""),
+    bad("a batch with a key of its own", "POST", BATCHES, "cafe", {"operations": [{}], "idempotency_key": "a"},
+        *UNKNOWN, "/idempotency_key"),
+    bad("a batch nested 10,000 deep", "POST", BATCHES, "cafe", b'{"operations":' + b"[" * 10_000, *MALFORMED),
+    bad("a look-up of nobody", "POST", "/v1/member-lookups", "cafe", {}, *INVALID, "/number"),
+    bad("a look-up of two", "POST", "/v1/member-lookups", "cafe", {"number": "$number", "phone": "+15550100123"},
+        *INVALID, "/number"),
+    bad("a look-up of a telephone that is none", "POST", "/v1/member-lookups", "cafe", {"phone": "call me"},
+        *INVALID, "/phone"),
+    bad("a quote of less than nothing", "POST", "/v1/quotes", "cafe", but(QUOTE, total={"amount": -1, **USD}),
+        *INVALID, "/total/amount"),
+    bad("a member without a telephone", "POST", "/v1/members", "cafe", {}, *INVALID, "/phone"),
+    bad("a member who is a thing", "POST", "/v1/members", "cafe", {"phone": "+15550100998", "kind": "thing"},
+        *INVALID, "/kind"),
+    bad("a member with a name of control characters", "POST", "/v1/members", "cafe",
+        {"phone": "+15550100998", "given_name": "A\x07nn"}, *INVALID, "/given_name"),
+    bad("a member with a name of 101", "POST", "/v1/members", "cafe",
+        {"phone": "+15550100998", "given_name": "a" * 101}, *INVALID, "/given_name"),
+    bad("a member who chooses a tier", "POST", "/v1/members", "cafe", {"phone": "+15550100998", "tier": "gold"},
+        *UNKNOWN, "/tier"),
+    bad("a consent to nothing", "POST", "/v1/members", "cafe",
+        {"phone": "+15550100998", "consents": [{"purpose": "", "given": True}]}, *INVALID, "/consents/0/purpose"),
+    bad("a language of Mars", "POST", "/v1/members", "cafe", {"phone": "+15550100998", "language": "ma"}, *INVALID,
+        "/language"),
+    bad("a purchase of nothing", "POST", "/v1/point-purchases", "cafe", {"points": 0}, *INVALID, "/points"),
+    bad("a purchase by a shop on credit", "POST", "/v1/point-purchases", "cafe", {"points": 1}, *CONFLICT),
+    bad("money that is none", "POST", "/v1/topups", "cafe", but(TOPUP, amount={"amount": 0, **USD}), *INVALID,
+        "/amount/amount"),
+    bad("money by pigeon", "POST", "/v1/topups", "cafe", but(TOPUP, through="pigeon"), *INVALID, "/through"),
+]  # fmt: skip
+
+MEMBERS = [
+    bad("a code for no telephone", "POST", "/v1/auth/otp", None, {"phone": "12"}, *INVALID, "/phone",
+        manex_book="$book"),
+    bad("a code for a book that is no id", "POST", "/v1/auth/otp", None, {"phone": "+15550100123"}, *MISSING,
+        manex_book="../test"),
+    bad("a code for no book in particular", "POST", "/v1/auth/otp", None, {"phone": "+15550100123"}, *MISSING),
+    bad("a code for a book nobody opened", "POST", "/v1/auth/otp", None, {"phone": "+15550100123"}, *MISSING,
+        manex_book=f"bok_{NONE}"),
+    bad("a sign-in nobody asked for", "POST", "/v1/auth/otp/verify", None,
+        {"phone": "+15550100777", "code": "000000"}, *WHO, manex_book="$book"),
+    bad("a sign-in with letters", "POST", "/v1/auth/otp/verify", None, {"phone": "+15550100777", "code": "letter"},
+        *WHO, manex_book="$book"),
+    bad("a sign-in with 13", "POST", "/v1/auth/otp/verify", None, {"phone": "+15550100777", "code": "1" * 13},
+        *INVALID, "/code", manex_book="$book"),
+    bad("a device without a name", "POST", "/v1/me/devices", "ann", {"name": ""}, *INVALID, "/name"),
+    bad("a device for another", "POST", "/v1/me/devices", "ann", {"name": "x", "member": "$bob"}, *UNKNOWN, "/member"),
+    bad("a device that brings its secret", "POST", "/v1/me/devices", "ann", {"name": "x", "spend_secret": "A" * 32},
+        *UNKNOWN, "/spend_secret"),
+    bad("a lock in words", "PUT", "/v1/me/spend-lock", "ann", {"locked": "no"}, *INVALID, "/locked"),
+    bad("a lock of nothing", "PUT", "/v1/me/spend-lock", "ann", {}, *INVALID, "/locked"),
+    bad("a lock that is posted", "POST", "/v1/me/spend-lock", "ann", {"locked": True}, *METHOD),
+]  # fmt: skip
+
+OPERATORS = [
+    bad("a book with a name of blanks", "POST", "/v1/operator/books", "maker", but(BOOK, network="my book"), *INVALID,
+        "/network"),
+    bad("a book that is there", "POST", "/v1/operator/books", "maker", but(BOOK, network="test"), 409,
+        "duplicate_reference", "/network"),
+    bad("a book in no zone", "POST", "/v1/operator/books", "maker", but(BOOK, time_zone="../../etc/passwd"), *INVALID,
+        "/time_zone"),
+    bad("a live book with a clock", "POST", "/v1/operator/books", "maker",
+        but(BOOK, mode="live", clock="2017-01-01T00:00:00Z"), *INVALID, "/clock"),
+    bad("a book without worth", "POST", "/v1/operator/books", "maker", but(BOOK, face_value=0), *INVALID,
+        "/face_value"),
+    bad("a book with ten exponents", "POST", "/v1/operator/books", "maker", but(BOOK, exponent=10), *INVALID,
+        "/exponent"),
+    bad("a schedule at 24:00", "POST", "/v1/operator/books", "maker",
+        but(BOOK, window_schedule={"every": "day", "at": "24:00"}), *INVALID, "/window_schedule/at"),
+    bad("a schedule by the minute", "POST", "/v1/operator/books", "maker",
+        but(BOOK, window_schedule={"every": "minute"}), *INVALID, "/window_schedule/every"),
+    bad("a clock to no time", "POST", f"{OF_BOOK}/test-clock", "maker", {}, *INVALID, "/advance_to"),
+    bad("a clock without a zone", "POST", f"{OF_BOOK}/test-clock", "maker", {"advance_to": "2018-01-01T00:00:00"},
+        *INVALID, "/advance_to"),
+    bad("a clock to the year 9999", "POST", f"{OF_BOOK}/test-clock", "maker", {"advance_to": "9999-01-01T00:00:00Z"},
+        *INVALID, "/advance_to"),
+    bad("a clock to the next century", "POST", f"{OF_BOOK}/test-clock", "maker", {"advance_to": "2101-01-01T00:00:00Z"},
+        *INVALID, "/advance_to"),
+    bad("a live book's clock", "POST", "/v1/operator/books/$live/test-clock", "maker",
+        {"advance_to": "2018-01-01T00:00:00Z"}, *CONFLICT),
+    bad("a merchant without a name", "POST", f"{OF_BOOK}/merchants", "maker", {"name": ""}, *INVALID, "/name"),
+    bad("a merchant of blanks", "POST", f"{OF_BOOK}/merchants", "maker", {"name": "   "}, *INVALID, "/name"),
+    bad("a merchant that is a bank", "POST", f"{OF_BOOK}/merchants", "maker", {"name": "x", "kind": "bank"}, *INVALID,
+        "/kind"),
+    bad("a branch that is there", "POST", f"{MERCHANTS}/$cafe/branches", "maker", {"reference": "main", "name": "x"},
+        409, "duplicate_reference"),
+    bad("a branch for nobody", "POST", f"{MERCHANTS}/mer_{NONE}/branches", "maker", {"reference": "x", "name": "x"},
+        *MISSING),
+    bad("a till that is there", "POST", "/v1/operator/branches/$branch/tills", "maker", {"reference": "1"}, 409,
+        "duplicate_reference"),
+    bad("a key that may do what nobody may", "POST", f"{MERCHANTS}/$cafe/api-keys", "maker",
+        {"label": "x", "kind": "rk", "scopes": ["keys:write"]}, *INVALID, "/scopes"),
+    bad("a restricted key without scopes", "POST", f"{MERCHANTS}/$cafe/api-keys", "maker",
+        {"label": "x", "kind": "rk"}, *INVALID, "/scopes"),
+    bad("a contract with a fee of more than a fifth", "POST", f"{MERCHANTS}/$cafe/contracts", "maker",
+        but(CONTRACT, purchase_fee_ppm=200_001), *INVALID, "/purchase_fee_ppm"),
+    bad("a contract with a fee below nothing", "POST", f"{MERCHANTS}/$cafe/contracts", "maker",
+        but(CONTRACT, redemption_fee_ppm=-1), *INVALID, "/redemption_fee_ppm"),
+    bad("a contract on a line of 10^13", "POST", f"{MERCHANTS}/$cafe/contracts", "maker",
+        but(CONTRACT, credit_line_points=10**13), *INVALID, "/credit_line_points"),
+    bad("a contract that changes the funding", "POST", f"{MERCHANTS}/$cafe/contracts", "maker",
+        but(CONTRACT, mode="prefunded"), *CONFLICT),
+    bad("terms that give more than was paid", "POST", f"{MERCHANTS}/$cafe/terms", "maker",
+        {"points": 1_000_000, "per": 1}, *INVALID, "/points"),
+    bad("terms that divide by nothing", "POST", f"{MERCHANTS}/$cafe/terms", "maker", but(TERMS, per=0), *INVALID,
+        "/per"),
+    bad("terms with a category of nothing", "POST", f"{MERCHANTS}/$cafe/terms", "maker",
+        but(TERMS, categories={"": TERMS}), *INVALID),
+    bad("money for a merchant of nobody", "POST", f"{MERCHANTS}/mer_{NONE}/topups", "maker", TOPUP, *MISSING),
+    bad("money in another currency", "POST", f"{MERCHANTS}/$cafe/topups", "maker",
+        but(TOPUP, amount={"amount": 1, "currency": "EUR"}), *INVALID, "/amount/currency"),
+    bad("points bought for nobody", "POST", f"{MERCHANTS}/mer_{NONE}/point-purchases", "maker", {"points": 1},
+        *MISSING),
+    bad("an open window submitted", "POST", f"{WINDOWS}/$open/submit", "maker", {}, *CONFLICT),
+    bad("an open window approved", "POST", f"{WINDOWS}/$open/approve", "approver", {"positions_hash": "0" * 64},
+        *CONFLICT),
+    bad("an open window returned", "POST", f"{WINDOWS}/$open/return", "approver", {"reason": "x"}, *CONFLICT),
+    bad("an open window aborted", "POST", f"{WINDOWS}/$open/abort", "maker", {"reason": "x"}, *CONFLICT),
+    bad("an open window paid", "POST", f"{WINDOWS}/$open/payments", "maker", {"reference": "x"}, *CONFLICT),
+    bad("a window submitted twice", "POST", f"{WINDOWS}/$submitted/submit", "maker", {}, *CONFLICT),
+    bad("a window paid before it is approved", "POST", f"{WINDOWS}/$submitted/payments", "maker", {"reference": "x"},
+        *CONFLICT),
+    bad("one's own window approved", "POST", f"{WINDOWS}/$submitted/approve", "both", {"positions_hash": "$hash"},
+        403, "self_approval_forbidden"),
+    bad("another hash approved", "POST", f"{WINDOWS}/$submitted/approve", "approver", {"positions_hash": "0" * 64},
+        *CONFLICT),
+    bad("a hash in capitals approved", "POST", f"{WINDOWS}/$submitted/approve", "approver",
+        {"positions_hash": "A" * 64}, *INVALID, "/positions_hash"),
+    bad("no hash approved", "POST", f"{WINDOWS}/$submitted/approve", "approver", {}, *INVALID, "/positions_hash"),
+    bad("a window returned without a reason", "POST", f"{WINDOWS}/$submitted/return", "approver", {}, *INVALID,
+        "/reason"),
+    bad("a window aborted for nothing", "POST", f"{WINDOWS}/$submitted/abort", "maker", {"reason": ""}, *INVALID,
+        "/reason"),
+    bad("an amount paid by nobody", "POST", f"{WINDOWS}/$submitted/payments", "maker",
+        {"reference": "x", "amount": {"amount": 1, **USD}}, *INVALID, "/amount"),
+    bad("a payment of a merchant of nobody", "POST", f"{WINDOWS}/$submitted/payments", "maker",
+        {"reference": "x", "merchant": "cafe"}, *MISSING, "/merchant"),
+    bad("a window of nobody", "GET", f"{WINDOWS}/win_{NONE}", "maker", None, *MISSING),
+    bad("a window that is a book", "POST", f"{WINDOWS}/$book/close", "maker", {}, *MISSING),
+]  # fmt: skip
+
+TABLE = list(
+    chain(
+        AMOUNTS, TEXTS, TIMES, SHAPES, IDS, CREDENTIALS, HEADERS, PATHS, QUERIES, TILL, MEMBERS, OPERATORS
+    )
+)  # fmt: skip
+
+
+def request(siege: Siege, row: Bad) -> tuple[list[tuple[bytes, bytes]], bytes]:
+    """The headers and the body of a row."""
+    body = b""
+    if row.body is not None:
+        text = row.body if isinstance(row.body, bytes) else json.dumps(row.body).encode()
+        body = siege.filled(text.decode("latin-1")).encode("latin-1") if b"$" in text else text
+    told: dict[str, Any] = {"idempotency-key": new_key()}
+    if row.who is not None:
+        told["authorization"] = f"Bearer {siege.who[row.who]}"
+    if row.body is not None:
+        told |= {"content-type": "application/json", "content-length": str(len(body))}
+    told |= row.headers
+    headers = []
+    for name, values in told.items():
+        for value in values if isinstance(values, list) else [] if values is None else [values]:
+            headers.append((name.encode(), siege.filled(value).encode("latin-1")))
+    return headers, body
+
+
+def answered(siege: Siege, row: Bad) -> tuple[Any, ...]:
+    """(status, code, pointer) of a problem that is whole and that the document tells of."""
+    headers, body = request(siege, row)
+    path = siege.filled(row.path)
+    answer = siege.send(row.method, path, headers, body)
+    assert answer.headers["content-type"] == "application/problem+json", row.what
+    assert answer.headers["cache-control"] == "no-store", row.what
+    problem = msgspec.json.decode(answer.content, type=ProblemOut)
+    told = answer.json()
+    assert set(told) == set(ProblemOut.__struct_fields__), row.what
+    kind = KINDS[problem.code]
+    assert (problem.status, problem.title, problem.retryable) == (answer.status_code, kind.title, kind.retryable)
+    assert problem.status == kind.status < 500, row.what
+    assert problem.type == f"/problems/{problem.code}"
+    assert problem.request_id == answer.headers["request-id"]
+    assert problem.detail
+    as_documented(row.method, path, answer)
+    pointers = [error.pointer for error in problem.errors]
+    return (problem.status, problem.code, *pointers) if len(row.wanted) > 2 else (problem.status, problem.code)
+
+
+@pytest.fixture(scope="module")
+def besieged(siege: Siege) -> Siege:
+    cursor = siege.names["cursor"]
+    sold = siege.api.done("GET", f"/v1/sales/{siege.names['sale']}", by=siege.who["cafe"])
+    siege.names |= {
+        "cut_cursor": cursor[:-4],
+        "reference": sold["external_reference"],
+        "anns_code": siege.ann.code(),
+        "bobs_code": siege.bob.code(),
+    }
+    return siege
+
+
+def test_bad_requests(besieged: Siege) -> None:
+    assert len(TABLE) >= 120
+    assert [what for what, times in Counter(row.what for row in TABLE).items() if times > 1] == []
+    wrong: dict[str, Any] = {}
+    stood = besieged.ledger()
+    for row in TABLE:
+        got = answered(besieged, row)
+        if got != row.wanted:
+            wrong[row.what] = f"{got}, not {row.wanted}"
+        now = besieged.ledger()
+        if now != stood:
+            wrong[f"{row.what} (ledger)"] = "something of value changed"
+        stood = now
+    assert wrong == {}
+
+
+def test_every_operation_is_attacked() -> None:
+    tried = {
+        op.function
+        for op, route in ROUTES
+        for row in TABLE
+        if row.method == op.method and route.fullmatch(row.path.partition("?")[0])
+    }
+    assert [f"{op.method} {op.path}" for op in OPERATIONS if op.function not in tried] == []
+
+
+OPERATION_TABLE: Sequence[tuple[str, Any, tuple[Any, ...]]] = [
+    ("nothing", None, (422, "validation_failed", "")),
+    ("a number", 5, (422, "validation_failed", "")),
+    ("no key", {"operation": "sale", "body": SALE}, (400, "idempotency_key_missing", "/idempotency_key")),
+    ("a short key", {"operation": "sale", "idempotency_key": "x", "body": SALE}, (400, "malformed_request",
+                                                                                  "/idempotency_key")),
+    ("no operation", {"idempotency_key": "k" * 20, "body": SALE}, (422, "validation_failed", "/operation")),
+    ("an operation nobody knows", {"operation": "gift", "idempotency_key": "k" * 20}, (422, "validation_failed",
+                                                                                       "/operation")),
+    ("a batch in a batch", {"operation": "batch", "idempotency_key": "k" * 20, "body": {"operations": []}},
+     (422, "validation_failed", "/operation")),
+    ("a field more", {"operation": "sale", "idempotency_key": "k" * 20, "body": SALE, "bodyguard": 1},
+     (422, "unknown_field", "/bodyguard")),
+    ("a field more in the body", {"operation": "sale", "idempotency_key": "k" * 20, "body": but(SALE, x=1)},
+     (422, "unknown_field", "/x")),
+    ("a void of another kind", {"operation": "void", "idempotency_key": "k" * 20, "redemption": "$sale"},
+     (404, "not_found", "/redemption")),
+    ("a redemption the key may not make", {"operation": "redemption", "idempotency_key": "k" * 20, "body": REDEMPTION},
+     (403, "forbidden")),
+    ("another shop's branch", {"operation": "sale", "idempotency_key": "b" * 20, "body": but(
+        SALE, branch="$grocers_branch")}, (404, "not_found", "/branch")),
+    ("nested 40 deep", {"operation": "sale", "idempotency_key": "k" * 20, "body": but(
+        SALE, lines=json.loads("[" * 40 + "]" * 40))}, (400, "malformed_request")),
+]  # fmt: skip
+
+
+def test_a_bad_operation_spoils_only_itself(besieged: Siege) -> None:
+    """Each bad operation between two good sales: the sales are made, in order, and the bad ones refused."""
+    row = bad(
+        "a mixed batch",
+        "POST",
+        BATCHES,
+        "batcher",
+        {
+            "operations": list(
+                chain.from_iterable(
+                    (
+                        operation,
+                        {
+                            "operation": "sale",
+                            "idempotency_key": new_key(),
+                            "body": but(SALE, external_reference=f"MIXED-{i}"),
+                        },
+                    )
+                    for i, (_, operation, _) in enumerate(OPERATION_TABLE)
+                )
+            )
+        },
+    )
+    headers, body = request(besieged, row)
+    answer = besieged.send("POST", BATCHES, headers, body)
+    assert answer.status_code == 200
+    outcomes = answer.json()["outcomes"]
+    refused = [msgspec.convert(outcome["body"], ProblemOut) for outcome in outcomes[::2]]
+    got = [(p.status, p.code, *(error.pointer for error in p.errors)) for p in refused]
+    assert dict(zip((what for what, _, _ in OPERATION_TABLE), got, strict=True)) == {
+        what: wanted for what, _, wanted in OPERATION_TABLE
+    }
+    assert [outcome["body"]["external_reference"] for outcome in outcomes[1::2]] == [
+        f"MIXED-{i}" for i in range(len(OPERATION_TABLE))
+    ]
