@@ -17,6 +17,7 @@ PREFIXES = {
     "redemption": "red",
     "refund": "ref",
     "lot": "lot",
+    "debt": "dbt",
     "hold": "hld",
     "key": "key",
     "request": "req",
