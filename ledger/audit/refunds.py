@@ -112,7 +112,7 @@ def refunds_take_what_is_there(scope: Scope) -> Iterable[Row]:
             from ledger.entry e join ledger.account a on a.id = e.account_id and a.kind in ('debt', 'claim')
             where a.book_id = any(%(books)s) group by 1, 2
         ), lots as (
-            select f.sequence,
+            select f.id,
                 sum(m.points * ((m.target in ('pending', 'wallet'))::int - (m.source in ('pending', 'wallet'))::int)) as left_over,
                 sum(m.points) filter (where r.kind = 'expiry') as expired
             from {_OF_SALES} f join ledger.lot l on l.sale_id = f.subject_id
@@ -125,7 +125,7 @@ def refunds_take_what_is_there(scope: Scope) -> Iterable[Row]:
         from {_OF_SALES} f
         left join moved m on m.batch_id = f.batch_id and m.n = f.n
         left join indebted d on d.batch_id = f.batch_id and d.n = f.n
-        left join lots l on l.sequence = f.sequence
+        left join lots l on l.id = f.id
         where f.points <> f.returned + f.owed or f.returned <> coalesce(m.points, 0) + f.expired or m.strangers > 0
             or coalesce(d.debt, 0) <> -f.owed or coalesce(d.claim, 0) <> f.owed
             or f.counted > coalesce(l.expired, 0) or (f.owed + f.expired > 0 and l.left_over > 0)
@@ -238,18 +238,18 @@ def repayments_lawful(scope: Scope) -> Iterable[Row]:
             from {_REPAYMENTS} p join ledger.entry e on e.batch_id = p.batch_id and e.n = p.n
             join ledger.account a on a.id = e.account_id group by 1, 2
         ), taken as (
-            select p.sequence, d.member_id, d.batch_id, d.n, d.id as debt_id,
+            select p.id, p.sequence, d.member_id, d.batch_id, d.n,
                 bool_or(l.issuer_id <> d.creditor_id and (d.closed_loop or l.funding = 'closed_loop')) as not_its_own,
                 bool_and(l.funding = 'closed_loop') as all_closed
             from {_REPAYMENTS} p join ledger.debt d on d.id = p.debt_id
             join ledger.lot_move m on m.batch_id = p.batch_id and m.n = p.n join ledger.lot l on l.id = m.lot_id
             group by 1, 2, 3, 4, 5
         ), older as (
-            select t.sequence, o.id as passed_over
+            select t.id, o.id as passed_over
             from taken t join ledger.debt o on o.member_id = t.member_id and (o.batch_id, o.n) < (t.batch_id, t.n)
             left join {_REPAYMENTS} q on q.debt_id = o.id and q.sequence <= t.sequence
             where not o.closed_loop and not t.all_closed
-            group by t.sequence, o.id, o.points having o.points > coalesce(sum(q.points), 0)
+            group by t.id, o.id, o.points having o.points > coalesce(sum(q.points), 0)
         )
         select p.debt_id as debt, p.id as record, p.sequence, p.points, m.points as moved, paid.debt as paid,
             o.passed_over
@@ -258,8 +258,8 @@ def repayments_lawful(scope: Scope) -> Iterable[Row]:
         left join moved m on m.batch_id = p.batch_id and m.n = p.n
         left join named on named.batch_id = p.batch_id and named.n = p.n
         left join paid on paid.batch_id = p.batch_id and paid.n = p.n
-        left join taken t on t.sequence = p.sequence and t.debt_id = p.debt_id
-        left join older o on o.sequence = p.sequence
+        left join taken t on t.id = p.id
+        left join older o on o.id = p.id
         where (p.merchant_id, p.member_id, p.subject_id) is distinct from (d.creditor_id, d.member_id, d.sale_id)
             or p.points is distinct from m.points or p.points is distinct from named.points
             or p.points is distinct from paid.debt or p.points is distinct from paid.claim

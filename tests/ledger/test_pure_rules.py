@@ -119,8 +119,8 @@ def test_a_redemption_comes_back_last_slice_first_however_its_refund_is_sliced(
         back = last_first(slices, before, points)
         assert sum(s.points for s in back) == min(points, sum(parts) - before)
         before += sum(s.points for s in back)
-        for lot, part in back:
-            restored[lot.n] = restored.get(lot.n, 0) + part
+        for piece in back:
+            restored[piece.lot.n] = restored.get(piece.lot.n, 0) + piece.points
     for n, part in enumerate(parts):
         later = sum(parts[n + 1 :])
         assert restored.get(n, 0) == max(0, min(part, before - later))

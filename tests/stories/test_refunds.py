@@ -1,13 +1,17 @@
 """Refunds: points go back the way they came, what was spent meanwhile is owed, and what is owed is repaid by what comes."""
 
+import contextlib
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 import ledger
+from deploy.house import House
 from merchants import trade
 from tests.audit.story import close, window
-from tests.world import World
+from tests.world import SPEND_KEY, World
 
 
 @pytest.fixture
@@ -286,3 +290,29 @@ def test_only_ones_own_captured_redemption_is_refunded(town: World) -> None:
     once = town.give_back_of(paid, "cafe", 1, "once")
     town.do("redemption_refund", once)
     assert town.refusal("redemption_refund", once) == "duplicate_reference"
+
+
+# -- at the same moment
+
+
+@pytest.mark.row("A4")
+def test_tills_of_two_processes_refund_one_sale_while_its_points_come_and_go(town: World) -> None:
+    bought = town.earn("ann", at="cafe", points=10)
+    paid = town.redeem("ann", "bakery", 8)
+    other = House.open(town.url, SPEND_KEY)
+    asked = [town.request("sale_refund", town.refund_of(bought, 300)) for _ in range(6)]
+    asked += [town.request("redemption_refund", town.give_back_of(paid, "bakery", 3)) for _ in range(6)]
+    asked += [town.request("sale", town.sale_of("ann", "cafe", 100)) for _ in range(6)]
+    with contextlib.closing(other), ThreadPoolExecutor(len(asked)) as threads:
+        committers = (town.house.committer, other.committer)
+        waiting = [threads.submit(committers[i % 2].post, request) for i, request in enumerate(asked)]
+        told = [w.result().decision for w in waiting]
+    done = [
+        request.kind for request, decision in zip(asked, told, strict=True) if isinstance(decision, ledger.Accepted)
+    ]
+    assert Counter(done) == {"sale_refund": 3, "redemption_refund": 2, "sale": 6}
+    refused = {decision.code for decision in told if isinstance(decision, ledger.Refusal)}
+    assert refused == {"refund_exceeds_original"}
+    # 10 - 8 + 6 restored + 6 earned - 9 taken back
+    wallet = town.wallet("ann")
+    assert wallet.available - wallet.owed == 5
