@@ -230,7 +230,8 @@ def points(tx: ledger.Tx, book_id: int) -> Points:
         " (select coalesce(sum(points), 0) from ledger.lot where book_id = %(book)s and parent_id is null),"
         " (select coalesce(sum(case when target = 'accepted' then points else -points end), 0) from moved"
         "  where target = 'accepted' or (source = 'accepted' and target = 'wallet')),"
-        " (select coalesce(sum(points), 0) from moved where source = 'wallet' and target = 'home'),"
+        " (select coalesce(sum((payload ->> 'points')::bigint), 0) from ledger.record"
+        "  where book_id = %(book)s and kind = 'expiry'),"
         " (select coalesce(sum(pending + remaining + held), 0) from ledger.lot where book_id = %(book)s)",
         {"book": book_id},
     ).fetchone()

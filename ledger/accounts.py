@@ -38,7 +38,8 @@ KINDS: Final[dict[str, Kind]] = {
     "bank": Kind(MONEY, None),
     "psp": Kind(MONEY, None),
     "prefund": Kind(MONEY, 0, "issuer"),
-    "backing": Kind(MONEY, 0, "issuer"),
+    # what stands for an issuer's prefunded points; below 0 while a late refund restored some and is not settled yet
+    "backing": Kind(MONEY, None, "issuer"),
     "collateral": Kind(MONEY, 0, "issuer"),
     "position": Kind(MONEY, None, "merchant", None, True),
     "fees": Kind(MONEY, None),

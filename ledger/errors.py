@@ -62,6 +62,24 @@ class StateConflict(Refusal):
 
 
 @dataclass(frozen=True, slots=True)
+class RefundExceeds(Refusal):
+    """More than what is left to refund: minor units of a sale's money part, or points of a redemption."""
+
+    code: ClassVar[str] = "refund_exceeds_original"
+    at: str
+    asked: int
+    left: int
+
+    @property
+    def detail(self) -> str:
+        return f"{self.asked} asked, {self.left} left to refund"
+
+    @property
+    def pointer(self) -> str | None:
+        return self.at
+
+
+@dataclass(frozen=True, slots=True)
 class HoldExpired(Refusal):
     code: ClassVar[str] = "hold_expired"
     deadline: str

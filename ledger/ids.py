@@ -20,6 +20,7 @@ PREFIXES = {
     "redemption": "red",
     "refund": "ref",
     "lot": "lot",
+    "debt": "dbt",
     "hold": "hld",
     "key": "key",
     "request": "req",

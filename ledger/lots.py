@@ -29,6 +29,7 @@ class Lot:
         "pending",
         "points",
         "remaining",
+        "returned",
         "rule_id",
         "sale_id",
         "unit_value",
@@ -56,6 +57,7 @@ class Lot:
         sale_id: UUID | None = None,
         parent_id: UUID | None = None,
         grace_used: bool = False,
+        returned: int = 0,
         stored: bool = True,
     ) -> None:
         self.id = id
@@ -77,12 +79,22 @@ class Lot:
         self.sale_id = sale_id
         self.parent_id = parent_id
         self.grace_used = grace_used
+        #: points that went home again, expired or taken back by a refund
+        self.returned = returned
         #: what the table holds, to write only what changed; None for a lot born in this batch
         self.loaded = self.state if stored else None
 
     @property
-    def state(self) -> tuple[int, int, int, datetime, datetime, bool]:
-        return (self.pending, self.remaining, self.held, self.available_at, self.expires_at, self.grace_used)
+    def state(self) -> tuple[int, int, int, datetime, datetime, bool, int]:
+        return (
+            self.pending,
+            self.remaining,
+            self.held,
+            self.available_at,
+            self.expires_at,
+            self.grace_used,
+            self.returned,
+        )
 
     @property
     def order(self) -> tuple[datetime, int, int, UUID]:
@@ -118,6 +130,17 @@ class Slice(NamedTuple):
         """What the slice is worth at any till, and what its issuer owes for it."""
         return Minor(self.lot.unit_value * self.points)
 
+    @property
+    def told(self) -> dict[str, object]:
+        """The slice as a record tells it."""
+        return {
+            "lot": self.lot.id,
+            "issuer": self.lot.issuer_id,
+            "funding": self.lot.funding,
+            "unit_value_minor": self.lot.unit_value,
+            "points": self.points,
+        }
+
 
 def spendable(lots: Iterable[Lot], now: datetime, accepted: Callable[[Lot], bool]) -> list[Lot]:
     """The lots a shop may take from, in the order they go."""
@@ -147,6 +170,54 @@ def take_value(lots: Iterable[Lot], value: int) -> list[Slice]:
             slices.append(Slice(lot, Points(part)))
             value -= part * lot.unit_value
     return slices
+
+
+def last_first(slices: Iterable[Slice], before: int, points: int) -> list[Slice]:
+    """The slices of a redemption that a refund of `points` restores: the last consumed first, `before` of them are back."""
+    restored: list[Slice] = []
+    for lot, part in reversed(list(slices)):
+        skipped = min(before, part)
+        back = min(part - skipped, points)
+        before -= skipped
+        points -= back
+        if back:
+            restored.append(Slice(lot, Points(back)))
+    return restored
+
+
+def points_back(points: int, money: int, refunded: int, before: int) -> Points:
+    """What a refund of a sale takes back: floor(points x refunded / money), less what refunds `before` it took.
+
+    `refunded` is the whole that is refunded with this refund. However a refund is sliced, the end is the same.
+    """
+    assert 0 <= refunded <= money, (refunded, money)
+    return Points(points * refunded // money - before)
+
+
+class TakenBack(NamedTuple):
+    """Where the points that a refund takes back come from."""
+
+    pending: int
+    wallet: int
+    # went home by expiry before: they count as returned
+    expired: int
+    # spent, held or given away: owed
+    owed: int
+
+    @property
+    def returned(self) -> int:
+        return self.pending + self.wallet + self.expired
+
+
+def take_back(lot: Lot, points: int, returned_before: int) -> TakenBack:
+    """Points of a sale's lot: pending, then the wallet's, then expired ones that no refund counted, and the rest owed.
+
+    `returned_before` is what earlier refunds of the sale got back, counted expired points included.
+    """
+    pending = min(points, lot.pending)
+    wallet = min(points - pending, lot.remaining)
+    expired = min(points - pending - wallet, lot.returned - returned_before)
+    return TakenBack(pending, wallet, expired, points - pending - wallet - expired)
 
 
 def worth(slices: Iterable[Slice]) -> Minor:

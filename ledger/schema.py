@@ -175,6 +175,8 @@ lot = Table(
     _when("available_at"),
     _when("expires_at"),
     Column("grace_used", Boolean, nullable=False, server_default=text("false")),
+    # points that went home again: expired, or taken back by a refund
+    Column("returned", BigInteger, nullable=False, server_default="0"),
     Index("lot_of_member", "member_id", postgresql_where=text("remaining > 0 or pending > 0")),
     Index("lot_expiring", "book_id", "expires_at", postgresql_where=text("remaining > 0")),
     Index("lot_maturing", "book_id", "available_at", postgresql_where=text("pending > 0")),
@@ -188,10 +190,10 @@ lot_move = Table(
     Column("n", SmallInteger, nullable=False),
     Column("ordinal", SmallInteger, nullable=False),
     Column("lot_id", UUID(as_uuid=True), nullable=False),
-    # where the points were and went: home, pending, wallet, held, accepted, due, debt
+    # where the points were and went: home, pending, wallet, held, accepted
     Column("source", Text, nullable=False),
     Column("target", Text, nullable=False),
-    # the acceptor where one side is `accepted`, the creditor where one is `debt`
+    # the acceptor where one side is `accepted`; of a repayment, the creditor
     Column("merchant_id", UUID(as_uuid=True)),
     Column("points", BigInteger, CheckConstraint("points > 0", name="lot_move_points"), nullable=False),
     Index("lot_move_batch", "batch_id", postgresql_using="brin", postgresql_with={"pages_per_range": 16}),

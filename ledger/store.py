@@ -1,6 +1,7 @@
 """The ledger's SQL on the posting path: a few set-based statements a batch, whatever the batch's size."""
 
-from collections.abc import Iterable, Sequence
+import functools
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -14,7 +15,7 @@ from ledger.db import Tx
 from ledger.errors import BookNotFound
 from ledger.lots import Lot, Slice
 from ledger.values import Points
-from ledger.working import Book, Draft, Hold, Issuer, Needs, Working, homes
+from ledger.working import Book, Debt, Draft, Hold, Issuer, Needs, Working, homes
 
 #: The first half of the advisory lock of a book; the second is the book's id.
 BOOK_LOCK = 0x4D4E58
@@ -120,8 +121,9 @@ def open_book(
 def load(tx: Tx, book: Book, needs: Needs, caches: Caches) -> Working:
     """Lock and read what a batch needs: members' accounts in order of id, then what the lots and holds show, then the rest.
 
-    The order is the same in every process, so two batches never wait for each other in a circle. The batch's number is
-    drawn after the members' locks: along one wallet, numbers and sequence agree.
+    The order is the same in every process, so two batches never wait for each other in a circle. A member's debts are
+    locked after the wallets, and by nobody who has not locked their member's wallet. The batch's number is drawn after
+    the members' locks: along one wallet, numbers and sequence agree.
     """
     issuers = caches.issuers.of(tx, book)
     names = set(needs.accounts)
@@ -136,10 +138,20 @@ def load(tx: Tx, book: Book, needs: Needs, caches: Caches) -> Working:
     for member in lots_of:
         names |= {AccountName("wallet", member), AccountName("held", member)}
     personal = {name for name in names if KINDS[name.kind].owner == "member"}
-    accounts = _lock(tx, book, personal, caches)
-    lots, holds = _lots_and_holds(tx, book, lots_of, needs.holds)
+    indebted = {name for name in personal if name.kind == "debt"}
+    accounts = _lock(tx, book, personal - indebted, caches)
+    debts = _debts(tx, book, {name.owner for name in personal if name.kind == "wallet"})
+    lots, holds = _lots_and_holds(tx, book, needs)
     shared = names - personal
-    shared |= homes(lot for lot in lots.values() if lot.remaining > 0 and lot.expires_at <= book.now)
+    for debt in (debt for of_member in debts().values() for debt in of_member):
+        indebted.add(AccountName("debt", debt.member_id, debt.creditor_id))
+        shared |= {AccountName("claim", debt.creditor_id), AccountName("accepted", debt.creditor_id)}
+    assert all(AccountName("wallet", name.owner) in accounts for name in indebted), "a debt without its wallet"
+    accounts |= _lock(tx, book, indebted, caches)
+    moving = needs.lots | {s.lot.id for id in needs.restored if id in holds for s in holds[id].slices}
+    shared |= homes(
+        lot for lot in lots.values() if lot.id in moving or (lot.remaining > 0 and lot.expires_at <= book.now)
+    )
     drawn = tx.execute("select nextval('ledger.batch_number')")
     accounts |= _lock(tx, book, shared, caches)
     number = drawn.fetchone()
@@ -148,6 +160,7 @@ def load(tx: Tx, book: Book, needs: Needs, caches: Caches) -> Working:
     working.accounts = accounts
     working.lots = lots
     working.holds = holds
+    working.debts = debts()
     for member in lots_of:
         working.lots_of[member] = []
     for lot in lots.values():
@@ -210,7 +223,7 @@ def _open(tx: Tx, book_id: int, names: Sequence[AccountName]) -> dict[AccountNam
 
 _LOT = (
     "id, member_id, issuer_id, batch_id, n, unit_value_minor, funding, contract_id, points, pending, remaining, held,"
-    " earned_at, available_at, expires_at, rule_id, sale_id, parent_id, grace_used"
+    " earned_at, available_at, expires_at, rule_id, sale_id, parent_id, grace_used, returned"
 )
 
 
@@ -235,12 +248,44 @@ def _lot(row: tuple[Any, ...]) -> Lot:
         sale_id=row[16],
         parent_id=row[17],
         grace_used=row[18],
+        returned=row[19],
     )
 
 
-def _lots_and_holds(
-    tx: Tx, book: Book, members: set[UUID], hold_ids: set[UUID]
-) -> tuple[dict[UUID, Lot], dict[UUID, Hold]]:
+def _debts(tx: Tx, book: Book, members: set[UUID | None]) -> Callable[[], dict[UUID, list[Debt]]]:
+    """Ask for what members owe; the answer, oldest debt first, is fetched when it is called for."""
+    if not members:
+        return dict
+    rows = tx.execute(
+        "select id, member_id, creditor_id, sale_id, closed_loop, points, remaining, batch_id, n from ledger.debt"
+        " where book_id = %s and member_id = any(%s::uuid[]) and remaining > 0 order by batch_id, n, id",
+        [book.id, array(members)],
+    )
+
+    @functools.cache
+    def found() -> dict[UUID, list[Debt]]:
+        by_member: dict[UUID, list[Debt]] = {}
+        for id, member, creditor, sale, closed_loop, points, remaining, batch, n in rows:
+            by_member.setdefault(member, []).append(
+                Debt(
+                    id=id,
+                    member_id=member,
+                    creditor_id=creditor,
+                    sale_id=sale,
+                    closed_loop=closed_loop,
+                    points=points,
+                    remaining=remaining,
+                    batch_id=batch,
+                    n=n,
+                )
+            )
+        return by_member
+
+    return found
+
+
+def _lots_and_holds(tx: Tx, book: Book, needs: Needs) -> tuple[dict[UUID, Lot], dict[UUID, Hold]]:
+    members, hold_ids = needs.lots_of, needs.holds
     hold_rows: list[tuple[Any, ...]] = []
     if hold_ids:
         hold_rows = tx.execute(
@@ -255,15 +300,17 @@ def _lots_and_holds(
             [book.id, array(members)],
         )
         lots = {row[0]: _lot(row) for row in rows}
-    if pinned := [id for row in hold_rows if row[4] == "open" for id in row[6] if id not in lots]:
+    # a hold that ended keeps its slices for the history, and for the refund that restores them
+    moving = {row[0] for row in hold_rows if row[4] == "open" or (row[4] == "captured" and row[0] in needs.restored)}
+    pinned = {id for row in hold_rows if row[0] in moving for id in row[6]} | needs.lots
+    if pinned := pinned - lots.keys():
         rows = tx.execute(
             f"select {_LOT} from ledger.lot where book_id = %s and id = any(%s::uuid[])", [book.id, array(pinned)]
         )
         lots |= {row[0]: _lot(row) for row in rows}
     holds = {}
     for id, member, acceptor, points, state, deadline, lot_ids, lot_points in hold_rows:
-        # a hold that ended keeps its slices for the history only: nothing moves by them again
-        pins = zip(lot_ids, lot_points, strict=True) if state == "open" else ()
+        pins = zip(lot_ids, lot_points, strict=True) if id in moving else ()
         holds[id] = Hold(
             id=id,
             member_id=member,
@@ -298,10 +345,11 @@ def hashable(draft: Draft) -> list[Any]:
 
 
 def write(tx: Tx, working: Working) -> None:
-    """Balances, lots, holds, then the immutable rows: a statement each."""
+    """Balances, lots, holds, debts, then the immutable rows: a statement each."""
     _write_accounts(tx, working)
     _write_lots(tx, working)
     _write_holds(tx, working)
+    _write_debts(tx, working)
     if working.records:
         _write_records(tx, working)
 
@@ -328,7 +376,7 @@ def _write_lots(tx: Tx, working: Working) -> None:
             f"insert into ledger.lot (book_id, {_LOT})"
             " select %s, * from unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::bigint[], %s::smallint[], %s::bigint[],"
             " %s::text[], %s::uuid[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::timestamptz[],"
-            " %s::timestamptz[], %s::timestamptz[], %s::uuid[], %s::uuid[], %s::uuid[], %s::boolean[])",
+            " %s::timestamptz[], %s::timestamptz[], %s::uuid[], %s::uuid[], %s::uuid[], %s::boolean[], %s::bigint[])",
             [
                 working.book.id,
                 array(x.id for x in born),
@@ -350,14 +398,17 @@ def _write_lots(tx: Tx, working: Working) -> None:
                 array(x.sale_id for x in born),
                 array(x.parent_id for x in born),
                 array(x.grace_used for x in born),
+                array(x.returned for x in born),
             ],
         )
     if moved:
         tx.execute(
             "update ledger.lot l set pending = new.pending, remaining = new.remaining, held = new.held,"
-            " available_at = new.available_at, expires_at = new.expires_at, grace_used = new.grace_used"
+            " available_at = new.available_at, expires_at = new.expires_at, grace_used = new.grace_used,"
+            " returned = new.returned"
             " from unnest(%s::uuid[], %s::bigint[], %s::bigint[], %s::bigint[], %s::timestamptz[], %s::timestamptz[],"
-            " %s::boolean[]) as new(id, pending, remaining, held, available_at, expires_at, grace_used) where l.id = new.id",
+            " %s::boolean[], %s::bigint[])"
+            " as new(id, pending, remaining, held, available_at, expires_at, grace_used, returned) where l.id = new.id",
             [
                 array(x.id for x in moved),
                 array(x.pending for x in moved),
@@ -366,6 +417,7 @@ def _write_lots(tx: Tx, working: Working) -> None:
                 array(x.available_at for x in moved),
                 array(x.expires_at for x in moved),
                 array(x.grace_used for x in moved),
+                array(x.returned for x in moved),
             ],
         )
 
@@ -403,6 +455,37 @@ def _write_holds(tx: Tx, working: Working) -> None:
             "update ledger.hold h set state = new.state from unnest(%s::uuid[], %s::text[]) as new(id, state)"
             " where h.id = new.id",
             [array(h.id for h in ended), array(h.state for h in ended)],
+        )
+
+
+def _write_debts(tx: Tx, working: Working) -> None:
+    debts = [debt for of_member in working.debts.values() for debt in of_member]
+    born = [debt for debt in debts if debt.loaded is None]
+    repaid = [debt for debt in debts if debt.loaded is not None and debt.loaded != debt.remaining]
+    if born:
+        tx.execute(
+            "insert into ledger.debt"
+            " (book_id, id, member_id, creditor_id, sale_id, closed_loop, points, remaining, batch_id, n)"
+            " select %s, * from unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::uuid[], %s::boolean[], %s::bigint[],"
+            " %s::bigint[], %s::bigint[], %s::smallint[])",
+            [
+                working.book.id,
+                array(d.id for d in born),
+                array(d.member_id for d in born),
+                array(d.creditor_id for d in born),
+                array(d.sale_id for d in born),
+                array(d.closed_loop for d in born),
+                array(d.points for d in born),
+                array(d.remaining for d in born),
+                array(d.batch_id for d in born),
+                array(d.n for d in born),
+            ],
+        )
+    if repaid:
+        tx.execute(
+            "update ledger.debt d set remaining = new.remaining from unnest(%s::uuid[], %s::bigint[])"
+            " as new(id, remaining) where d.id = new.id",
+            [array(d.id for d in repaid), array(d.remaining for d in repaid)],
         )
 
 

@@ -6,15 +6,18 @@ first move nothing may refuse. An account that would cross its floor here is a b
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final
 from uuid import UUID
 
 from ledger import ids
 from ledger.accounts import Account, AccountName
 from ledger.errors import LimitExceeded
-from ledger.lots import Lot, Slice
+from ledger.lots import Lot, Slice, TakenBack, worth
 from ledger.values import Points
+
+#: What an expired lot gets when a refund of a redemption restores it, once in its life.
+GRACE: Final = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,52 @@ class Hold:
         self.loaded = state if stored else None
 
 
+class Debt:
+    """Points a member owes a merchant: what one refund of a sale could not take back."""
+
+    __slots__ = (
+        "batch_id",
+        "closed_loop",
+        "creditor_id",
+        "id",
+        "loaded",
+        "member_id",
+        "n",
+        "points",
+        "remaining",
+        "sale_id",
+    )
+
+    def __init__(
+        self,
+        *,
+        id: UUID,
+        member_id: UUID,
+        creditor_id: UUID,
+        sale_id: UUID,
+        closed_loop: bool,
+        points: int,
+        remaining: int,
+        batch_id: int,
+        n: int,
+        stored: bool = True,
+    ) -> None:
+        self.id = id
+        self.member_id = member_id
+        self.creditor_id = creditor_id
+        self.sale_id = sale_id
+        self.closed_loop = closed_loop
+        self.points = points
+        self.remaining = remaining
+        self.batch_id = batch_id
+        self.n = n
+        self.loaded = remaining if stored else None
+
+    def taken_by(self, lot: Lot) -> bool:
+        """Closed-loop points repay only their own shop, and a closed-loop debt only that shop's points."""
+        return lot.issuer_id == self.creditor_id or not (self.closed_loop or lot.funding == "closed_loop")
+
+
 @dataclass(slots=True)
 class Draft:
     """A record being written: its entries balance per asset, its lot moves say which points."""
@@ -109,11 +158,17 @@ class Needs:
     #: members whose open lots are wanted (their wallet and held accounts come with them)
     lots_of: set[UUID] = field(default_factory=set)
     holds: set[UUID] = field(default_factory=set)
+    #: captured holds whose slices are wanted as well, to be restored
+    restored: set[UUID] = field(default_factory=set)
+    #: lots wanted however empty, of members in `lots_of`
+    lots: set[UUID] = field(default_factory=set)
 
     def __ior__(self, other: "Needs") -> "Needs":
         self.accounts |= other.accounts
         self.lots_of |= other.lots_of
         self.holds |= other.holds
+        self.restored |= other.restored
+        self.lots |= other.lots
         return self
 
 
@@ -129,6 +184,8 @@ class Working:
         self.lots: dict[UUID, Lot] = {}
         self.lots_of: dict[UUID, list[Lot]] = {}
         self.holds: dict[UUID, Hold] = {}
+        #: what each member whose wallet is here owes, oldest first
+        self.debts: dict[UUID, list[Debt]] = {}
         self.records: list[Draft] = []
 
     # -- records
@@ -197,7 +254,7 @@ class Working:
         rule_id: UUID | None,
         sale_id: UUID | None,
     ) -> Lot:
-        """issuer's pool, credit or own -> member's wallet (or pending), as one new lot."""
+        """issuer's pool, credit or own -> member's wallet (or pending), as one new lot, which repays what the member owes."""
         ripe = available_at <= self.now
         lot = Lot(
             id=ids.new(),
@@ -226,6 +283,7 @@ class Working:
         self.lots[lot.id] = lot
         if member in self.lots_of:
             self.lots_of[member].append(lot)
+        self.repay(draft.actor, member, [Slice(lot, points)])
         return lot
 
     # -- holding
@@ -271,7 +329,7 @@ class Working:
         hold.state = "captured"
 
     def release(self, draft: Draft, hold: Hold, state: str) -> None:
-        """held -> wallet: a void or a lapse. What expired meanwhile gets no grace: it expires with the next sweep."""
+        """held -> wallet: a void or a lapse; it repays what the member owes. What expired meanwhile gets no grace."""
         assert hold.state == "open", hold.id
         for lot, points in hold.slices:
             lot.held -= points
@@ -279,12 +337,105 @@ class Working:
             draft.moves.append((lot, "held", "wallet", None, points))
         self.move(draft, AccountName("held", hold.member_id), AccountName("wallet", hold.member_id), hold.points)
         hold.state = state
+        self.repay(draft.actor, hold.member_id, hold.slices)
+
+    def restore(self, draft: Draft, hold: Hold, slices: list[Slice]) -> None:
+        """accepted:r -> wallet: a refund of a redemption. An expired lot gets grace once, else it expires again at once.
+
+        Sweep the member before: grace is for what comes back, not for what lay there. What came back repays debts.
+        """
+        assert hold.state == "captured", hold.id
+        graced = []
+        for lot, points in slices:
+            if lot.expires_at <= self.now and not lot.grace_used:
+                until = self.now + GRACE
+                graced.append({"lot": lot.id, "expired_at": lot.expires_at, "expires_at": until})
+                lot.expires_at, lot.grace_used = until, True
+            lot.remaining += points
+            draft.moves.append((lot, "accepted", "wallet", hold.acceptor_id, points))
+        total = sum(s.points for s in slices)
+        self.move(draft, AccountName("accepted", hold.acceptor_id), AccountName("wallet", hold.member_id), total)
+        draft.payload["graced"] = graced
+        self.sweep(hold.member_id)
+        self.repay(draft.actor, hold.member_id, slices)
+
+    # -- owing
+
+    def take_back(self, draft: Draft, lot: Lot, taken: TakenBack, sale: UUID) -> None:
+        """A refund of a sale: pending and wallet -> home; what is nowhere to be had becomes a debt to the lot's issuer."""
+        member, issuer = lot.member_id, lot.issuer_id
+        for place, points in (("pending", taken.pending), ("wallet", taken.wallet)):
+            if points:
+                draft.moves.append((lot, place, "home", None, points))
+                self.return_home(draft, lot, AccountName(place, member), points)
+        lot.pending -= taken.pending
+        lot.remaining -= taken.wallet
+        if taken.owed:
+            self.move(draft, AccountName("debt", member, issuer), AccountName("claim", issuer), taken.owed)
+            self.debts.setdefault(member, []).append(
+                Debt(
+                    id=ids.new(),
+                    member_id=member,
+                    creditor_id=issuer,
+                    sale_id=sale,
+                    closed_loop=lot.funding == "closed_loop",
+                    points=taken.owed,
+                    remaining=taken.owed,
+                    batch_id=self.batch_id,
+                    n=draft.n,
+                    stored=False,
+                )
+            )
+
+    def repay(self, actor: str, member: UUID, arrived: Iterable[Slice]) -> None:
+        """Points that arrived -> debt:m:c with claim:c -> accepted:c, oldest debt first: a record for each debt."""
+        living = sorted((s for s in arrived if s.lot.expires_at > self.now), key=lambda s: s.lot.order)
+        left = {s.lot.id: int(s.points) for s in living}
+        for debt in self.debts.get(member, ()):
+            slices = []
+            for lot, _ in living:
+                if debt.taken_by(lot) and (paid := min(left[lot.id], debt.remaining)):
+                    left[lot.id] -= paid
+                    debt.remaining -= paid
+                    slices.append(Slice(lot, Points(paid)))
+            if slices:
+                self._repaid(actor, debt, slices)
+
+    def _repaid(self, actor: str, debt: Debt, slices: list[Slice]) -> None:
+        """As if the slices were captured at the creditor's, without a fee."""
+        creditor = debt.creditor_id
+        total = sum(s.points for s in slices)
+        draft = self.record(
+            "repayment",
+            actor,
+            merchant=creditor,
+            member=debt.member_id,
+            subject=debt.sale_id,
+            payload={
+                "debt": debt.id,
+                "points": total,
+                "value_minor": worth(slices),
+                "redemption_fee_ppm": 0,
+                "slices": [s.told for s in slices],
+            },
+        )
+        owed = AccountName("debt", debt.member_id, creditor)
+        for lot, points in slices:
+            place = "wallet" if lot.available_at <= self.now else "pending"
+            if place == "wallet":
+                lot.remaining -= points
+            else:
+                lot.pending -= points
+            draft.moves.append((lot, place, "accepted", creditor, points))
+            self.move(draft, AccountName(place, debt.member_id), owed, points)
+        self.move(draft, AccountName("claim", creditor), AccountName("accepted", creditor), total)
 
     # -- going home
 
     def return_home(self, draft: Draft, lot: Lot, source: AccountName, points: int) -> None:
         """source -> the lot's home: credit or own, the pool while it still holds such points, else mint with its money."""
         issuer = lot.issuer_id
+        lot.returned += points
         if lot.funding == "deferred":
             self.move(draft, source, AccountName("credit", issuer), points)
         elif lot.funding == "closed_loop":

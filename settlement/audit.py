@@ -26,11 +26,14 @@ _EVENTS: Final = """
  from (
     select r.book_id, b.first_sequence + r.n as sequence, r.batch_id, r.n, r.kind, r.at, r.merchant_id, r.member_id,
         r.subject_id, b.hash, (r.payload ->> 'contract')::uuid as contract_id,
-        (r.payload ->> 'money_minor')::bigint as money_minor, (r.payload ->> 'window')::int as told_window
+        case r.kind when 'sale' then (r.payload ->> 'money_minor')::bigint
+            when 'refund' then -(r.payload ->> 'amount_minor')::bigint end as money_minor,
+        (r.payload ->> 'window')::int as told_window
     from ledger.record r
     join ledger.batch b on b.id = r.batch_id
     join settlement.consumer c on c.book_id = r.book_id
-    where r.book_id = any(%(books)s) and r.kind in ('capture', 'sale', 'window_closed')
+    where r.book_id = any(%(books)s) and r.kind in ('capture', 'repayment', 'redemption_refund', 'sale', 'refund',
+        'window_closed')
       and b.first_sequence + r.n < c.next_sequence
  ) numbered)
 """
@@ -42,27 +45,33 @@ _RATES: Final = """
  from ledger.record where book_id = any(%(books)s) and kind = 'contract')
 """
 
-#: What the records make everybody owe: the lot moves of captures, and members' sales.
+#: What the records make everybody owe: the lot moves of captures, repayments and their refunds, members' sales and the
+#: refunds of those. A repayment bears no fee.
 _OWED: Final = f"""
-(select e.book_id, e.window_number, e.sequence, m.ordinal::int, 'slice' as kind, 'redemption' as reason, e.at,
-    l.issuer_id, m.merchant_id as acceptor_id, e.subject_id, l.id as lot_id, l.funding, l.unit_value_minor, m.points,
-    part.owed as value_minor, case when part.owed > 0 then m.merchant_id end as fee_payer_id,
-    part.owed as fee_base_minor, case when part.owed > 0 then rate.redemption_fee_ppm else 0 end as fee_ppm,
-    part.owed * rate.redemption_fee_ppm as fee_millionths, e.contract_id
+(select e.book_id, e.window_number, e.sequence, m.ordinal::int, 'slice' as kind,
+    case e.kind when 'capture' then 'redemption' when 'repayment' then 'repayment' else 'refund' end as reason, e.at,
+    l.issuer_id, m.merchant_id as acceptor_id, e.subject_id, l.id as lot_id, l.funding, l.unit_value_minor,
+    side.sign * m.points as points, part.owed as value_minor,
+    case when part.base <> 0 then m.merchant_id end as fee_payer_id, part.base as fee_base_minor,
+    case when part.base <> 0 then rate.redemption_fee_ppm else 0 end as fee_ppm,
+    case when part.base <> 0 then part.base * rate.redemption_fee_ppm else 0 end as fee_millionths, e.contract_id
  from {_EVENTS} e
- join ledger.lot_move m on m.batch_id = e.batch_id and m.n = e.n and m.target = 'accepted'
+ join ledger.lot_move m on m.batch_id = e.batch_id and m.n = e.n and 'accepted' in (m.source, m.target)
  join ledger.lot l on l.id = m.lot_id
  left join {_RATES} rate on rate.contract_id = e.contract_id and rate.merchant_id = e.merchant_id
+ cross join lateral (select case m.target when 'accepted' then 1 else -1 end as sign) side
  cross join lateral (select case when l.issuer_id = m.merchant_id or l.funding = 'closed_loop' then 0
-    else m.points * l.unit_value_minor end as owed) part
- where e.kind = 'capture'
+    else side.sign * m.points * l.unit_value_minor end as owed) worth
+ cross join lateral (select worth.owed, case e.kind when 'repayment' then 0 else worth.owed end as base) part
+ where e.kind in ('capture', 'repayment', 'redemption_refund')
  union all
- select e.book_id, e.window_number, e.sequence, 0, 'purchase_fee', 'purchase', e.at, null, null, e.subject_id, null,
+ select e.book_id, e.window_number, e.sequence, 0, 'purchase_fee',
+    case e.kind when 'sale' then 'purchase' else 'refund' end, e.at, null, null, e.subject_id, null,
     null, null, 0, 0, e.merchant_id, e.money_minor, rate.purchase_fee_ppm, e.money_minor * rate.purchase_fee_ppm,
     e.contract_id
  from {_EVENTS} e
  left join {_RATES} rate on rate.contract_id = e.contract_id and rate.merchant_id = e.merchant_id
- where e.kind = 'sale' and e.member_id is not null and e.money_minor * rate.purchase_fee_ppm <> 0)
+ where e.kind in ('sale', 'refund') and e.member_id is not null and e.money_minor * rate.purchase_fee_ppm <> 0)
 """
 
 _ITEM: Final = (
@@ -269,7 +278,7 @@ def settled_in_order(scope: Scope) -> Iterable[Row]:
 
 @check(
     "items_derived",
-    "the items are those that the ledger's captures and members' sales make, each once, in the window of its sequence",
+    "the items are those that captures, repayments, members' sales and refunds make, each once, in the window of its sequence",
     over="item",
 )
 def items_derived(scope: Scope) -> Iterable[Row]:

@@ -31,20 +31,32 @@ class Item(NamedTuple):
     fee_millionths: int
     contract_id: UUID | None
 
+    @property
+    def about(self) -> str:
+        """What the subject is: a sale owes the fee and the debt that is repaid, a redemption the rest."""
+        return "sale" if self.lot_id is None or self.reason == "repayment" else "redemption"
+
 
 def items(event: Event) -> list[Item]:
     """The items of one record; none for a record that makes nobody owe anything."""
     if event.kind == "capture":
-        return _redemption(event)
+        return _slices(event, "redemption", 1)
+    if event.kind == "repayment":
+        return _slices(event, "repayment", 1)
+    if event.kind == "redemption_refund":
+        return _slices(event, "refund", -1)
     if event.kind == "sale":
-        return _purchase(event)
+        return _purchase(event, "purchase", int(event.payload["money_minor"]))
+    if event.kind == "refund":
+        return _purchase(event, "refund", -int(event.payload["amount_minor"]))
     return []
 
 
-def _redemption(event: Event) -> list[Item]:
+def _slices(event: Event, reason: str, sign: int) -> list[Item]:
     """One item per slice: the lot's issuer owes the acceptor the lot's value, the acceptor owes the operator its fee.
 
-    The acceptor's own lots and closed-loop lots are worth nothing between two parties: their points still settle.
+    The acceptor's own lots and closed-loop lots are worth nothing between two parties: their points still settle. A
+    repayment bears no fee; a refund gives everything back at the rates of its capture.
     """
     acceptor = event.merchant_id
     assert acceptor is not None, event.id
@@ -52,14 +64,15 @@ def _redemption(event: Event) -> list[Item]:
     made = []
     for ordinal, part in enumerate(event.payload["slices"]):
         issuer = UUID(part["issuer"])
-        unit_value, points = int(part["unit_value_minor"]), int(part["points"])
+        unit_value, points = int(part["unit_value_minor"]), sign * int(part["points"])
         owed = 0 if issuer == acceptor or part["funding"] == "closed_loop" else points * unit_value
+        base = owed if event.kind != "repayment" else 0
         made.append(
             Item(
                 sequence=event.sequence,
                 ordinal=ordinal,
                 kind="slice",
-                reason="redemption",
+                reason=reason,
                 at=event.at,
                 issuer_id=issuer,
                 acceptor_id=acceptor,
@@ -69,19 +82,19 @@ def _redemption(event: Event) -> list[Item]:
                 unit_value_minor=unit_value,
                 points=points,
                 value_minor=owed,
-                fee_payer_id=acceptor if owed else None,
-                fee_base_minor=owed,
-                fee_ppm=ppm if owed else 0,
-                fee_millionths=fees.charge(owed, ppm),
+                fee_payer_id=acceptor if base else None,
+                fee_base_minor=base,
+                fee_ppm=ppm if base else 0,
+                fee_millionths=fees.charge(base, ppm),
                 contract_id=_contract(event.payload),
             )
         )
     return made
 
 
-def _purchase(event: Event) -> list[Item]:
-    """The sale's shop owes the operator a share of the money part of a member's purchase."""
-    base, ppm = int(event.payload["money_minor"]), int(event.payload["purchase_fee_ppm"])
+def _purchase(event: Event, reason: str, base: int) -> list[Item]:
+    """The sale's shop owes the operator a share of the money part of a member's purchase, and has it back of a refund."""
+    ppm = int(event.payload["purchase_fee_ppm"])
     if event.member_id is None or base * ppm == 0:
         return []
     return [
@@ -89,7 +102,7 @@ def _purchase(event: Event) -> list[Item]:
             sequence=event.sequence,
             ordinal=0,
             kind="purchase_fee",
-            reason="purchase",
+            reason=reason,
             at=event.at,
             issuer_id=None,
             acceptor_id=None,

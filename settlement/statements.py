@@ -139,7 +139,7 @@ def line(row: ItemRow, merchant: UUID) -> dict[str, Any]:
         "at": item.at,
         "kind": item.kind,
         "reason": item.reason,
-        "subject": show("sale" if item.lot_id is None else "redemption", item.subject_id) if item.subject_id else None,
+        "subject": show(item.about, item.subject_id) if item.subject_id else None,
         "lot": show("lot", item.lot_id) if item.lot_id else None,
         "counterparty": show("merchant", other) if other else None,
         "funding": item.funding,

@@ -11,7 +11,9 @@ from typing import Any
 from uuid import UUID
 
 import ledger
+import ledger.audit
 import settlement
+import settlement.audit
 from deploy.house import House
 from ledger.posting import Decision
 from merchants import contracts, people, trade
@@ -235,6 +237,32 @@ class World:
         assert isinstance(done, trade.RedemptionDone)
         return done
 
+    def refund_of(self, sale: trade.SaleDone, amount: int, reference: str | None = None) -> trade.SaleRefund:
+        reference = reference or f"F-{next(self._numbers)}"
+        return trade.SaleRefund(sale.command.merchant_id, sale.id, reference, ledger.Minor(amount))
+
+    def refund(self, sale: trade.SaleDone, amount: int | None = None) -> trade.SaleRefundDone:
+        """A refund of some of a sale's money part, or of all of it."""
+        command = self.refund_of(sale, sale.money if amount is None else amount)
+        done = self.do("sale_refund", command, principal=command.merchant_id)
+        assert isinstance(done, trade.SaleRefundDone)
+        return done
+
+    def give_back_of(
+        self, redemption: trade.RedemptionDone, at: str, points: int | None = None, reference: str | None = None
+    ) -> trade.RedemptionRefund:
+        reference = reference or f"F-{next(self._numbers)}"
+        wanted = None if points is None else ledger.Points(points)
+        return trade.RedemptionRefund(self.shops[at], redemption.id, reference, wanted)
+
+    def give_back(
+        self, redemption: trade.RedemptionDone, at: str, points: int | None = None
+    ) -> trade.RedemptionRefundDone:
+        """A refund of some points of a redemption, or of all that are left."""
+        done = self.do("redemption_refund", self.give_back_of(redemption, at, points), principal=self.shops[at])
+        assert isinstance(done, trade.RedemptionRefundDone)
+        return done
+
     # -- money and time
 
     def topup(self, shop: str, amount: int) -> None:
@@ -263,6 +291,18 @@ class World:
         name = ledger.AccountName(kind, self.shops[shop] if shop else None, None, window)
         with self.house.db.tx("door") as tx:
             return ledger.balances(tx, self.book_id, [name])[name]
+
+    def owed(self, member: str, shop: str) -> int:
+        """What a member owes a shop, by the account."""
+        name = ledger.AccountName("debt", self.members[member], self.shops[shop])
+        with self.house.db.tx("door") as tx:
+            return -ledger.balances(tx, self.book_id, [name])[name]
+
+    def audit(self) -> list[ledger.audit.Finding]:
+        """What the proof of everything finds wrong, the stream drained first."""
+        self.house.drain(self.book_id)
+        report = ledger.audit.run(self.url, [*ledger.audit.CHECKS, *settlement.audit.CHECKS])
+        return [finding for finding in report.findings if not finding.ok]
 
     def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         with self.house.db.tx("auditor") as tx:

@@ -7,7 +7,7 @@ import msgspec
 
 import ledger
 from gateway import bodies, door, problems
-from gateway.api import amounts, redemptions, sales
+from gateway.api import amounts, redemptions, refunds, sales
 from gateway.api.shapes import (
     BatchEnvelope,
     BatchOperation,
@@ -15,7 +15,9 @@ from gateway.api.shapes import (
     CaptureOperation,
     OutcomeOut,
     RedemptionOperation,
+    RedemptionRefundOperation,
     SaleOperation,
+    SaleRefundOperation,
 )
 from gateway.calls import Call, MerchantCaller, Rendering
 from gateway.problems import Problem
@@ -113,6 +115,14 @@ def _single(caller: MerchantCaller, operation: BatchOperation) -> Single:
     if isinstance(operation, SaleOperation):
         command = sales.asked(caller, operation.body)
         return Single("sale", "/v1/sales", "sales:write", command, sales.shown(book))
+    if isinstance(operation, SaleRefundOperation):
+        refund = refunds.sale_refund_asked(caller, operation.sale, operation.body, "/sale")
+        path = f"/v1/sales/{operation.sale}/refunds"
+        return Single("sale_refund", path, "sales:write", refund, refunds.sale_refund_shown(book))
+    if isinstance(operation, RedemptionRefundOperation):
+        restored = refunds.redemption_refund_asked(caller, operation.redemption, operation.body, "/redemption")
+        path = f"/v1/redemptions/{operation.redemption}/refunds"
+        return Single("redemption_refund", path, "redemptions:write", restored, refunds.redemption_refund_shown(book))
     show = redemptions.shown(book)
     if isinstance(operation, RedemptionOperation):
         wanted = redemptions.asked(caller, operation.body)

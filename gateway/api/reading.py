@@ -39,6 +39,8 @@ _NAMED: Final = {
     "terms": "terms",
     "rule": "terms",
     "sale": "sale",
+    "refund": "refund",
+    "debt": "debt",
     "branch": "branch",
     "operator": "operator",
 }
@@ -50,6 +52,9 @@ _SUBJECTS: Final = {
     "capture": "redemption",
     "void": "redemption",
     "lapse": "redemption",
+    "refund": "sale",
+    "repayment": "sale",
+    "redemption_refund": "redemption",
     "contract": "merchant",
     "terms": "merchant",
 }
@@ -272,7 +277,7 @@ def item_told(book: BookFacts, row: settlement.ItemRow) -> ItemOut:
         at=item.at,
         issuer=amounts.shown("merchant", item.issuer_id),
         acceptor=amounts.shown("merchant", item.acceptor_id),
-        subject=amounts.shown("sale" if item.lot_id is None else "redemption", item.subject_id),
+        subject=amounts.shown(item.about, item.subject_id),
         lot=amounts.shown("lot", item.lot_id),
         funding=item.funding,
         unit_value=None if item.unit_value_minor is None else total(item.unit_value_minor),

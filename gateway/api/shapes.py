@@ -175,6 +175,58 @@ class RedemptionOut(Answer, frozen=True, kw_only=True):
     balance: Balance | None
 
 
+# -- merchant: refunds
+
+
+class SaleRefundIn(Body, frozen=True, kw_only=True):
+    external_reference: Reference
+    # of the money part; more than nothing
+    amount: Money
+    occurred_at: Time | None = None
+    # what was brought back; the lines sum to the amount
+    lines: Annotated[list[LineIn], Meta(max_length=500)] = []
+
+
+class SaleRefundOut(Answer, frozen=True, kw_only=True):
+    id: str
+    record: str
+    sale: str
+    member: str | None
+    external_reference: str
+    occurred_at: datetime | None
+    at: datetime
+    amount: Sum
+    # of the money part, still to be refunded
+    left: Sum
+    # points taken back: those returned, now or by expiry before, and those the member owes
+    points: int
+    returned: int
+    owed: int
+    balance: Balance | None
+
+
+class RedemptionRefundIn(Body, frozen=True, kw_only=True):
+    external_reference: Reference
+    # none: all that are left
+    points: PointsAsked | None = None
+
+
+class RedemptionRefundOut(Answer, frozen=True, kw_only=True):
+    id: str
+    record: str
+    redemption: str
+    member: str
+    external_reference: str
+    at: datetime
+    points: int
+    # points of the redemption still to be refunded
+    left: int
+    value: Sum
+    # what was restored, the last consumed first
+    slices: list[SliceOut]
+    balance: Balance
+
+
 # -- merchant: quotes, look-ups, enrolment, batches
 
 
@@ -258,7 +310,26 @@ class VoidOperation(Body, frozen=True, kw_only=True, tag="void", tag_field="oper
     body: NothingIn = NothingIn()
 
 
-BatchOperation = SaleOperation | RedemptionOperation | CaptureOperation | VoidOperation
+class SaleRefundOperation(Body, frozen=True, kw_only=True, tag="sale_refund", tag_field="operation"):
+    idempotency_key: str
+    sale: str
+    body: SaleRefundIn
+
+
+class RedemptionRefundOperation(Body, frozen=True, kw_only=True, tag="redemption_refund", tag_field="operation"):
+    idempotency_key: str
+    redemption: str
+    body: RedemptionRefundIn
+
+
+BatchOperation = (
+    SaleOperation
+    | RedemptionOperation
+    | CaptureOperation
+    | VoidOperation
+    | SaleRefundOperation
+    | RedemptionRefundOperation
+)
 
 
 class BatchIn(Body, frozen=True, kw_only=True):

@@ -13,6 +13,7 @@ from gateway.api import (
     people,
     reading,
     redemptions,
+    refunds,
     sales,
     shapes,
 )
@@ -48,6 +49,17 @@ TILL: Final = (
         refusals=("not_found", "duplicate_reference", "state_conflict"),
     ),
     Operation("GET", "/v1/sales/{sale}", Merchant("records:read"), sales.get_sale, "One sale.", answer=shapes.SaleOut),
+    Operation(
+        "POST",
+        "/v1/sales/{sale}/refunds",
+        Merchant("sales:write"),
+        refunds.post_sale_refund,
+        "Refund some or all of a sale's money part. Its share of the points is taken back; what was spent is owed.",
+        answer=shapes.SaleRefundOut,
+        request=shapes.SaleRefundIn,
+        keyed="required",
+        refusals=("not_found", "duplicate_reference", "refund_exceeds_original"),
+    ),
     Operation(
         "POST",
         "/v1/redemptions",
@@ -98,6 +110,17 @@ TILL: Final = (
         request=shapes.NothingIn,
         keyed="required",
         refusals=("state_conflict",),
+    ),
+    Operation(
+        "POST",
+        "/v1/redemptions/{redemption}/refunds",
+        Merchant("redemptions:write"),
+        refunds.post_redemption_refund,
+        "Give points of a captured redemption back, to the very lots they came from, the last consumed first.",
+        answer=shapes.RedemptionRefundOut,
+        request=shapes.RedemptionRefundIn,
+        keyed="required",
+        refusals=("not_found", "duplicate_reference", "state_conflict", "refund_exceeds_original"),
     ),
     Operation(
         "POST",

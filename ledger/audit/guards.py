@@ -34,6 +34,7 @@ def facts_guarded(scope: Scope) -> Iterable[Row]:
         from pg_db_role_setting s left join pg_database d on d.oid = s.setdatabase
         where (d.oid is null or d.datname = current_database())
             and exists (select from unnest(s.setconfig) as c(setting) where setting ilike 'session_replication_role=%%')
+        order by 1
         """,
         facts=list(IMMUTABLE),
         refuses=_REFUSES,

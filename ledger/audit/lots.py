@@ -6,6 +6,7 @@ from typing import Final
 
 from ledger.audit.proving import Checks, Row, Scope
 from ledger.audit.sequence import RECORDS
+from ledger.working import GRACE
 
 check = Checks()
 
@@ -19,18 +20,31 @@ _STEPS: Final = """
 """
 
 
-@check("lots_derived", "what each lot has pending, in the wallet and held is the sum of its moves", over="lot")
+#: The grace that lots were given: from its record on they expire later, until then when they did.
+_GRACES: Final = f"""
+(select given.lot as lot_id, r.sequence, r.at, given.expired_at, given.expires_at
+ from {RECORDS} r cross join lateral jsonb_to_recordset(r.payload -> 'graced')
+    as given(lot uuid, expired_at timestamptz, expires_at timestamptz)
+ where r.kind = 'redemption_refund')
+"""
+
+
+@check(
+    "lots_derived", "what each lot has pending, in the wallet, held and home again is the sum of its moves", over="lot"
+)
 def lots_derived(scope: Scope) -> Iterable[Row]:
     return scope.rows(
         f"""
         select l.id as lot, l.member_id as member, l.pending, coalesce(s.pending, 0) as moved_pending,
-            l.remaining, coalesce(s.remaining, 0) as moved_remaining, l.held, coalesce(s.held, 0) as moved_held
+            l.remaining, coalesce(s.remaining, 0) as moved_remaining, l.held, coalesce(s.held, 0) as moved_held,
+            l.returned, coalesce(s.returned, 0) as moved_home
         from ledger.lot l
-        left join (select lot_id, sum(pending) as pending, sum(remaining) as remaining, sum(held) as held
+        left join (select lot_id, sum(pending) as pending, sum(remaining) as remaining, sum(held) as held,
+                       sum(points) filter (where target = 'home') as returned
                    from {_STEPS} steps group by 1) s on s.lot_id = l.id
         where l.book_id = any(%(books)s)
-          and (l.pending, l.remaining, l.held)
-              <> (coalesce(s.pending, 0), coalesce(s.remaining, 0), coalesce(s.held, 0))
+          and (l.pending, l.remaining, l.held, l.returned)
+              <> (coalesce(s.pending, 0), coalesce(s.remaining, 0), coalesce(s.held, 0), coalesce(s.returned, 0))
         order by 1
         """
     )
@@ -62,9 +76,9 @@ def lots_never_overdrawn(scope: Scope) -> Iterable[Row]:
     over="lot",
 )
 def lots_born_once(scope: Scope) -> Iterable[Row]:
-    # expires_at and available_at join the comparison because no kind of record moves them yet
+    # a lot that was given grace is compared by when it was to expire before; no kind of record moves available_at yet
     return scope.rows(
-        """
+        f"""
         with told as (
             select r.book_id, r.batch_id, r.n, r.member_id, r.at, born.*
             from ledger.record r
@@ -85,8 +99,10 @@ def lots_born_once(scope: Scope) -> Iterable[Row]:
         from told t
         full join (select * from ledger.lot where book_id = any(%(books)s)) l on l.id = t.lot
         left join births b on b.lot_id = l.id
+        left join {_GRACES} g on g.lot_id = l.id
         where (l.book_id, l.batch_id, l.n, l.member_id, l.earned_at, l.issuer_id, l.unit_value_minor, l.funding,
-               l.contract_id, l.rule_id, l.sale_id, l.parent_id, l.points, l.available_at, l.expires_at)
+               l.contract_id, l.rule_id, l.sale_id, l.parent_id, l.points, l.available_at,
+               coalesce(g.expired_at, l.expires_at))
             is distinct from
               (t.book_id, t.batch_id, t.n, t.member_id, t.at, t.issuer, t.unit_value_minor, t.funding,
                t.contract, t.rule, t.sale, t.parent, t.points, t.available_at, t.expires_at)
@@ -191,14 +207,18 @@ def moves_match_entries(scope: Scope) -> Iterable[Row]:
 def expiry_respected(scope: Scope) -> Iterable[Row]:
     # a lot that expired while held may still be captured: `captures_in_time` proves the hold's deadline
     return scope.rows(
-        """
-        select m.lot_id as lot, r.id as record, r.kind, r.at, l.available_at, l.expires_at, m.source, m.target, m.points
+        f"""
+        select m.lot_id as lot, r.id as record, r.kind, r.at, l.available_at, life.expires_at, m.source, m.target, m.points
         from ledger.lot_move m
-        join ledger.record r on r.batch_id = m.batch_id and r.n = m.n
+        join {RECORDS} r on r.batch_id = m.batch_id and r.n = m.n
         join ledger.lot l on l.id = m.lot_id
-        where r.book_id = any(%(books)s) and case
-            when r.kind = 'expiry' then m.target <> 'home' or m.source <> 'wallet' or l.expires_at > r.at
-            when m.source = 'wallet' and m.target <> 'home' then l.expires_at <= r.at
+        left join {_GRACES} g on g.lot_id = l.id
+        cross join lateral (select case when r.sequence < g.sequence then g.expired_at else l.expires_at end
+            as expires_at) life
+        where case
+            when r.kind = 'expiry' then m.target <> 'home' or m.source <> 'wallet' or life.expires_at > r.at
+            when m.source = 'wallet' and m.target = 'home' then r.kind <> 'refund'
+            when m.source = 'wallet' then life.expires_at <= r.at
             when m.source = 'pending' and m.target = 'wallet' then l.available_at > r.at
             else false end
         """
@@ -244,14 +264,18 @@ def soonest_expiry_first(scope: Scope) -> Iterable[Row]:
             from (select lot_id, sequence, sum(remaining) as remaining from {_STEPS} s group by 1, 2) per_record
             window lot as (partition by lot_id order by sequence)
         ), wallets as (
-            select had.*, l.member_id, l.expires_at, l.batch_id, l.n, l.issuer_id, l.funding, l.unit_value_minor
-            from had join ledger.lot l on l.id = had.lot_id where had.points > 0
+            select had.*, l.member_id, l.batch_id, l.n, l.issuer_id, l.funding, l.unit_value_minor,
+                case when had.since < g.sequence then g.expired_at else l.expires_at end as expires_at
+            from had join ledger.lot l on l.id = had.lot_id left join {_GRACES} g on g.lot_id = l.id
+            where had.points > 0
         ), taken as (
-            select r.id as record, r.sequence, r.at, r.merchant_id, l.member_id, l.expires_at, l.batch_id, l.n,
-                l.id as lot_id, m.points * l.unit_value_minor as value
+            select r.id as record, r.sequence, r.at, r.merchant_id, l.member_id, l.batch_id, l.n, l.id as lot_id,
+                case when r.sequence < g.sequence then g.expired_at else l.expires_at end as expires_at,
+                m.points * l.unit_value_minor as value
             from {RECORDS} r
             join ledger.lot_move m on m.batch_id = r.batch_id and m.n = r.n and m.target = 'held'
             join ledger.lot l on l.id = m.lot_id
+            left join {_GRACES} g on g.lot_id = l.id
             where r.kind = 'hold'
         )
         select t.record, t.sequence, t.member_id as member, w.lot_id as passed_over, w.points as left_in_it,
@@ -265,4 +289,26 @@ def soonest_expiry_first(scope: Scope) -> Iterable[Row]:
         having sum(t.value) >= w.unit_value_minor
         order by 2
         """
+    )
+
+
+@check(
+    "grace_once",
+    "a lot was given grace once at most, by a refund after it had expired, and expires as that says",
+    over="lot",
+)
+def grace_once(scope: Scope) -> Iterable[Row]:
+    return scope.rows(
+        f"""
+        select coalesce(l.id, g.lot_id) as lot, l.grace_used, coalesce(g.times, 0) as given, l.expires_at, g.until
+        from (select * from ledger.lot where book_id = any(%(books)s)) l
+        full join (
+            select lot_id, count(*) as times, max(expires_at) as until,
+                bool_and(expired_at <= at and expires_at = at + make_interval(secs => %(grace)s)) as lawful
+            from {_GRACES} graces group by 1
+        ) g on g.lot_id = l.id
+        where l.id is null or l.grace_used <> (g.lot_id is not null) or g.times > 1 or not g.lawful
+            or l.expires_at <> g.until
+        """,
+        grace=int(GRACE.total_seconds()),
     )

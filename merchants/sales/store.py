@@ -53,6 +53,43 @@ class RedemptionRow:
     n: int
 
 
+@dataclass(slots=True)
+class Refundable:
+    """A sale or a redemption as its refunds find it. What they took is added up here while a batch is decided."""
+
+    id: UUID
+    merchant_id: UUID
+    member_id: UUID | None
+    contract_id: UUID
+    # the record that a refund answers: the sale, or the capture; None while a redemption is not captured
+    record_id: UUID | None
+    fee_ppm: int
+    # what can be refunded in all: minor units of the money part, or points
+    whole: int
+    refunded: int
+    # of a sale: what it earned, as which lot, what its refunds took back and what of that they got
+    points: int = 0
+    lot_id: UUID | None = None
+    taken_back: int = 0
+    returned: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RefundRow:
+    id: UUID
+    merchant_id: UUID
+    sale_id: UUID | None
+    redemption_id: UUID | None
+    external_reference: str
+    occurred_at: datetime | None
+    at: datetime
+    amount_minor: int
+    points: int
+    owed_points: int
+    lines: list[dict[str, Any]]
+    n: int
+
+
 Reference = tuple[UUID, str]
 
 
@@ -63,6 +100,10 @@ def known_sales(tx: Tx, references: Sequence[Reference]) -> dict[Reference, UUID
 
 def known_redemptions(tx: Tx, references: Sequence[Reference]) -> dict[Reference, UUID]:
     return _known(tx, "redemption", references)
+
+
+def known_refunds(tx: Tx, references: Sequence[Reference]) -> dict[Reference, UUID]:
+    return _known(tx, "refund", references)
 
 
 def _known(tx: Tx, table: str, references: Sequence[Reference]) -> dict[Reference, UUID]:
@@ -96,6 +137,101 @@ def redemptions_spent(tx: Tx, ids: set[UUID]) -> set[UUID]:
         "select redemption_id from merchants.sale where redemption_id = any(%s::uuid[])", [ledger.array(ids)]
     )
     return {row[0] for row in rows}
+
+
+def refundable_sales(tx: Tx, book_id: int, ids: set[UUID]) -> dict[UUID, Refundable]:
+    """Sales to refund, locked: two refunds of one sale are decided one after the other. To be asked before wallets."""
+    if not ids:
+        return {}
+    rows = tx.execute(
+        "select s.id, s.merchant_id, s.member_id, s.contract_id, r.id, (r.payload ->> 'purchase_fee_ppm')::int,"
+        " s.money_minor, s.refunded_minor, s.points_earned, (r.payload -> 'lots' -> 0 ->> 'lot')::uuid,"
+        " s.points_taken_back from merchants.sale s join ledger.record r on r.batch_id = s.batch_id and r.n = s.n"
+        " where s.book_id = %s and s.id = any(%s::uuid[]) order by s.id for no key update of s",
+        [book_id, ledger.array(ids)],
+    )
+    found = {row[0]: Refundable(*row) for row in rows}
+    # after the lock, so that what was refunded while this batch waited is seen
+    owed = tx.execute(
+        "select sale_id, sum(owed_points)::bigint from merchants.refund where sale_id = any(%s::uuid[]) group by 1",
+        [ledger.array(ids)],
+    )
+    for sale in found.values():
+        sale.returned = sale.taken_back
+    for id, points in owed:
+        found[id].returned -= points
+    return found
+
+
+def refundable_redemptions(tx: Tx, book_id: int, ids: set[UUID]) -> dict[UUID, Refundable]:
+    """Redemptions to refund, locked; their captures are told by `captures`. To be asked before wallets."""
+    if not ids:
+        return {}
+    rows = tx.execute(
+        "select d.id, d.merchant_id, d.member_id, d.contract_id, d.points, d.refunded_points from merchants.redemption d"
+        " where d.book_id = %s and d.id = any(%s::uuid[]) order by d.id for no key update",
+        [book_id, ledger.array(ids)],
+    )
+    return {
+        id: Refundable(id, merchant, member, contract, None, 0, points, refunded)
+        for id, merchant, member, contract, points, refunded in rows
+    }
+
+
+def captures(tx: Tx, ids: Sequence[UUID]) -> list[tuple[UUID, UUID, UUID, int]]:
+    """(redemption, record, contract, fee rate) of the captures of redemptions. Found among their member's records."""
+    if not ids:
+        return []
+    return tx.execute(
+        "select d.id, r.id, (r.payload ->> 'contract')::uuid, (r.payload ->> 'redemption_fee_ppm')::int"
+        " from merchants.redemption d, lateral (select id, payload from ledger.record r where r.member_id = d.member_id"
+        " and r.batch_id >= d.batch_id and r.kind = 'capture' and r.subject_id = d.id limit 1) as r"
+        " where d.id = any(%s::uuid[])",
+        [ledger.array(ids)],
+    ).fetchall()
+
+
+def add_refunds(tx: Tx, book_id: int, batch_id: int, rows: Sequence[RefundRow], refunded: Sequence[Refundable]) -> None:
+    """Write refunds and what they left of the sales and redemptions they are of."""
+    if not rows:
+        return
+    tx.execute(
+        "insert into merchants.refund (book_id, batch_id, id, merchant_id, sale_id, redemption_id, external_reference,"
+        " occurred_at, at, amount_minor, points, owed_points, lines, n)"
+        " select %s, %s, id, merchant_id, sale_id, redemption_id, external_reference, occurred_at, at, amount_minor,"
+        " points, owed_points, lines::jsonb, n"
+        " from unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::uuid[], %s::text[], %s::timestamptz[], %s::timestamptz[],"
+        " %s::bigint[], %s::bigint[], %s::bigint[], %s::text[], %s::smallint[])"
+        " as new(id, merchant_id, sale_id, redemption_id, external_reference, occurred_at, at, amount_minor, points,"
+        " owed_points, lines, n)",
+        [
+            book_id,
+            batch_id,
+            ledger.array(r.id for r in rows),
+            ledger.array(r.merchant_id for r in rows),
+            ledger.array(r.sale_id for r in rows),
+            ledger.array(r.redemption_id for r in rows),
+            ledger.array(r.external_reference for r in rows),
+            ledger.array(r.occurred_at for r in rows),
+            ledger.array(r.at for r in rows),
+            ledger.array(r.amount_minor for r in rows),
+            ledger.array(r.points for r in rows),
+            ledger.array(r.owed_points for r in rows),
+            ledger.array(_json.encode(r.lines).decode() for r in rows),
+            ledger.array(r.n for r in rows),
+        ],
+    )
+    changed = [ledger.array(r.id for r in refunded), ledger.array(r.refunded for r in refunded)]
+    tx.execute(
+        "update merchants.sale s set refunded_minor = new.refunded, points_taken_back = new.taken_back"
+        " from unnest(%s::uuid[], %s::bigint[], %s::bigint[]) as new(id, refunded, taken_back) where s.id = new.id",
+        [*changed, ledger.array(r.taken_back for r in refunded)],
+    )
+    tx.execute(
+        "update merchants.redemption d set refunded_points = new.refunded"
+        " from unnest(%s::uuid[], %s::bigint[]) as new(id, refunded) where d.id = new.id",
+        changed,
+    )
 
 
 def add_sales(tx: Tx, book_id: int, batch_id: int, rows: Sequence[SaleRow]) -> None:

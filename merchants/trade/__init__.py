@@ -1,4 +1,4 @@
-"""Sales and redemptions: what a till may do, decided on the ledger's batches."""
+"""Sales, redemptions and their refunds: what a till may do, decided on the ledger's batches."""
 
 from merchants.trade.commands import (
     Capture,
@@ -8,8 +8,12 @@ from merchants.trade.commands import (
     Quote,
     Redemption,
     RedemptionDone,
+    RedemptionRefund,
+    RedemptionRefundDone,
     Sale,
     SaleDone,
+    SaleRefund,
+    SaleRefundDone,
     SliceDone,
     Void,
 )
@@ -24,8 +28,12 @@ __all__ = [
     "Quote",
     "Redemption",
     "RedemptionDone",
+    "RedemptionRefund",
+    "RedemptionRefundDone",
     "Sale",
     "SaleDone",
+    "SaleRefund",
+    "SaleRefundDone",
     "SliceDone",
     "Void",
     "handlers",

@@ -74,6 +74,28 @@ class Void:
 
 
 @dataclass(frozen=True, slots=True)
+class SaleRefund:
+    """An amount of the sale's money part; lines, when there are any, sum to it: the door saw to it."""
+
+    merchant_id: UUID
+    sale_id: UUID
+    external_reference: str
+    amount: Minor
+    occurred_at: datetime | None = None
+    lines: tuple[Line, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RedemptionRefund:
+    """Points to give back; None: all that are left."""
+
+    merchant_id: UUID
+    redemption_id: UUID
+    external_reference: str
+    points: Points | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Lapse:
     """The clock's own: end a hold whose deadline has passed."""
 
@@ -120,6 +142,36 @@ class RedemptionDone:
     deadline: datetime
     slices: tuple[SliceDone, ...]
     available: Points | None
+
+
+@dataclass(frozen=True, slots=True)
+class SaleRefundDone:
+    id: UUID
+    record_id: UUID
+    command: SaleRefund
+    member_id: UUID | None
+    at: datetime
+    # of the money part, after this refund
+    left: Minor
+    # points taken back = returned, now or by expiry before + owed
+    points: Points
+    returned: Points
+    owed: Points
+    available: Points | None
+
+
+@dataclass(frozen=True, slots=True)
+class RedemptionRefundDone:
+    id: UUID
+    record_id: UUID
+    command: RedemptionRefund
+    member_id: UUID
+    at: datetime
+    points: Points
+    left: Points
+    value: Minor
+    slices: tuple[SliceDone, ...]
+    available: Points
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,13 @@ class Known:
     redeemed: dict[sales.Reference, UUID] = field(default_factory=dict)
     redemptions: dict[UUID, sales.RedemptionRow] = field(default_factory=dict)
     spent: set[UUID] = field(default_factory=set)
+    # refunds by reference, what they are of, and (record, contract, fee rate) of redemptions' captures
+    refunded: dict[sales.Reference, UUID] = field(default_factory=dict)
+    refundable: dict[UUID, sales.Refundable] = field(default_factory=dict)
+    captures: dict[UUID, tuple[UUID, UUID, int]] = field(default_factory=dict)
     new_sales: list[sales.SaleRow] = field(default_factory=list)
     new_redemptions: list[sales.RedemptionRow] = field(default_factory=list)
+    new_refunds: list[sales.RefundRow] = field(default_factory=list)
     steps: dict[UUID, int] = field(default_factory=dict)
     # wrong spend codes by (merchant, member): those counted lately, and those this batch adds
     wrong_before: dict[tuple[UUID, UUID], int] = field(default_factory=dict)

@@ -86,7 +86,7 @@ def redemption(command: Redemption, actor: str, known: Known, working: Working) 
     value = worth(slices)
     deadline = working.now + timedelta(minutes=contract.hold_minutes)
     id = ids.new()
-    told = [_slice(s) for s in slices]
+    told = [s.told for s in slices]
     points = sum(s.points for s in slices)
     draft = working.record(
         "hold",
@@ -115,7 +115,7 @@ def redemption(command: Redemption, actor: str, known: Known, working: Working) 
     known.redeemed[reference] = id
     known.redemptions[id] = row
     known.new_redemptions.append(row)
-    record_id = _take(row, hold, actor, contract, working) if command.capture else draft.id
+    record_id = _take(row, hold, actor, contract, known, working) if command.capture else draft.id
     return Accepted(_done(row, hold, record_id, working))
 
 
@@ -131,7 +131,7 @@ def capture(command: Capture, actor: str, known: Known, working: Working) -> Dec
         return HoldExpired(hold.deadline.isoformat())
     contract = known.network.contract(command.merchant_id)
     assert contract is not None, row.id
-    return Accepted(_done(row, hold, _take(row, hold, actor, contract, working), working))
+    return Accepted(_done(row, hold, _take(row, hold, actor, contract, known, working), working))
 
 
 def void(command: Void, actor: str, known: Known, working: Working) -> Decision:
@@ -154,7 +154,9 @@ def void(command: Void, actor: str, known: Known, working: Working) -> Decision:
     return Accepted(_done(row, hold, draft.id, working))
 
 
-def _take(row: sales.RedemptionRow, hold: Hold, actor: str, contract: contracts.Contract, working: Working) -> UUID:
+def _take(
+    row: sales.RedemptionRow, hold: Hold, actor: str, contract: contracts.Contract, known: Known, working: Working
+) -> UUID:
     """Capture a hold, saying in the record all that settlement needs."""
     draft = working.record(
         "capture",
@@ -167,10 +169,11 @@ def _take(row: sales.RedemptionRow, hold: Hold, actor: str, contract: contracts.
             "value_minor": worth(hold.slices),
             "contract": contract.id,
             "redemption_fee_ppm": contract.redemption_fee_ppm,
-            "slices": [_slice(s) for s in hold.slices],
+            "slices": [s.told for s in hold.slices],
         },
     )
     working.capture(draft, hold)
+    known.captures[row.id] = (draft.id, contract.id, contract.redemption_fee_ppm)
     return draft.id
 
 
@@ -227,13 +230,3 @@ def _done(row: sales.RedemptionRow, hold: Hold, record_id: UUID, working: Workin
         slices=tuple(SliceDone(s.lot.id, s.lot.issuer_id, s.points, s.value) for s in hold.slices),
         available=available(working, row.member_id),
     )
-
-
-def _slice(s: Slice) -> dict[str, object]:
-    return {
-        "lot": s.lot.id,
-        "issuer": s.lot.issuer_id,
-        "funding": s.lot.funding,
-        "unit_value_minor": s.lot.unit_value,
-        "points": s.points,
-    }

@@ -82,7 +82,7 @@ def sale(command: Sale, actor: str, known: Known, working: Working) -> Decision:
         at=now,
         total_minor=command.total,
         money_minor=money,
-        lines=[_line(line) for line in command.lines],
+        lines=[line_told(line) for line in command.lines],
         payments=[_payment(payment) for payment in command.payments],
         redemption_id=next((p.redemption_id for p in command.payments if p.type == "points"), None),
         points_earned=points,
@@ -187,7 +187,7 @@ def expiry(now: datetime, book: Book, contract: contracts.Contract) -> datetime:
     return now + timedelta(days=max(book.points_life_days, contract.points_life_days or 0))
 
 
-def _line(line: Line) -> dict[str, object]:
+def line_told(line: Line) -> dict[str, object]:
     return {"category": line.category, "sku": line.sku, "quantity": line.quantity, "amount": line.amount}
 
 

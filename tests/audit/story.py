@@ -30,7 +30,7 @@ def lived(url: str) -> World:
     paid = world.redeem("ann", "books", 150)
     parts = (trade.Payment("points", paid.value, paid.id), trade.Payment("card", ledger.Minor(2_350)))
     world.sale("ann", "books", 2_500, payments=parts)
-    world.redeem("bob", "cafe", 100)
+    late = world.redeem("bob", "cafe", 100)
     world.redeem("bob", "barber", 120)
     world.redeem("ann", "cafe", value=60)
     world.void(world.hold("bob", "books", 10), "books")
@@ -46,8 +46,23 @@ def lived(url: str) -> World:
     world.redeem("eve", "cafe", 25)
     world.hold("eve", "cafe", 15)  # stays open
     world.earn("bob", at="books", points=11)
+    refunded(world, late)
     world.house.drain(world.book_id)
     return world
+
+
+def refunded(world: World, late: trade.RedemptionDone) -> None:
+    """Refunds of sales before and after the points were spent, and of a redemption long settled; debts, some repaid."""
+    world.refund(world.sale("eve", "books", 1_099), 599)
+    spent = [world.earn("ann", at=shop, points=20) for shop in ("cafe", "books", "barber")]
+    world.redeem("ann", "barber", world.balance("ann"))
+    for sale in spent:
+        world.refund(sale, 1_000)
+        world.refund(sale, 500)
+    world.earn("ann", at="books", points=25)
+    world.earn("ann", at="barber", points=7)
+    world.give_back(late, "cafe", 30)  # in grace
+    world.give_back(late, "cafe", 45)
 
 
 def close(world: World, number: int) -> None:

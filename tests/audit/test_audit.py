@@ -46,7 +46,7 @@ CRIMES = [
         "facts_guarded",
         "the trigger's function does nothing",
         "create or replace function ledger.refuse_change() returns trigger language plpgsql as"
-        " 'begin return null; end'; select 'record' as table",
+        " 'begin return null; end'; select 'batch' as table",
     ),
     Crime(
         "facts_guarded",
@@ -261,7 +261,8 @@ CRIMES = [
         "expiry_respected",
         "points were spent after they expired",
         "update ledger.lot set expires_at = earned_at + interval '1 microsecond' where id ="
-        f" (select lot_id from ledger.lot_move where {first('hold', 'batch_id desc')}) returning id as lot",
+        f" (select lot_id from ledger.lot_move where {first('hold', 'batch_id desc')} order by ordinal limit 1)"
+        " returning id as lot",
     ),
     Crime(
         "expiry_respected",
@@ -320,7 +321,7 @@ CRIMES = [
     Crime(
         "holds_move_their_slices",
         "a capture took from another lot than was held",
-        "update ledger.lot_move set lot_id = (select id from ledger.lot where funding = 'closed_loop')"
+        "update ledger.lot_move set lot_id = (select id from ledger.lot where funding = 'closed_loop' order by batch_id limit 1)"
         f" where {first('capture')} returning batch_id as batch, n",
     ),
     Crime(
@@ -545,6 +546,112 @@ CRIMES = [
         "a shop's accepted points are raised",
         "update ledger.account set balance = balance + 3 where id = (select max(id) from ledger.account"
         " where kind = 'accepted') returning owner_id as shop",
+    ),
+    # refunds and debts
+    Crime(
+        "grace_once",
+        "a lot lives on without a refund that says so",
+        "update ledger.lot set expires_at = expires_at + interval '1 day' where grace_used returning id as lot",
+    ),
+    Crime(
+        "grace_once",
+        "a lot may have its grace again",
+        "update ledger.lot set grace_used = false where grace_used returning id as lot",
+    ),
+    Crime(
+        "lots_derived",
+        "points came home that never did",
+        "update ledger.lot set returned = returned + 1 where id = (select id from ledger.lot order by id limit 1)"
+        " returning id as lot",
+    ),
+    Crime(
+        "refunds_recorded",
+        "a refund is said to be of less",
+        "update merchants.refund set amount_minor = amount_minor - 1 where id = (select min(id::text)::uuid"
+        " from merchants.refund) returning id as refund",
+    ),
+    Crime(
+        "refunds_recorded",
+        "a refund that no record tells",
+        "insert into merchants.refund select gen_random_uuid(), book_id, merchant_id, sale_id, redemption_id, 'made up',"
+        " occurred_at, at, amount_minor, points, owed_points, lines, batch_id, n from merchants.refund limit 1"
+        " returning id as refund",
+    ),
+    Crime(
+        "sales_refunded_exactly",
+        "a refund takes a point more than its share",
+        "update ledger.record set payload = jsonb_set(payload, '{points}', to_jsonb((payload ->> 'points')::int + 1))"
+        f" where {first('refund')} returning subject_id as sale, id as record",
+    ),
+    Crime(
+        "sales_refunded_exactly",
+        "a sale forgets that it was refunded",
+        "update merchants.sale set refunded_minor = 0 where refunded_minor > 0 returning id as sale",
+    ),
+    Crime(
+        "sales_refunded_exactly",
+        "a refund gives the fee back at another rate",
+        "update ledger.record set payload = payload || '{\"purchase_fee_ppm\": 999}'"
+        f" where {first('refund')} returning subject_id as sale, id as record",
+    ),
+    Crime(
+        "refunds_take_what_is_there",
+        "points that lay in the wallet are made owed",
+        "update ledger.record set payload = payload || jsonb_build_object('owed', payload -> 'points', 'returned', 0)"
+        f" where {first('refund')} returning id as record",
+    ),
+    Crime(
+        "refunds_take_what_is_there",
+        "a refund takes points of another sale",
+        "update ledger.lot set sale_id = gen_random_uuid() where sale_id = (select subject_id from ledger.record"
+        f" where {first('refund')}); select id as record from ledger.record where {first('refund')}",
+    ),
+    Crime(
+        "redemptions_refunded_exactly",
+        "a redemption forgets that it was refunded",
+        "update merchants.redemption set refunded_points = 0 where refunded_points > 0 returning id as redemption",
+    ),
+    Crime(
+        "redemptions_refunded_exactly",
+        "a refund restores more than it says",
+        "update ledger.lot_move set points = points + 1 where source = 'accepted' and"
+        f" {first('redemption_refund')}; select id as record from ledger.record where {first('redemption_refund')}",
+    ),
+    Crime(
+        "redemptions_refunded_exactly",
+        "a refund gives the fee back at another rate",
+        "update ledger.record set payload = payload || '{\"redemption_fee_ppm\": 999}'"
+        f" where {first('redemption_refund')} returning id as record",
+    ),
+    Crime(
+        "debts_derived",
+        "a debt is forgiven",
+        "update ledger.debt set remaining = 0 where id = (select id from ledger.debt where remaining > 0"
+        " order by id limit 1) returning id as debt",
+    ),
+    Crime(
+        "debts_derived",
+        "a debt is owed to another shop",
+        "update ledger.debt set creditor_id = gen_random_uuid() where id = (select min(id::text)::uuid from ledger.debt)"
+        " returning id as debt",
+    ),
+    Crime(
+        "repayments_lawful",
+        "a repayment is worth more than its points",
+        "update ledger.record set payload = payload || '{\"value_minor\": 9999}'"
+        f" where {first('repayment')} returning id as record",
+    ),
+    Crime(
+        "repayments_lawful",
+        "a younger debt is repaid before an older one",
+        "update ledger.debt set batch_id = 0 where id = (select id from ledger.debt where remaining > 0 and not"
+        f" closed_loop order by batch_id desc limit 1); select id as record from ledger.record where {first('repayment')}",
+    ),
+    Crime(
+        "repayments_lawful",
+        "points repay a shop that they were not sent to",
+        "update ledger.lot_move set merchant_id = gen_random_uuid()"
+        f" where {first('repayment')}; select id as record from ledger.record where {first('repayment')}",
     ),
 ]
 

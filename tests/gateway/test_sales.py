@@ -158,3 +158,101 @@ def test_records_come_in_pages_and_concern_their_owner_only(api: Api) -> None:
     assert api.call("GET", f"/v1/records/{sales[0]}", by=grocer).status_code == 404
     mine = api.done("GET", "/v1/me/records", by=ann.token)["data"]
     assert [record["kind"] for record in mine] == ["sale"] * 6
+
+
+@pytest.mark.row("A4")
+def test_a_sale_is_refunded_in_slices_and_never_beyond_its_money(api: Api) -> None:
+    ann = api.member()
+    cafe, grocer = api.shops["cafe"].key, api.shops["grocer"].key
+    sold = api.sell(ann, 5_000)
+    path = f"/v1/sales/{sold['id']}/refunds"
+
+    def of(amount: int, reference: str) -> dict[str, object]:
+        return {"external_reference": reference, "amount": {"amount": amount, "currency": "USD"}}
+
+    key = new_key()
+    first = api.done("POST", path, of(1_550, "F-1"), by=cafe, key=key)
+    assert (first["points"], first["returned"], first["owed"], first["left"]["amount"]) == (15, 15, 0, 3_450)
+    assert first["balance"] == {"available": 35}
+    again = api.call("POST", path, of(1_550, "F-1"), by=cafe, key=key)
+    assert (again.json(), again.headers["Idempotent-Replayed"]) == (first, "true")
+    refused = {
+        "refund_exceeds_original": api.call("POST", path, of(3_451, "F-2"), by=cafe, key=new_key()),
+        "duplicate_reference": api.call("POST", path, of(1, "F-1"), by=cafe, key=new_key()),
+        "not_found": api.call("POST", path, of(1, "F-3"), by=grocer, key=new_key()),
+        "validation_failed": api.call("POST", path, of(0, "F-4"), by=cafe, key=new_key()),
+    }
+    assert {answer.json()["code"] for answer in refused.values()} == refused.keys()
+    assert all(answer.json()["code"] == code for code, answer in refused.items())
+    assert refused["duplicate_reference"].json()["facts"] == {"existing": first["id"]}
+    record = api.done("GET", f"/v1/records/{first['record']}", by=cafe)
+    assert (record["kind"], record["subject"], record["facts"]["refund"]) == ("refund", sold["id"], first["id"])
+
+
+@pytest.mark.row("A4")
+@pytest.mark.row("A6")
+def test_points_spent_before_a_refund_are_owed_and_shown(api: Api) -> None:
+    ann = api.member()
+    cafe, grocer = api.shops["cafe"].key, api.shops["grocer"].key
+    sold = api.sell(ann, 5_000)
+    api.done("POST", "/v1/redemptions", api.redemption(ann, 30, "grocer", capture=True), by=grocer, key=new_key())
+    body = {"external_reference": "F-1", "amount": {"amount": 5_000, "currency": "USD"}}
+    done = api.done("POST", f"/v1/sales/{sold['id']}/refunds", body, by=cafe, key=new_key())
+    assert (done["returned"], done["owed"]) == (20, 30)
+    assert api.done("GET", "/v1/me/balance", by=ann.token)["owed"] == 30
+    assert api.sell(ann, 4_000)["balance"] == {"available": 10}
+    assert api.done("GET", "/v1/me/balance", by=ann.token)["owed"] == 0
+    kinds = [record["kind"] for record in api.done("GET", "/v1/me/records", by=ann.token)["data"]]
+    assert kinds == ["sale", "hold", "capture", "refund", "sale", "repayment"]
+
+
+@pytest.mark.row("A5")
+def test_a_redemption_is_refunded_alone_and_in_a_batch(api: Api) -> None:
+    ann = api.member()
+    api.sell(ann, 5_000)
+    grocer = api.shops["grocer"].key
+    sold = api.sell(ann, 100, shop="grocer")
+    taken = api.done(
+        "POST", "/v1/redemptions", api.redemption(ann, 30, "grocer", capture=True), by=grocer, key=new_key()
+    )
+    path = f"/v1/redemptions/{taken['id']}/refunds"
+    done = api.done("POST", path, {"external_reference": "F-1", "points": 12}, by=grocer, key=new_key())
+    assert (done["points"], done["left"], done["balance"]) == (12, 18, {"available": 33})
+    keys = [new_key() for _ in range(4)]
+    nobody = "sal_" + 32 * "0"
+    money = {"amount": 100, "currency": "USD"}
+    operations = [
+        {
+            "operation": "redemption_refund",
+            "idempotency_key": keys[0],
+            "redemption": taken["id"],
+            "body": {"external_reference": "F-2"},
+        },
+        {
+            "operation": "redemption_refund",
+            "idempotency_key": keys[1],
+            "redemption": taken["id"],
+            "body": {"external_reference": "F-3", "points": 1},
+        },
+        {
+            "operation": "sale_refund",
+            "idempotency_key": keys[2],
+            "sale": sold["id"],
+            "body": {"external_reference": "F-4", "amount": money},
+        },
+        {
+            "operation": "sale_refund",
+            "idempotency_key": keys[3],
+            "sale": nobody,
+            "body": {"external_reference": "F-5", "amount": money},
+        },
+    ]
+    outcomes = api.done("POST", "/v1/batches", {"operations": operations}, by=grocer)["outcomes"]
+    assert [(o["status"], o["body"].get("code"), o["body"].get("points")) for o in outcomes] == [
+        (200, None, 18),
+        (422, "refund_exceeds_original", None),
+        (200, None, 1),
+        (404, "not_found", None),
+    ]
+    single = api.call("POST", path, {"external_reference": "F-2"}, by=grocer, key=keys[0])
+    assert (single.json(), single.headers["Idempotent-Replayed"]) == (outcomes[0]["body"], "true")

@@ -21,6 +21,8 @@ from hypothesis.stateful import (
 )
 
 import ledger
+import ledger.audit
+import settlement.audit
 from merchants import trade
 from tests.world import BEGINNING, World
 
@@ -36,6 +38,9 @@ class PlainLot:
     points: int
     expires: dt.datetime
     order: int
+    grace: bool = False
+    # gone home again, expired or taken back
+    home: int = 0
 
 
 @dataclass
@@ -48,6 +53,22 @@ class PlainHold:
 
 
 @dataclass
+class PlainSale:
+    done: trade.SaleDone
+    member: str
+    lot: PlainLot | None
+    refunded: int = 0
+    taken: int = 0
+    returned: int = 0
+
+
+@dataclass
+class PlainDebt:
+    shop: str
+    points: int
+
+
+@dataclass
 class Plain:
     """What ought to be true."""
 
@@ -56,18 +77,73 @@ class Plain:
     room: dict[str, int] = field(default_factory=lambda: {**SHOPS, "taxi": 150})
     accepted: dict[str, int] = field(default_factory=lambda: dict.fromkeys(SHOPS, 0))
     holds: list[PlainHold] = field(default_factory=list)
+    captured: list[PlainHold] = field(default_factory=list)
+    refunded: dict[int, int] = field(default_factory=dict)
+    sales: list[PlainSale] = field(default_factory=list)
+    debts: dict[str, list[PlainDebt]] = field(default_factory=lambda: {p: [] for p in PEOPLE})
     numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def available(self, member: str) -> int:
         return sum(lot.points for lot in self.lots[member] if lot.expires > self.now)
 
-    def earn(self, member: str, shop: str, points: int) -> int:
-        if points > self.room[shop]:
-            return 0
-        if points:
-            self.room[shop] -= points
-            self.lots[member].append(PlainLot(shop, points, self.now + LIFE, next(self.numbers)))
-        return points
+    def earn(self, member: str, shop: str, points: int) -> PlainLot | None:
+        if points > self.room[shop] or not points:
+            return None
+        self.room[shop] -= points
+        lot = PlainLot(shop, points, self.now + LIFE, next(self.numbers))
+        self.lots[member].append(lot)
+        self.repay(member, [(lot, points)])
+        return lot
+
+    def go_home(self, lot: PlainLot, points: int) -> None:
+        self.room[lot.issuer] += points
+        lot.points -= points
+        lot.home += points
+
+    def repay(self, member: str, arrived: list[tuple[PlainLot, int]]) -> None:
+        for debt in self.debts[member]:
+            left = []
+            for lot, points in sorted(arrived, key=lambda part: (part[0].expires, part[0].order)):
+                paid = min(points, debt.points) if lot.expires > self.now else 0
+                lot.points -= paid
+                debt.points -= paid
+                self.accepted[debt.shop] += paid
+                left.append((lot, points - paid))
+            arrived = left
+
+    def refund(self, sale: PlainSale, amount: int) -> tuple[int, int]:
+        """(returned, owed) of a refund."""
+        sale.refunded += amount
+        back = sale.done.points * sale.refunded // sale.done.money - sale.taken
+        sale.taken += back
+        if sale.lot is None:
+            return 0, 0
+        there = min(back, sale.lot.points)
+        expired = min(back - there, sale.lot.home - sale.returned)
+        self.go_home(sale.lot, there)
+        sale.returned += there + expired
+        if owed := back - there - expired:
+            self.debts[sale.member].append(PlainDebt(sale.lot.issuer, owed))
+        return there + expired, owed
+
+    def restore(self, hold: PlainHold, points: int) -> None:
+        before = self.refunded.get(id(hold), 0)
+        self.refunded[id(hold)] = before + points
+        self.accepted[hold.shop] -= points
+        came = []
+        for lot, part in reversed(hold.slices):
+            skipped = min(part, before)
+            back = min(part - skipped, points)
+            before, points = before - skipped, points - back
+            if back:
+                lot.points += back
+                if lot.expires <= self.now and not lot.grace:
+                    lot.grace, lot.expires = True, self.now + dt.timedelta(days=30)
+                if lot.expires <= self.now:
+                    self.go_home(lot, back)
+                else:
+                    came.append((lot, back))
+        self.repay(hold.member, came)
 
     def take(self, member: str, points: int) -> list[tuple[PlainLot, int]]:
         slices = []
@@ -83,16 +159,20 @@ class Plain:
         for lot, part in hold.slices:
             lot.points += part
         self.holds.remove(hold)
+        self.repay(hold.member, hold.slices)
 
     def move_on(self, to: dt.datetime) -> None:
-        self.now = to
-        for hold in [h for h in self.holds if h.deadline <= to]:
+        for hold in sorted((h for h in self.holds if h.deadline <= to), key=lambda h: h.deadline):
+            self.expire(hold.deadline)
             self.give_back(hold)
+        self.expire(to)
+
+    def expire(self, now: dt.datetime) -> None:
+        self.now = now
         for lots in self.lots.values():
             for lot in lots:
-                if lot.expires <= to:
-                    self.room[lot.issuer] += lot.points
-                    lot.points = 0
+                if lot.expires <= now:
+                    self.go_home(lot, lot.points)
 
 
 class Histories(RuleBasedStateMachine):
@@ -117,11 +197,37 @@ class Histories(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         if hasattr(self, "world"):
+            self.world.house.drain(self.world.book_id)
             self.world.close()
 
     @rule(member=st.sampled_from(PEOPLE), shop=st.sampled_from(sorted(SHOPS)), points=st.integers(0, 90))
     def sale(self, member: str, shop: str, points: int) -> None:
-        assert self.world.sale(member, at=shop, total=points * 100).points == self.plain.earn(member, shop, points)
+        done = self.world.sale(member, at=shop, total=points * 100)
+        lot = self.plain.earn(member, shop, points)
+        assert done.points == (points if lot else 0)
+        if points:
+            self.plain.sales.append(PlainSale(done, member, lot))
+
+    @precondition(lambda self: self.plain.sales)
+    @rule(which=st.integers(0, 99), share=st.integers(1, 8))
+    def refund(self, which: int, share: int) -> None:
+        sale = self.plain.sales[which % len(self.plain.sales)]
+        if amount := -(-(sale.done.money - sale.refunded) * share // 8):
+            done = self.world.refund(sale.done, amount)
+            assert (done.returned, done.owed) == self.plain.refund(sale, amount)
+        assert (
+            self.world.refusal("sale_refund", self.world.refund_of(sale.done, sale.done.money - sale.refunded + 1))
+            == "refund_exceeds_original"
+        )
+
+    @precondition(lambda self: self.plain.captured)
+    @rule(which=st.integers(0, 99), share=st.integers(1, 4))
+    def refund_a_redemption(self, which: int, share: int) -> None:
+        hold = self.plain.captured[which % len(self.plain.captured)]
+        left = hold.done.points - self.plain.refunded.get(id(hold), 0)
+        if points := -(-left * share // 4):
+            assert self.world.give_back(hold.done, hold.shop, points).points == points
+            self.plain.restore(hold, points)
 
     @rule(
         member=st.sampled_from(PEOPLE),
@@ -143,10 +249,12 @@ class Histories(RuleBasedStateMachine):
         assert [(s.issuer_id, s.points) for s in done.slices] == [
             (self.world.shops[lot.issuer], part) for lot, part in slices
         ]
+        hold = PlainHold(member, shop, self.plain.now + HOLD, slices, done)
         if at_once:
             self.plain.accepted[shop] += points
+            self.plain.captured.append(hold)
         else:
-            self.plain.holds.append(PlainHold(member, shop, self.plain.now + HOLD, slices, done))
+            self.plain.holds.append(hold)
         self.pass_time(1)
 
     @precondition(lambda self: self.plain.holds)
@@ -157,6 +265,7 @@ class Histories(RuleBasedStateMachine):
             self.world.capture(hold.done, at=hold.shop)
             self.plain.accepted[hold.shop] += hold.done.points
             self.plain.holds.remove(hold)
+            self.plain.captured.append(hold)
         else:
             self.world.void(hold.done, at=hold.shop)
             self.plain.give_back(hold)
@@ -178,6 +287,10 @@ class Histories(RuleBasedStateMachine):
             wallet = self.world.wallet(person)
             assert wallet.available == self.plain.available(person)
             assert wallet.held == sum(h.done.points for h in self.plain.holds if h.member == person)
+            assert wallet.owed == sum(debt.points for debt in self.plain.debts[person])
+            for shop in SHOPS:
+                mine = sum(debt.points for debt in self.plain.debts[person] if debt.shop == shop)
+                assert self.world.owed(person, shop) == mine
         for shop, line in SHOPS.items():
             assert self.world.account("accepted", shop) == self.plain.accepted[shop]
             room = self.world.account("pool", shop) if shop == "taxi" else line + self.world.account("credit", shop)
@@ -185,6 +298,8 @@ class Histories(RuleBasedStateMachine):
 
 
 @pytest.mark.row("A2")
+@pytest.mark.row("A4")
+@pytest.mark.row("A5")
 @pytest.mark.row("A7")
 @pytest.mark.row("A15")
 @pytest.mark.timeout(240)
@@ -196,3 +311,5 @@ def test_any_history_leaves_what_the_plain_model_says(database_url: str) -> None
             max_examples=25, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )
+    report = ledger.audit.run(database_url, [*ledger.audit.CHECKS, *settlement.audit.CHECKS])
+    assert [finding for finding in report.findings if not finding.ok] == []

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import ledger
 from ledger import encoding, ids
-from ledger.lots import Lot, Slice, spendable, take, take_value, worth
+from ledger.lots import Lot, Slice, last_first, points_back, spendable, take, take_back, take_value, worth
 
 NOW = dt.datetime(2017, 5, 1, tzinfo=dt.UTC)
 
@@ -76,6 +76,54 @@ def test_points_for_a_value_are_worth_at_most_it_and_no_whole_point_more_would_f
 
 def test_a_slice_is_worth_its_own_unit_value() -> None:
     assert Slice(a_lot(10, 1, unit_value=100), ledger.Points(3)).value == 300
+
+
+@given(st.integers(0, 10_000), st.lists(st.integers(1, 500), min_size=1, max_size=12), st.integers(0, 900))
+def test_however_a_refund_is_sliced_the_same_points_come_back_and_never_more_than_earned(
+    points: int, slices: list[int], kept: int
+) -> None:
+    money = sum(slices) + kept
+    refunded = before = 0
+    for amount in slices:
+        refunded += amount
+        back = points_back(points, money, refunded, before)
+        assert back >= 0
+        before += back
+    assert before == points_back(points, money, sum(slices), 0) <= points
+    assert before + points_back(points, money, money, before) == points
+
+
+@given(st.integers(1, 60), st.integers(0, 60), st.integers(0, 60), st.integers(0, 60), st.integers(0, 100))
+def test_what_is_taken_back_is_pending_then_in_the_wallet_then_expired_and_else_owed(
+    points: int, pending: int, remaining: int, returned: int, counted: int
+) -> None:
+    lot = a_lot(remaining, 1)
+    lot.pending, lot.returned = pending, returned
+    counted = min(counted, returned)
+    taken = take_back(lot, points, counted)
+    assert sum(taken) == points == taken.returned + taken.owed
+    assert taken.wallet == 0 or taken.pending == pending
+    assert taken.expired == 0 or taken.wallet == remaining
+    assert taken.owed == 0 or taken.expired == returned - counted
+    assert (taken.pending <= pending, taken.wallet <= remaining, taken.expired <= returned - counted) == (True,) * 3
+
+
+@given(st.lists(st.integers(1, 30), min_size=1, max_size=6), st.lists(st.integers(1, 40), max_size=8))
+def test_a_redemption_comes_back_last_slice_first_however_its_refund_is_sliced(
+    parts: list[int], refunds: list[int]
+) -> None:
+    slices = [Slice(a_lot(0, 1, n=n), ledger.Points(part)) for n, part in enumerate(parts)]
+    restored: dict[int, int] = {}
+    before = 0
+    for points in refunds:
+        back = last_first(slices, before, points)
+        assert sum(s.points for s in back) == min(points, sum(parts) - before)
+        before += sum(s.points for s in back)
+        for piece in back:
+            restored[piece.lot.n] = restored.get(piece.lot.n, 0) + piece.points
+    for n, part in enumerate(parts):
+        later = sum(parts[n + 1 :])
+        assert restored.get(n, 0) == max(0, min(part, before - later))
 
 
 @given(

@@ -177,6 +177,7 @@ def upgrade() -> None:
         sa.Column("available_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("grace_used", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column("returned", sa.BigInteger(), server_default="0", nullable=False),
         sa.PrimaryKeyConstraint("id"),
         schema="ledger",
         postgresql_with={"fillfactor": "80"},

@@ -1,0 +1,108 @@
+"""Refunds: of a sale, an amount of its money part; of a redemption, points."""
+
+from collections.abc import Callable
+
+from gateway import problems
+from gateway.api import amounts, sales
+from gateway.api.shapes import (
+    Balance,
+    RedemptionRefundIn,
+    RedemptionRefundOut,
+    SaleRefundIn,
+    SaleRefundOut,
+    SliceOut,
+)
+from gateway.calls import Call, MerchantCaller
+from gateway.server import BookFacts
+from ledger import Outcome, Points, ids
+from merchants import trade
+
+
+async def post_sale_refund(call: Call[SaleRefundIn]) -> Outcome:
+    command = sale_refund_asked(call.merchant, call.params["sale"], call.body)
+    return await call.post("sale_refund", command, sale_refund_shown(call.merchant.book))
+
+
+async def post_redemption_refund(call: Call[RedemptionRefundIn]) -> Outcome:
+    command = redemption_refund_asked(call.merchant, call.params["redemption"], call.body)
+    return await call.post("redemption_refund", command, redemption_refund_shown(call.merchant.book))
+
+
+def sale_refund_asked(
+    seller: MerchantCaller, sale: str, body: SaleRefundIn, pointer: str | None = None
+) -> trade.SaleRefund:
+    """The refund that `body` means. `pointer`: where the sale is named, when it is not in the path."""
+    found = ids.read("sale", sale)
+    if found is None:
+        raise problems.not_found("sale", pointer)
+    amount = amounts.minor(seller.book, body.amount, "/amount")
+    if amount == 0:
+        raise problems.invalid("/amount/amount", "a refund of nothing is none")
+    return trade.SaleRefund(
+        merchant_id=seller.id,
+        sale_id=found,
+        external_reference=body.external_reference,
+        amount=amount,
+        occurred_at=amounts.time(body.occurred_at, "/occurred_at"),
+        lines=sales.lines(seller.book, body.lines, amount),
+    )
+
+
+def redemption_refund_asked(
+    acceptor: MerchantCaller, redemption: str, body: RedemptionRefundIn, pointer: str | None = None
+) -> trade.RedemptionRefund:
+    found = ids.read("redemption", redemption)
+    if found is None:
+        raise problems.not_found("redemption", pointer)
+    points = None if body.points is None else Points(body.points)
+    return trade.RedemptionRefund(acceptor.id, found, body.external_reference, points)
+
+
+def sale_refund_shown(book: BookFacts) -> Callable[[trade.SaleRefundDone], SaleRefundOut]:
+    def show(done: trade.SaleRefundDone) -> SaleRefundOut:
+        refund = done.command
+        return SaleRefundOut(
+            id=ids.show("refund", done.id),
+            record=ids.show("record", done.record_id),
+            sale=ids.show("sale", refund.sale_id),
+            member=amounts.shown("member", done.member_id),
+            external_reference=refund.external_reference,
+            occurred_at=refund.occurred_at,
+            at=done.at,
+            amount=amounts.total(book, refund.amount),
+            left=amounts.total(book, done.left),
+            points=done.points,
+            returned=done.returned,
+            owed=done.owed,
+            balance=None if done.available is None else Balance(available=done.available),
+        )
+
+    return show
+
+
+def redemption_refund_shown(book: BookFacts) -> Callable[[trade.RedemptionRefundDone], RedemptionRefundOut]:
+    def show(done: trade.RedemptionRefundDone) -> RedemptionRefundOut:
+        refund = done.command
+        return RedemptionRefundOut(
+            id=ids.show("refund", done.id),
+            record=ids.show("record", done.record_id),
+            redemption=ids.show("redemption", refund.redemption_id),
+            member=ids.show("member", done.member_id),
+            external_reference=refund.external_reference,
+            at=done.at,
+            points=done.points,
+            left=done.left,
+            value=amounts.total(book, done.value),
+            slices=[
+                SliceOut(
+                    lot=ids.show("lot", part.lot_id),
+                    issuer=ids.show("merchant", part.issuer_id),
+                    points=part.points,
+                    value=amounts.total(book, part.value),
+                )
+                for part in done.slices
+            ],
+            balance=Balance(available=done.available),
+        )
+
+    return show

@@ -1,0 +1,164 @@
+"""Refunding: what a refund takes back and what it restores. Pure: no SQL, no clock but the batch's.
+
+Each function checks in a fixed order, which the refusals' documentation follows; below its mark nothing may refuse. A
+suspended shop refunds like any other: the money and the points are its customers'.
+"""
+
+from ledger import Accepted, Decision, Minor, Points, Working, ids, last_first, points_back, take_back, worth
+from ledger.errors import DuplicateReference, NotFound, RefundExceeds, Stale, StateConflict
+from merchants import sales
+from merchants.trade.commands import RedemptionRefund, RedemptionRefundDone, SaleRefund, SaleRefundDone, SliceDone
+from merchants.trade.known import Known, available
+from merchants.trade.selling import line_told
+
+
+def sale_refund(command: SaleRefund, actor: str, known: Known, working: Working) -> Decision:
+    """Refund some of a sale's money part and take back its share of the points. What is not to be had is owed."""
+    sale = known.refundable.get(command.sale_id)
+    if sale is None or sale.merchant_id != command.merchant_id:
+        return NotFound("sale")
+    reference = (command.merchant_id, command.external_reference)
+    if (existing := known.refunded.get(reference)) is not None:
+        return DuplicateReference(ids.show("refund", existing))
+    if command.amount > sale.whole - sale.refunded:
+        return RefundExceeds("/amount/amount", command.amount, sale.whole - sale.refunded)
+    # nothing below may refuse
+    assert sale.record_id is not None, sale.id
+    if sale.member_id is not None and sale.lot_id is not None:
+        working.sweep(sale.member_id)
+    id = ids.new()
+    sale.refunded += command.amount
+    points = points_back(sale.points, sale.whole, sale.refunded, sale.taken_back)
+    lot = working.lots[sale.lot_id] if points and sale.lot_id is not None else None
+    taken = take_back(lot, points, sale.returned) if lot is not None else None
+    returned, owed = (taken.returned, taken.owed) if taken is not None else (0, 0)
+    draft = working.record(
+        "refund",
+        actor,
+        merchant=command.merchant_id,
+        member=sale.member_id,
+        subject=sale.id,
+        reverses=sale.record_id,
+        payload={
+            "refund": id,
+            "sale": sale.id,
+            "amount_minor": command.amount,
+            "points": points,
+            "returned": returned,
+            "expired": taken.expired if taken is not None else 0,
+            "owed": owed,
+            "contract": sale.contract_id,
+            "purchase_fee_ppm": sale.fee_ppm,
+        },
+    )
+    if lot is not None and taken is not None:
+        working.take_back(draft, lot, taken, sale.id)
+    sale.taken_back += points
+    sale.returned += returned
+    row = sales.RefundRow(
+        id=id,
+        merchant_id=command.merchant_id,
+        sale_id=sale.id,
+        redemption_id=None,
+        external_reference=command.external_reference,
+        occurred_at=command.occurred_at,
+        at=working.now,
+        amount_minor=command.amount,
+        points=points,
+        owed_points=owed,
+        lines=[line_told(line) for line in command.lines],
+        n=draft.n,
+    )
+    _keep(row, known)
+    return Accepted(
+        SaleRefundDone(
+            id=id,
+            record_id=draft.id,
+            command=command,
+            member_id=sale.member_id,
+            at=working.now,
+            left=Minor(sale.whole - sale.refunded),
+            points=points,
+            returned=Points(returned),
+            owed=Points(owed),
+            available=available(working, sale.member_id) if sale.member_id else None,
+        )
+    )
+
+
+def redemption_refund(command: RedemptionRefund, actor: str, known: Known, working: Working) -> Decision:
+    """Give points of a captured redemption back, the last consumed first, to the very lots they came from."""
+    row = known.refundable.get(command.redemption_id)
+    if row is None or row.merchant_id != command.merchant_id:
+        return NotFound("redemption")
+    reference = (command.merchant_id, command.external_reference)
+    if (existing := known.refunded.get(reference)) is not None:
+        return DuplicateReference(ids.show("refund", existing))
+    hold = working.holds[row.id]
+    if hold.state != "captured":
+        return StateConflict("redemption", "held" if hold.state == "open" else hold.state)
+    left = row.whole - row.refunded
+    points = left if command.points is None else command.points
+    if not 0 < points <= left:
+        return RefundExceeds("/points", points or row.whole, left)
+    if row.id not in known.captures:
+        raise Stale("the redemption was captured while this was read")
+    # nothing below may refuse
+    working.sweep(hold.member_id)
+    capture_id, contract_id, fee_ppm = known.captures[row.id]
+    slices = last_first(hold.slices, row.refunded, points)
+    id = ids.new()
+    draft = working.record(
+        "redemption_refund",
+        actor,
+        merchant=command.merchant_id,
+        member=hold.member_id,
+        subject=row.id,
+        reverses=capture_id,
+        payload={
+            "refund": id,
+            "points": points,
+            "value_minor": worth(slices),
+            "contract": contract_id,
+            "redemption_fee_ppm": fee_ppm,
+            "slices": [s.told for s in slices],
+        },
+    )
+    working.restore(draft, hold, slices)
+    row.refunded += points
+    _keep(
+        sales.RefundRow(
+            id=id,
+            merchant_id=command.merchant_id,
+            sale_id=None,
+            redemption_id=row.id,
+            external_reference=command.external_reference,
+            occurred_at=None,
+            at=working.now,
+            amount_minor=worth(slices),
+            points=points,
+            owed_points=0,
+            lines=[],
+            n=draft.n,
+        ),
+        known,
+    )
+    return Accepted(
+        RedemptionRefundDone(
+            id=id,
+            record_id=draft.id,
+            command=command,
+            member_id=hold.member_id,
+            at=working.now,
+            points=Points(points),
+            left=Points(row.whole - row.refunded),
+            value=worth(slices),
+            slices=tuple(SliceDone(s.lot.id, s.lot.issuer_id, s.points, s.value) for s in slices),
+            available=available(working, hold.member_id),
+        )
+    )
+
+
+def _keep(row: sales.RefundRow, known: Known) -> None:
+    known.refunded[row.merchant_id, row.external_reference] = row.id
+    known.new_refunds.append(row)
