@@ -149,13 +149,14 @@ def serve(
     settings: Settings | None = None,
     *,
     with_parent: bool = True,
+    parent: int | None = None,
     process: str = "0",
     metrics_place: Path | None = None,
 ) -> None:
     """Serve the API as it is configured, until told to stop. `port` may be a listening socket; `with_parent`: end when
     the parent does. `process` names this one of several, which find each other's metrics in `metrics_place`."""
     if with_parent:
-        die_with_parent()
+        die_with_parent(parent)
     chosen = config.load()
     gateway.log.to_stream(chosen.log_level)
     place = home or manex_home()
@@ -228,27 +229,31 @@ def _clockwork(doors: Server) -> Iterator[None]:
         thread.join(timeout=CLOCKWORK_SECONDS)
 
 
-def die_with_parent() -> None:
-    """Have the kernel end this process when its parent ends, however that happens. Linux; elsewhere a parent stops it."""
+def die_with_parent(parent: int | None = None) -> None:
+    """Have the kernel end this process when its parent ends, however that happens. Linux; elsewhere a parent stops it.
+
+    `parent` is the process that started this one: it may be gone before this is asked, and then nobody would tell.
+    """
     if not sys.platform.startswith("linux"):
         return
-    parent = os.getppid()
+    parent = parent or os.getppid()
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent:  # it ended before we asked
         os.kill(os.getpid(), signal.SIGTERM)
 
 
 def main(arguments: Sequence[str]) -> None:
-    """`python -m deploy.asgi HOST PORT [PROCESS METRICS_PLACE]`, or a descriptor `fd:N` for the port; the database's URL
-    in MANEX_SERVE_URL."""
+    """`python -m deploy.asgi HOST PORT [PROCESS METRICS_PLACE PARENT]`, or a descriptor `fd:N` for the port; the
+    database's URL in MANEX_SERVE_URL."""
     host, port, *rest = arguments
     where: int | socket.socket = int(port) if port.isdigit() else socket.socket(fileno=int(port.removeprefix("fd:")))
-    process, place = rest or ("0", None)
+    process, place, parent = rest or ("0", None, None)
     try:
         serve(
             os.environ["MANEX_SERVE_URL"],
             host,
             where,
+            parent=int(parent) if parent else None,
             process=process or "0",
             metrics_place=Path(place) if place else None,
         )

@@ -108,7 +108,7 @@ class House:
         process = subprocess.Popen(
             [
                 *(sys.executable, "-P", "-m", "deploy.asgi"),
-                *(self._chosen.host, f"fd:{descriptor}", str(number), str(self._place)),
+                *(self._chosen.host, f"fd:{descriptor}", str(number), str(self._place), str(os.getpid())),
             ],
             env={**os.environ, "PYTHONPATH": str(TREE), "MANEX_SERVE_URL": self._url},
             pass_fds=[descriptor],
