@@ -308,7 +308,7 @@ def test_any_history_leaves_what_the_plain_model_says(database_url: str) -> None
     run_state_machine_as_test(
         Histories,
         settings=settings(
-            max_examples=25, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=15, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )
     report = ledger.audit.run(database_url, [*ledger.audit.CHECKS, *settlement.audit.CHECKS])
