@@ -163,6 +163,7 @@ def test_one_reference_under_twenty_keys_is_one_sale(doors: Doors) -> None:
     assert {p["code"] for p in problems} == {"duplicate_reference"}
     assert all(sale in json.dumps(p) for p in problems)
     assert doors.wallet(ann)["available"] == 50
+    doors.clean()
 
 
 def test_one_spend_code_at_two_tills_at_once_is_one_hold(doors: Doors) -> None:
