@@ -190,7 +190,6 @@ def test_a_sale_is_refunded_in_slices_and_never_beyond_its_money(api: Api) -> No
 
 
 @pytest.mark.row("A4")
-@pytest.mark.row("A6")
 def test_points_spent_before_a_refund_are_owed_and_shown(api: Api) -> None:
     ann = api.member()
     cafe, grocer = api.shops["cafe"].key, api.shops["grocer"].key
