@@ -1,4 +1,7 @@
-"""Who may do what: one role per kind of work, the least it needs; triggers that keep facts as they are; tenants' rows."""
+"""Who may do what: one role per kind of work, the least it needs; triggers that keep facts as they are; tenants' rows.
+
+The lists are what the first migration executed and stay as they are; a later one uses `new_table` and its own statements.
+"""
 
 from ledger.schema import IMMUTABLE
 
@@ -87,14 +90,30 @@ TENANT_ROWS = [
     ("settlement.bilateral", f"{_TENANT} in (debtor_id, creditor_id)"),
 ]
 
-#: Every role but the tenant's sees all rows: the second lock stands on tenants' reads.
-POLICIES = [
-    statement
-    for table, condition in TENANT_ROWS
-    for statement in (
+
+def _policies(table: str, condition: str) -> tuple[str, ...]:
+    """Every role but the tenant's sees all rows: the second lock stands on tenants' reads."""
+    return (
         f"alter table {table} enable row level security",
         f"create policy tenant on {table} for select to manex_tenant using ({condition})",
         f"create policy house on {table} to manex_ledger, manex_settlement, manex_door, manex_auditor"
         " using (true) with check (true)",
     )
-]
+
+
+POLICIES = [statement for table, condition in TENANT_ROWS for statement in _policies(table, condition)]
+
+
+def new_table(table: str, *more: str, tenant_rows: str | None = None) -> list[str]:
+    """What a migration that adds a table executes: every role of the house reads it; `more` says who else does what.
+
+    `more` are such as "insert, update to manex_door". With `tenant_rows`, the condition under which a row is the
+    tenant's, a tenant reads its own.
+    """
+    statements = [f"grant select on {table} to manex_ledger, manex_settlement, manex_door, manex_auditor"]
+    for what in more:
+        verbs, role = what.rsplit(" to ", 1)
+        statements.append(f"grant {verbs} on {table} to {role}")
+    if tenant_rows is not None:
+        statements += [f"grant select on {table} to manex_tenant", *_policies(table, tenant_rows)]
+    return statements
