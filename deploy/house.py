@@ -14,6 +14,7 @@ def handlers(networks: contracts.NetworkCache, spend_key: bytes) -> dict[str, le
     """Every kind of request the ledger takes, and who decides it."""
     return {
         **ledger.due.handlers(),
+        **ledger.notices.handlers(),
         **trade.handlers(networks, spend_key),
         "contract": contracts.ContractHandler(),
         "terms": contracts.TermsHandler(terms.faults),

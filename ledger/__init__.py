@@ -1,6 +1,6 @@
 """Books, records, accounts, lots: the ground floor. Value moves only by `post`."""
 
-from ledger import books, due, errors, ids, jobs, stream, wallet
+from ledger import books, days, due, errors, ids, jobs, notices, stream, wallet
 from ledger.accounts import AccountName
 from ledger.arrays import array
 from ledger.commit import Committer, Watch
@@ -43,6 +43,7 @@ __all__ = [
     "balances",
     "books",
     "canonical",
+    "days",
     "due",
     "errors",
     "fingerprint",
@@ -50,6 +51,7 @@ __all__ = [
     "ids",
     "jobs",
     "last_first",
+    "notices",
     "open_lots",
     "points_back",
     "put_issuers",

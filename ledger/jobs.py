@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from ledger import due
+from ledger import due, notices
 from ledger.commit import Committer
 from ledger.db import Database, Tx
 from ledger.posting import Request
@@ -29,7 +29,7 @@ class Job:
 
 
 def posting(
-    name: str, next_due: Callable[[Tx, int], datetime | None], find: Callable[[Tx, Book], list[Request]]
+    name: str, next_due: Callable[[Tx, Book], datetime | None], find: Callable[[Tx, Book], list[Request]]
 ) -> Job:
     """A job whose pieces are requests to the ledger."""
 
@@ -39,13 +39,15 @@ def posting(
         committer.post_all(requests)
         return len(requests)
 
-    return Job(name, lambda tx, book: next_due(tx, book.id), run)
+    return Job(name, next_due, run)
 
 
 #: Holds lapse before points expire: what comes back from a hold at that moment expires with the rest.
 OWN = (
     posting("lapses", due.next_lapse, due.lapsing),
+    posting("maturities", due.next_maturity, due.maturing),
     posting("expiries", due.next_expiry, due.expiring),
+    posting("notices", notices.next_notice, notices.due),
 )
 
 

@@ -112,15 +112,14 @@ def post(
             if request.key is not None and (isinstance(decision, Accepted) or decision.stored):
                 known[name] = store.Known(request.fingerprint, status, body)
                 decided.append((request, outcome))
-        if working.records or decided or exclusive:
-            store.write(tx, working)
-            for round in rounds.values():
-                round.write(tx, working)
-            store.remember(
-                tx, working, [(r.principal_id, r.key or "", r.fingerprint, o.status, o.body) for r, o in decided]
-            )
-            # last: from here to the commit the head is ours alone
-            store.seal(tx, working)
+        store.write(tx, working)
+        for round in rounds.values():
+            round.write(tx, working)
+        store.remember(
+            tx, working, [(r.principal_id, r.key or "", r.fingerprint, o.status, o.body) for r, o in decided]
+        )
+        # last: from here to the commit the head is ours alone
+        store.seal(tx, working)
         return outcomes
 
 

@@ -179,6 +179,8 @@ lot = Table(
     Column("returned", BigInteger, nullable=False, server_default="0"),
     Index("lot_of_member", "member_id", postgresql_where=text("remaining > 0 or pending > 0")),
     Index("lot_expiring", "book_id", "expires_at", postgresql_where=text("remaining > 0")),
+    # what notices look ahead at
+    Index("lot_to_expire", "book_id", "expires_at", "id", postgresql_where=text("remaining > 0 or pending > 0")),
     Index("lot_maturing", "book_id", "available_at", postgresql_where=text("pending > 0")),
     postgresql_with={"fillfactor": "80"},
 )
@@ -238,6 +240,17 @@ debt = Table(
     Column("batch_id", BigInteger, nullable=False),
     Column("n", SmallInteger, nullable=False),
     Index("debt_of_member", "member_id", "batch_id", "n", postgresql_where=text("remaining > 0")),
+)
+
+notice = Table(
+    "notice",
+    metadata,
+    # up to which lot, in the order of expiry, the members of a book were told so many days before
+    Column("book_id", Integer, nullable=False),
+    Column("days", Integer, nullable=False),
+    _when("expires_at"),
+    Column("lot_id", UUID(as_uuid=True), nullable=False),
+    PrimaryKeyConstraint("book_id", "days", name="notice_pkey"),
 )
 
 outcome = Table(

@@ -80,8 +80,8 @@ class Caches:
 
 
 _BOOK = """
-select id, public_id, network, mode, currency, exponent, face_value_minor, points_life_days, time_zone,
-       window_schedule, operator_id, settings_revision, coalesce(clock, clock_timestamp())
+select id, public_id, network, mode, currency, exponent, face_value_minor, points_life_days, inactivity_days,
+       time_zone, window_schedule, operator_id, settings_revision, coalesce(clock, clock_timestamp())
 from ledger.book where id = %s
 """
 
@@ -121,8 +121,8 @@ def open_book(
 def load(tx: Tx, book: Book, needs: Needs, caches: Caches) -> Working:
     """Lock and read what a batch needs: members' accounts in order of id, then what the lots and holds show, then the rest.
 
-    The order is the same in every process, so two batches never wait for each other in a circle. A member's debts are
-    locked after the wallets, and by nobody who has not locked their member's wallet. The batch's number is drawn after
+    The order is the same in every process, so two batches never wait for each other in a circle. What a member owes and
+    what is pending is locked after the wallets, and by nobody who has not locked their member's wallet. The batch's number is drawn after
     the members' locks: along one wallet, numbers and sequence agree.
     """
     issuers = caches.issuers.of(tx, book)
@@ -138,19 +138,23 @@ def load(tx: Tx, book: Book, needs: Needs, caches: Caches) -> Working:
     for member in lots_of:
         names |= {AccountName("wallet", member), AccountName("held", member)}
     personal = {name for name in names if KINDS[name.kind].owner == "member"}
-    indebted = {name for name in personal if name.kind == "debt"}
-    accounts = _lock(tx, book, personal - indebted, caches)
+    behind = {name for name in personal if name.kind in ("debt", "pending")}
+    accounts = _lock(tx, book, personal - behind, caches)
     debts = _debts(tx, book, {name.owner for name in personal if name.kind == "wallet"})
     lots, holds = _lots_and_holds(tx, book, needs)
     shared = names - personal
     for debt in (debt for of_member in debts().values() for debt in of_member):
-        indebted.add(AccountName("debt", debt.member_id, debt.creditor_id))
+        behind.add(AccountName("debt", debt.member_id, debt.creditor_id))
         shared |= {AccountName("claim", debt.creditor_id), AccountName("accepted", debt.creditor_id)}
-    assert all(AccountName("wallet", name.owner) in accounts for name in indebted), "a debt without its wallet"
-    accounts |= _lock(tx, book, indebted, caches)
+    ripe = (lot for lot in lots.values() if lot.pending > 0 and lot.available_at <= book.now)
+    behind |= {AccountName("pending", lot.member_id) for lot in ripe if lot.member_id in lots_of}
+    assert all(AccountName("wallet", name.owner) in accounts for name in behind), "locked before its wallet"
+    accounts |= _lock(tx, book, behind, caches)
     moving = needs.lots | {s.lot.id for id in needs.restored if id in holds for s in holds[id].slices}
     shared |= homes(
-        lot for lot in lots.values() if lot.id in moving or (lot.remaining > 0 and lot.expires_at <= book.now)
+        lot
+        for lot in lots.values()
+        if lot.id in moving or (lot.remaining + lot.pending > 0 and lot.expires_at <= book.now)
     )
     drawn = tx.execute("select nextval('ledger.batch_number')")
     accounts |= _lock(tx, book, shared, caches)

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from ledger import ids
+from ledger import days, ids
 from ledger.accounts import Account, AccountName
 from ledger.errors import LimitExceeded
 from ledger.lots import Lot, Slice, TakenBack, worth
@@ -31,12 +31,27 @@ class Book:
     currency: str
     exponent: int
     face_value_minor: int
+    # points live at least so long from their earning, and, where the network says so, so long from the last time their
+    # member earned or spent
     points_life_days: int
+    inactivity_days: int | None
     time_zone: str
     window_schedule: dict[str, Any]
     operator_id: UUID
     settings_revision: int
     now: datetime
+
+    def expiry(self, life_days: int | None) -> datetime:
+        """When points earned now expire, if nothing moves it: the network's life, or the longer one of a contract."""
+        fixed = self.now + timedelta(days=max(self.points_life_days, life_days or 0))
+        return fixed if self.active_until is None else max(fixed, self.active_until)
+
+    @property
+    def active_until(self) -> datetime | None:
+        """Until when the points of a member who earns or spends now are safe from inactivity: whole days of the book."""
+        if self.inactivity_days is None:
+            return None
+        return days.end_of_day(self.now, self.time_zone, self.inactivity_days)
 
 
 @dataclass(frozen=True, slots=True)
@@ -337,12 +352,14 @@ class Working:
             draft.moves.append((lot, "held", "wallet", None, points))
         self.move(draft, AccountName("held", hold.member_id), AccountName("wallet", hold.member_id), hold.points)
         hold.state = state
+        # while they were held no activity of their member could prolong them
+        self._prolong(draft, [lot for lot, _ in hold.slices])
         self.repay(draft.actor, hold.member_id, hold.slices)
 
     def restore(self, draft: Draft, hold: Hold, slices: list[Slice]) -> None:
         """accepted:r -> wallet: a refund of a redemption. An expired lot gets grace once, else it expires again at once.
 
-        Sweep the member before: grace is for what comes back, not for what lay there. What came back repays debts.
+        Catch up with the member before: grace is for what comes back, not for what lay there. What came back repays debts.
         """
         assert hold.state == "captured", hold.id
         graced = []
@@ -356,7 +373,7 @@ class Working:
         total = sum(s.points for s in slices)
         self.move(draft, AccountName("accepted", hold.acceptor_id), AccountName("wallet", hold.member_id), total)
         draft.payload["graced"] = graced
-        self.sweep(hold.member_id)
+        self.catch_up(hold.member_id)
         self.repay(draft.actor, hold.member_id, slices)
 
     # -- owing
@@ -451,8 +468,11 @@ class Working:
         now = self.issuers[lot.issuer_id]
         return now.mode == "prefunded" and now.unit_value == lot.unit_value
 
-    def sweep(self, member: UUID) -> None:
-        """Post the expiry of what is past its time in the member's wallet. One record, or none."""
+    # -- time
+
+    def catch_up(self, member: UUID) -> None:
+        """Post what the clock did to a member's points: those that confirm do, then those past their time expire."""
+        self._mature(member)
         gone = [lot for lot in self.lots_of[member] if lot.remaining > 0 and lot.expires_at <= self.now]
         if not gone:
             return
@@ -466,6 +486,36 @@ class Working:
             draft.moves.append((lot, "wallet", "home", None, lot.remaining))
             self.return_home(draft, lot, AccountName("wallet", member), lot.remaining)
             lot.remaining = 0
+
+    def _mature(self, member: UUID) -> None:
+        """pending -> wallet. Points repaid what was owed when they were earned; confirming repays nothing."""
+        ripe = [lot for lot in self.lots_of[member] if lot.pending > 0 and lot.available_at <= self.now]
+        if not ripe:
+            return
+        points = sum(lot.pending for lot in ripe)
+        draft = self.record("maturity", "clock", member=member, payload={"points": points})
+        self.move(draft, AccountName("pending", member), AccountName("wallet", member), points)
+        for lot in sorted(ripe, key=lambda lot: lot.order):
+            draft.moves.append((lot, "pending", "wallet", None, lot.pending))
+            lot.remaining += lot.pending
+            lot.pending = 0
+
+    def active(self, draft: Draft, member: UUID) -> None:
+        """The member earns or spends: where the network expires the points of the inactive, theirs live on."""
+        if self.book.active_until is not None:
+            self._prolong(draft, [lot for lot in self.lots_of[member] if lot.remaining > 0 or lot.pending > 0])
+
+    def _prolong(self, draft: Draft, lots: Iterable[Lot]) -> None:
+        """Move the expiry of living lots, telling the record which: never back, and never what expired already."""
+        until = self.book.active_until
+        if until is None:
+            return
+        moved = [lot for lot in lots if self.now < lot.expires_at < until]
+        told = [{"lot": lot.id, "expired_at": lot.expires_at, "expires_at": until} for lot in moved]
+        for lot in moved:
+            lot.expires_at = until
+        if moved:
+            draft.payload["prolonged"] = told
 
 
 def homes(lots: Iterable[Lot]) -> set[AccountName]:

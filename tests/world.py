@@ -30,7 +30,13 @@ class World:
     """Shops and members by name. `ask` gives the decision; the verbs insist on acceptance."""
 
     def __init__(
-        self, url: str, *, network: str = "stories", life_days: int = 120, schedule: dict[str, Any] | None = None
+        self,
+        url: str,
+        *,
+        network: str = "stories",
+        life_days: int = 120,
+        inactivity_days: int | None = None,
+        schedule: dict[str, Any] | None = None,
     ) -> None:
         self.url = url
         self.house = House.open(url, SPEND_KEY)
@@ -54,6 +60,7 @@ class World:
                     time_zone="UTC",
                     window_schedule=schedule,
                     clock=BEGINNING,
+                    inactivity_days=inactivity_days,
                 ),
             )
         assert isinstance(book, ledger.Book)

@@ -10,10 +10,10 @@ from gateway import callers, problems, store
 from gateway.api import amounts
 from gateway.api.people import telephone
 from gateway.api.shapes import (
+    AtTime,
     CardOut,
     DeviceIn,
     DeviceOut,
-    Expiring,
     MemberBalance,
     MeOut,
     OtpIn,
@@ -110,7 +110,8 @@ async def get_balance(call: Call[None]) -> MemberBalance:
         available=wallet.available,
         pending=wallet.pending,
         held=wallet.held,
-        expiring=[Expiring(points=points, at=at) for at, points in wallet.expiring],
+        expiring=[AtTime(points=points, at=at) for at, points in wallet.expiring],
+        confirming=[AtTime(points=points, at=at) for at, points in wallet.confirming],
         owed=wallet.owed,
         value=amounts.total(caller.book, wallet.value),
     )

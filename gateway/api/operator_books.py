@@ -60,6 +60,7 @@ def _new_book(body: BookIn) -> ledger.books.NewBook:
         exponent=body.exponent,
         face_value_minor=body.face_value,
         points_life_days=body.points_life_days,
+        inactivity_days=body.inactivity_days,
         time_zone=body.time_zone,
         window_schedule=None
         if schedule is None
@@ -88,6 +89,7 @@ def book_told(book: ledger.Book) -> BookOut:
         exponent=book.exponent,
         face_value=book.face_value_minor,
         points_life_days=book.points_life_days,
+        inactivity_days=book.inactivity_days,
         time_zone=book.time_zone,
         clock=book.now,
     )

@@ -517,7 +517,7 @@ class DeviceOut(Answer, frozen=True, kw_only=True):
     spend_secret: str
 
 
-class Expiring(Answer, frozen=True, kw_only=True):
+class AtTime(Answer, frozen=True, kw_only=True):
     points: int
     at: datetime
 
@@ -526,7 +526,8 @@ class MemberBalance(Answer, frozen=True, kw_only=True):
     available: int
     pending: int
     held: int
-    expiring: list[Expiring]
+    expiring: list[AtTime]
+    confirming: list[AtTime]
     owed: int
     value: Sum
 
@@ -584,6 +585,8 @@ class BookIn(Body, frozen=True, kw_only=True):
     exponent: Annotated[int, Meta(ge=0, le=4)]
     face_value: Annotated[int, Meta(ge=1, le=1_000_000)]
     points_life_days: Annotated[int, Meta(ge=1, le=36_500)]
+    # null: points expire by their fixed life alone; else they also live so long after their member last earned or spent
+    inactivity_days: Annotated[int, Meta(ge=1, le=36_500)] | None = None
     time_zone: Annotated[str, Meta(max_length=64)] = "Asia/Tehran"
     # null: only an operator closes windows
     window_schedule: "ScheduleIn | None" = None
@@ -606,6 +609,7 @@ class BookOut(Answer, frozen=True, kw_only=True):
     exponent: int
     face_value: int
     points_life_days: int
+    inactivity_days: int | None
     time_zone: str
     clock: datetime
 

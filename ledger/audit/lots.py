@@ -20,12 +20,21 @@ _STEPS: Final = """
 """
 
 
-#: The grace that lots were given: from its record on they expire later, until then when they did.
-_GRACES: Final = f"""
-(select given.lot as lot_id, r.sequence, r.at, given.expired_at, given.expires_at
- from {RECORDS} r cross join lateral jsonb_to_recordset(r.payload -> 'graced')
-    as given(lot uuid, expired_at timestamptz, expires_at timestamptz)
- where r.kind = 'redemption_refund')
+#: What moved the expiry of lots: grace, and in a network that expires the points of the inactive, their members' activity.
+_MOVED: Final = f"""
+(select moved.lot as lot_id, r.sequence, r.at, r.book_id, r.member_id, change.graced, moved.expired_at, moved.expires_at
+ from {RECORDS} r
+ cross join lateral (values (true, r.payload -> 'graced'), (false, r.payload -> 'prolonged')) as change(graced, lots)
+ cross join lateral jsonb_to_recordset(change.lots) as moved(lot uuid, expired_at timestamptz, expires_at timestamptz)
+ where (r.kind = 'redemption_refund' or r.payload ? 'prolonged') and jsonb_typeof(change.lots) = 'array')
+"""
+
+#: When a lot whose expiry was moved was to expire, from which record on (`since`; null: its birth) and before which.
+_LIVES: Final = f"""
+(select lot_id, sequence as since, lead(sequence) over lot as until, expires_at from {_MOVED} moved
+ window lot as (partition by lot_id order by sequence)
+ union all
+ (select distinct on (lot_id) lot_id, null, sequence, expired_at from {_MOVED} moved order by lot_id, sequence))
 """
 
 
@@ -76,7 +85,7 @@ def lots_never_overdrawn(scope: Scope) -> Iterable[Row]:
     over="lot",
 )
 def lots_born_once(scope: Scope) -> Iterable[Row]:
-    # a lot that was given grace is compared by when it was to expire before; no kind of record moves available_at yet
+    # a lot whose expiry was moved is compared by when it was to expire at first; nothing moves available_at
     return scope.rows(
         f"""
         with told as (
@@ -99,10 +108,10 @@ def lots_born_once(scope: Scope) -> Iterable[Row]:
         from told t
         full join (select * from ledger.lot where book_id = any(%(books)s)) l on l.id = t.lot
         left join births b on b.lot_id = l.id
-        left join {_GRACES} g on g.lot_id = l.id
+        left join {_LIVES} born on born.lot_id = l.id and born.since is null
         where (l.book_id, l.batch_id, l.n, l.member_id, l.earned_at, l.issuer_id, l.unit_value_minor, l.funding,
                l.contract_id, l.rule_id, l.sale_id, l.parent_id, l.points, l.available_at,
-               coalesce(g.expired_at, l.expires_at))
+               coalesce(born.expires_at, l.expires_at))
             is distinct from
               (t.book_id, t.batch_id, t.n, t.member_id, t.at, t.issuer, t.unit_value_minor, t.funding,
                t.contract, t.rule, t.sale, t.parent, t.points, t.available_at, t.expires_at)
@@ -208,17 +217,18 @@ def expiry_respected(scope: Scope) -> Iterable[Row]:
     # a lot that expired while held may still be captured: `captures_in_time` proves the hold's deadline
     return scope.rows(
         f"""
-        select m.lot_id as lot, r.id as record, r.kind, r.at, l.available_at, life.expires_at, m.source, m.target, m.points
+        select m.lot_id as lot, r.id as record, r.kind, r.at, l.available_at,
+            coalesce(life.expires_at, l.expires_at) as expires_at, m.source, m.target, m.points
         from ledger.lot_move m
         join {RECORDS} r on r.batch_id = m.batch_id and r.n = m.n
         join ledger.lot l on l.id = m.lot_id
-        left join {_GRACES} g on g.lot_id = l.id
-        cross join lateral (select case when r.sequence < g.sequence then g.expired_at else l.expires_at end
-            as expires_at) life
+        left join {_LIVES} life on life.lot_id = l.id and r.sequence >= coalesce(life.since, 0)
+            and (life.until is null or r.sequence < life.until)
         where case
-            when r.kind = 'expiry' then m.target <> 'home' or m.source <> 'wallet' or life.expires_at > r.at
+            when r.kind = 'expiry' then m.target <> 'home' or m.source <> 'wallet'
+                or coalesce(life.expires_at, l.expires_at) > r.at
             when m.source = 'wallet' and m.target = 'home' then r.kind <> 'refund'
-            when m.source = 'wallet' then life.expires_at <= r.at
+            when m.source = 'wallet' then coalesce(life.expires_at, l.expires_at) <= r.at
             when m.source = 'pending' and m.target = 'wallet' then l.available_at > r.at
             else false end
         """
@@ -265,17 +275,18 @@ def soonest_expiry_first(scope: Scope) -> Iterable[Row]:
             window lot as (partition by lot_id order by sequence)
         ), wallets as (
             select had.*, l.member_id, l.batch_id, l.n, l.issuer_id, l.funding, l.unit_value_minor,
-                case when had.since < g.sequence then g.expired_at else l.expires_at end as expires_at
-            from had join ledger.lot l on l.id = had.lot_id left join {_GRACES} g on g.lot_id = l.id
+                coalesce(life.expires_at, l.expires_at) as expires_at, life.since as life_since, life.until as life_until
+            from had join ledger.lot l on l.id = had.lot_id left join {_LIVES} life on life.lot_id = l.id
             where had.points > 0
         ), taken as (
             select r.id as record, r.sequence, r.at, r.merchant_id, l.member_id, l.batch_id, l.n, l.id as lot_id,
-                case when r.sequence < g.sequence then g.expired_at else l.expires_at end as expires_at,
-                m.points * l.unit_value_minor as value
+                coalesce(life.expires_at, l.expires_at) as expires_at, m.points * l.unit_value_minor as value
             from {RECORDS} r
             join ledger.lot_move m on m.batch_id = r.batch_id and m.n = r.n and m.target = 'held'
             join ledger.lot l on l.id = m.lot_id
-            left join {_GRACES} g on g.lot_id = l.id
+            -- a hold chooses, and then prolongs
+            left join {_LIVES} life on life.lot_id = l.id and r.sequence > coalesce(life.since, -1)
+                and (life.until is null or r.sequence <= life.until)
             where r.kind = 'hold'
         )
         select t.record, t.sequence, t.member_id as member, w.lot_id as passed_over, w.points as left_in_it,
@@ -283,6 +294,7 @@ def soonest_expiry_first(scope: Scope) -> Iterable[Row]:
         from taken t
         join wallets w on w.member_id = t.member_id and w.since <= t.sequence
             and (w.until is null or w.until > t.sequence) and w.expires_at > t.at
+            and t.sequence > coalesce(w.life_since, -1) and (w.life_until is null or t.sequence <= w.life_until)
             and (w.expires_at, w.batch_id, w.n, w.lot_id) < (t.expires_at, t.batch_id, t.n, t.lot_id)
             and (w.funding <> 'closed_loop' or w.issuer_id = t.merchant_id)
         group by 1, 2, 3, 4, 5, 6, w.unit_value_minor
@@ -293,22 +305,90 @@ def soonest_expiry_first(scope: Scope) -> Iterable[Row]:
 
 
 @check(
-    "grace_once",
-    "a lot was given grace once at most, by a refund after it had expired, and expires as that says",
+    "expiry_moved_lawfully",
+    "what moved a lot's expiry was a refund's grace, once and after it had expired, or its member's activity before that",
     over="lot",
 )
-def grace_once(scope: Scope) -> Iterable[Row]:
+def expiry_moved_lawfully(scope: Scope) -> Iterable[Row]:
     return scope.rows(
         f"""
-        select coalesce(l.id, g.lot_id) as lot, l.grace_used, coalesce(g.times, 0) as given, l.expires_at, g.until
+        with changes as (
+            select m.*, lag(expires_at) over lot as before, lead(sequence) over lot as next,
+                count(*) filter (where graced) over (partition by lot_id) as graces,
+                (date_trunc('day', m.at at time zone b.time_zone) + make_interval(days => b.inactivity_days + 1))
+                    at time zone b.time_zone as active_until
+            from {_MOVED} m join ledger.book b on b.id = m.book_id
+            window lot as (partition by lot_id order by sequence)
+        )
+        select coalesce(l.id, c.lot_id) as lot, c.sequence, c.graced, l.grace_used, c.expired_at, c.expires_at,
+            l.expires_at as now_expires_at
         from (select * from ledger.lot where book_id = any(%(books)s)) l
-        full join (
-            select lot_id, count(*) as times, max(expires_at) as until,
-                bool_and(expired_at <= at and expires_at = at + make_interval(secs => %(grace)s)) as lawful
-            from {_GRACES} graces group by 1
-        ) g on g.lot_id = l.id
-        where l.id is null or l.grace_used <> (g.lot_id is not null) or g.times > 1 or not g.lawful
-            or l.expires_at <> g.until
+        full join changes c on c.lot_id = l.id
+        where l.id is null or l.grace_used <> (coalesce(c.graces, 0) > 0) or c.graces > 1
+            or (c.before is not null and c.before <> c.expired_at) or (c.next is null and c.expires_at <> l.expires_at)
+            or (c.graced and (c.expired_at > c.at or c.expires_at <> c.at + make_interval(secs => %(grace)s)))
+            or (not c.graced and (c.member_id <> l.member_id or c.expired_at <= c.at or c.expires_at <= c.expired_at
+                or c.expires_at is distinct from c.active_until))
         """,
         grace=int(GRACE.total_seconds()),
+    )
+
+
+@check(
+    "active_members_keep_their_points",
+    "where the points of the inactive expire, every earning and spending member's living points were prolonged by it",
+    over="lot",
+)
+def active_members_keep_their_points(scope: Scope) -> Iterable[Row]:
+    return scope.rows(
+        f"""
+        with had as (
+            select lot_id, sequence as since, lead(sequence) over lot as until,
+                sum(remaining + pending) over lot as points
+            from (select lot_id, sequence, sum(remaining) as remaining, sum(pending) as pending
+                  from {_STEPS} s group by 1, 2) per_record
+            window lot as (partition by lot_id order by sequence)
+        ), acts as (
+            select r.sequence, r.at, r.member_id, (date_trunc('day', r.at at time zone b.time_zone)
+                + make_interval(days => b.inactivity_days + 1)) at time zone b.time_zone as active_until
+            from {RECORDS} r join ledger.book b on b.id = r.book_id
+            where b.inactivity_days is not null and r.kind in ('sale', 'hold') and r.member_id is not null
+        )
+        select l.id as lot, a.sequence, coalesce(life.expires_at, l.expires_at) as expires_at, a.active_until
+        from acts a
+        join ledger.lot l on l.member_id = a.member_id
+        join had on had.lot_id = l.id and had.points > 0 and had.since <= a.sequence
+            and (had.until is null or had.until > a.sequence)
+        left join {_LIVES} life on life.lot_id = l.id and a.sequence >= coalesce(life.since, 0)
+            and (life.until is null or a.sequence < life.until)
+        where coalesce(life.expires_at, l.expires_at) > a.at
+            and coalesce(life.expires_at, l.expires_at) < a.active_until
+        """
+    )
+
+
+@check(
+    "noticed_once",
+    "a member was told of the coming expiry of a lot of theirs once a stage, that many days before or fewer",
+    over="lot",
+)
+def noticed_once(scope: Scope) -> Iterable[Row]:
+    return scope.rows(
+        f"""
+        select told.lot, r.id as record, r.sequence, r.payload ->> 'days' as days, told.expires_at, r.at, l.member_id
+        from {RECORDS} r
+        cross join lateral jsonb_to_recordset(r.payload -> 'expiring')
+            as told(lot uuid, points bigint, expires_at timestamptz)
+        left join ledger.lot l on l.id = told.lot
+        where r.kind = 'expiry_notice' and (l.member_id is distinct from r.member_id or told.points > l.points
+            or told.points <= 0 or told.expires_at <= r.at
+            or told.expires_at >= r.at + make_interval(days => (r.payload ->> 'days')::int + 1, hours => 2))
+        union all
+        select told.lot, null, min(r.sequence), r.payload ->> 'days', told.expires_at, min(r.at), null
+        from {RECORDS} r
+        cross join lateral jsonb_to_recordset(r.payload -> 'expiring')
+            as told(lot uuid, points bigint, expires_at timestamptz)
+        where r.kind = 'expiry_notice'
+        group by 1, 4, 5 having count(*) > 1
+        """
     )

@@ -22,7 +22,7 @@ class Trade:
         self._spend_key = spend_key
 
     def prepare(self, tx: Tx, book: Book, requests: Sequence[Request]) -> "Round":
-        known = Known(self._networks.of(tx, book), self._spend_key)
+        known = Known(self._networks.of(tx, book), self._spend_key, inactivity=book.inactivity_days is not None)
         asked = [request.body for request in requests]
         sold = [c for c in asked if isinstance(c, Sale)]
         spent = [c for c in asked if isinstance(c, Redemption)]
@@ -69,6 +69,10 @@ def _needs(
         member = known.member(sale.member) if sale.member is not None else None
         if contract is not None and member is not None:
             needs.accounts.add(AccountName("wallet", member.id))
+            if contract.maturity_days:
+                needs.accounts.add(AccountName("pending", member.id))
+            if known.inactivity:
+                needs.lots_of.add(member.id)
             needs.accounts.add(selling.source(contract.mode, sale.merchant_id))
     for redemption in spent:
         if (member := known.member(redemption.member)) is not None:

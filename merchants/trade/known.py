@@ -15,6 +15,8 @@ class Known:
 
     network: contracts.Network
     spend_key: bytes = field(repr=False)
+    # whether the network expires the points of the inactive, so that an earn moves the time of those there are
+    inactivity: bool = False
     members: dict[UUID | str, people.Member] = field(default_factory=dict)
     devices: dict[UUID, list[people.DeviceRow]] = field(default_factory=dict)
     sold: dict[sales.Reference, UUID] = field(default_factory=dict)

@@ -34,7 +34,7 @@ def quote(
         points=points,
         refused=refused,
         terms_id=in_force.id if in_force else None,
-        expires_at=selling.expiry(book.now, book, contract) if points and contract else None,
+        expires_at=book.expiry(contract.points_life_days) if points and contract else None,
         spendable_points=points_there,
         spendable_value=value_there,
     )

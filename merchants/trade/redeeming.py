@@ -96,6 +96,7 @@ def redemption(command: Redemption, actor: str, known: Known, working: Working) 
         subject=id,
         payload={"points": points, "value_minor": value, "deadline": deadline, "slices": told},
     )
+    working.active(draft, member.id)
     hold = working.hold(draft, id=id, member=member.id, acceptor=command.merchant_id, slices=slices, deadline=deadline)
     row = sales.RedemptionRow(
         id=id,
@@ -199,7 +200,7 @@ def _consent(command: Redemption, member: people.Member, known: Known, working: 
 
 def _chosen(command: Redemption, member: people.Member, working: Working) -> list[Slice] | Refusal:
     """The slices a redemption takes: soonest expiry first, only what this shop accepts."""
-    working.sweep(member.id)
+    working.catch_up(member.id)
     usable = spendable(working.lots_of[member.id], working.now, lambda lot: accepts(lot, command.merchant_id))
     there = Points(sum(lot.remaining for lot in usable))
     if command.points is not None:

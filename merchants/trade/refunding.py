@@ -25,7 +25,7 @@ def sale_refund(command: SaleRefund, actor: str, known: Known, working: Working)
     # nothing below may refuse
     assert sale.record_id is not None, sale.id
     if sale.member_id is not None and sale.lot_id is not None:
-        working.sweep(sale.member_id)
+        working.catch_up(sale.member_id)
     id = ids.new()
     sale.refunded += command.amount
     points = points_back(sale.points, sale.whole, sale.refunded, sale.taken_back)
@@ -104,7 +104,7 @@ def redemption_refund(command: RedemptionRefund, actor: str, known: Known, worki
     if row.id not in known.captures:
         raise Stale("the redemption was captured while this was read")
     # nothing below may refuse
-    working.sweep(hold.member_id)
+    working.catch_up(hold.member_id)
     capture_id, contract_id, fee_ppm = known.captures[row.id]
     slices = last_first(hold.slices, row.refunded, points)
     id = ids.new()

@@ -3,10 +3,10 @@
 `sale` checks in a fixed order, which the refusals' documentation follows; below its mark nothing may refuse.
 """
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
-from ledger import Accepted, AccountName, Book, Decision, Minor, Points, Refusal, Working, ids
+from ledger import Accepted, AccountName, Decision, Minor, Points, Refusal, Working, ids
 from ledger.errors import DuplicateReference, Invalid, NotFound, StateConflict
 from merchants import contracts, people, programme, sales
 from merchants.trade.commands import Line, Payment, Sale, SaleDone
@@ -58,6 +58,8 @@ def sale(command: Sale, actor: str, known: Known, working: Working) -> Decision:
             "purchase_fee_ppm": fee_ppm,
         },
     )
+    if member is not None:
+        working.active(draft, member.id)
     lot = None
     if points and member is not None:
         lot = working.issue(
@@ -66,8 +68,8 @@ def sale(command: Sale, actor: str, known: Known, working: Working) -> Decision:
             member=member.id,
             points=points,
             unit_value=contract.unit_value_minor,
-            available_at=now,
-            expires_at=expiry(now, working.book, contract),
+            available_at=now + timedelta(days=contract.maturity_days),
+            expires_at=working.book.expiry(contract.points_life_days),
             rule_id=terms_in_force.id if terms_in_force else None,
             sale_id=id,
         )
@@ -180,11 +182,6 @@ def _paid_in_points(command: Sale, member: people.Member | None, known: Known, w
             return Invalid("/payments", "the amount paid in points is not what the redemption is worth")
         part += payment.amount
     return Minor(part)
-
-
-def expiry(now: datetime, book: Book, contract: contracts.Contract) -> datetime:
-    """When points earned now expire: the network's life, or the longer one of the contract."""
-    return now + timedelta(days=max(book.points_life_days, contract.points_life_days or 0))
 
 
 def line_told(line: Line) -> dict[str, object]:

@@ -13,10 +13,11 @@ MAKER, APPROVER = UUID(int=1), UUID(int=2)
 
 def lived(url: str) -> World:
     """Sales, redemptions and holds of every ending at shops of every kind; two windows, one of them settled."""
-    world = World(url, life_days=120)
+    world = World(url, life_days=120, inactivity_days=40)
     world.shop("cafe", mode="prefunded", bought=5_000, purchase_fee_ppm=7_333, redemption_fee_ppm=11_111)
     world.shop("books", mode="deferred", line=900, purchase_fee_ppm=5_000, redemption_fee_ppm=20_001)
     world.shop("barber", mode="closed_loop", unit_value_minor=3)
+    world.shop("boots", mode="deferred", line=5_000, maturity_days=14)
     for name in ("ann", "bob", "eve"):
         world.member(name)
     world.earn("ann", at="cafe", points=120)
@@ -24,6 +25,7 @@ def lived(url: str) -> World:
     world.earn("bob", at="books", points=300)
     world.earn("bob", at="barber", points=50)
     world.earn("eve", at="cafe", points=40)
+    world.refund(world.earn("eve", at="boots", points=60), 1_000)
     world.sale(None, "cafe", 9_900)
     world.sale("ann", "cafe", 0)
     world.sale("eve", "books", 99_900)  # beyond the credit line: recorded, and earns nothing
@@ -47,6 +49,7 @@ def lived(url: str) -> World:
     world.hold("eve", "cafe", 15)  # stays open
     world.earn("bob", at="books", points=11)
     refunded(world, late)
+    world.earn("eve", at="boots", points=8)  # still pending
     world.house.drain(world.book_id)
     return world
 

@@ -35,6 +35,13 @@ def first(kind: str, order: str = "batch_id, n") -> str:
     return f"(batch_id, n) = (select batch_id, n from ledger.record where kind = '{kind}' order by {order} limit 1)"
 
 
+#: Lots whose expiry their member's activity or a refund moved.
+PROLONGED = (
+    "(select (moved ->> 'lot')::uuid from ledger.record,"
+    " jsonb_array_elements(coalesce(payload -> 'prolonged', payload -> 'graced')) moved"
+    " where payload ?| array['prolonged', 'graced'])"
+)
+
 CRIMES = [
     # the locks on the facts
     Crime(
@@ -261,14 +268,16 @@ CRIMES = [
         "expiry_respected",
         "points were spent after they expired",
         "update ledger.lot set expires_at = earned_at + interval '1 microsecond' where id ="
-        f" (select lot_id from ledger.lot_move where {first('hold', 'batch_id desc')} order by ordinal limit 1)"
-        " returning id as lot",
+        " (select m.lot_id from ledger.lot_move m join ledger.record r on r.batch_id = m.batch_id and r.n = m.n"
+        " join ledger.lot born on born.id = m.lot_id and born.earned_at < r.at"
+        f" where r.kind = 'hold' and not m.lot_id in {PROLONGED} limit 1) returning id as lot",
     ),
     Crime(
         "expiry_respected",
         "points were taken before they expired",
         "update ledger.lot set expires_at = expires_at + interval '1 day' where id ="
-        f" (select lot_id from ledger.lot_move where {first('expiry')} limit 1) returning id as lot",
+        " (select m.lot_id from ledger.lot_move m join ledger.record r on r.batch_id = m.batch_id and r.n = m.n"
+        f" where r.kind = 'expiry' and not m.lot_id in {PROLONGED} limit 1) returning id as lot",
     ),
     Crime(
         "wallets_in_order",
@@ -549,14 +558,50 @@ CRIMES = [
     ),
     # refunds and debts
     Crime(
-        "grace_once",
+        "expiry_moved_lawfully",
         "a lot lives on without a refund that says so",
         "update ledger.lot set expires_at = expires_at + interval '1 day' where grace_used returning id as lot",
     ),
     Crime(
-        "grace_once",
+        "expiry_moved_lawfully",
         "a lot may have its grace again",
         "update ledger.lot set grace_used = false where grace_used returning id as lot",
+    ),
+    Crime(
+        "expiry_moved_lawfully",
+        "a member's activity is said to have prolonged a day more",
+        "update ledger.record set payload = jsonb_set(payload, '{prolonged,0,expires_at}', '\"2030-01-01T00:00:00Z\"')"
+        " where payload ? 'prolonged' and id = (select min(id::text)::uuid from ledger.record where payload ? 'prolonged')"
+        " returning payload -> 'prolonged' -> 0 ->> 'lot' as lot",
+    ),
+    Crime(
+        "active_members_keep_their_points",
+        "an active member's points are let die",
+        "update ledger.lot l set expires_at = t.expired_at from ledger.record r,"
+        " jsonb_to_recordset(r.payload -> 'prolonged') as t(lot uuid, expired_at timestamptz)"
+        " where r.id = (select max(id::text)::uuid from ledger.record where payload ? 'prolonged') and l.id = t.lot;"
+        "update ledger.record set payload = payload - 'prolonged' where id = (select max(id::text)::uuid"
+        " from ledger.record where payload ? 'prolonged')"
+        " returning (select b.first_sequence from ledger.batch b where b.id = batch_id) + n as sequence",
+    ),
+    Crime(
+        "noticed_once",
+        "a member is told of the expiry of what is another's",
+        "update ledger.record set payload = jsonb_set(payload, '{expiring,0,lot}', to_jsonb((select l.id from ledger.lot l"
+        " where l.member_id <> ledger.record.member_id order by l.id limit 1)))"
+        f" where {first('expiry_notice')} returning id as record",
+    ),
+    Crime(
+        "noticed_once",
+        "a member is told twice",
+        "insert into ledger.record select batch_id, n + 100, gen_random_uuid(), book_id, kind, at, actor, merchant_id,"
+        f" member_id, subject_id, reverses_id, payload from ledger.record where {first('expiry_notice')}"
+        " returning payload -> 'expiring' -> 0 ->> 'lot' as lot",
+    ),
+    Crime(
+        "expiry_respected",
+        "points confirm before their time",
+        f"update ledger.record set at = at - interval '1 day' where {first('maturity')} returning id as record",
     ),
     Crime(
         "lots_derived",
