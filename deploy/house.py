@@ -18,6 +18,8 @@ def handlers(networks: contracts.NetworkCache, spend_key: bytes) -> dict[str, le
         **trade.handlers(networks, spend_key),
         "contract": contracts.ContractHandler(),
         "terms": contracts.TermsHandler(terms.faults),
+        "rules": contracts.RulesHandler(),
+        "buy_out": contracts.BuyOutHandler(),
         **settlement.handlers(),
     }
 

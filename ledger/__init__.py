@@ -9,7 +9,16 @@ from ledger.encoding import canonical, fingerprint
 from ledger.errors import Refusal
 from ledger.lots import Lot, Slice, last_first, points_back, spendable, take, take_back, take_value, worth
 from ledger.posting import Accepted, Decision, Handler, Outcome, Render, Request, Round
-from ledger.store import balances, open_lots, put_issuers, raise_settings_revision, read_book
+from ledger.store import (
+    balances,
+    make_prefunded,
+    open_lots,
+    owing_lots,
+    put_issuers,
+    put_rules,
+    raise_settings_revision,
+    read_book,
+)
 from ledger.values import LARGEST_AMOUNT, PPM, Minor, Points, half_even
 from ledger.working import Book, Draft, Hold, Issuer, Needs, Working
 
@@ -51,10 +60,13 @@ __all__ = [
     "ids",
     "jobs",
     "last_first",
+    "make_prefunded",
     "notices",
     "open_lots",
+    "owing_lots",
     "points_back",
     "put_issuers",
+    "put_rules",
     "raise_settings_revision",
     "read_book",
     "spendable",

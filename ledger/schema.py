@@ -113,6 +113,8 @@ issuer = Table(
     Column("credit_line_points", BigInteger, nullable=False),
     Column("contract_id", UUID(as_uuid=True), nullable=False),
     Column("suspended", Boolean, nullable=False, server_default=text("false")),
+    # left the network, its points bought out
+    Column("exited", Boolean, nullable=False, server_default=text("false")),
     Index("issuer_of_book", "book_id"),
 )
 

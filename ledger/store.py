@@ -62,7 +62,7 @@ class _Issuers:
         held = self._held.get(book.id)
         if held is None or held[0] != book.settings_revision or held[1] != book.public_id:
             rows = tx.execute(
-                "select merchant_id, mode, unit_value_minor, credit_line_points, contract_id, suspended"
+                "select merchant_id, mode, unit_value_minor, credit_line_points, contract_id, suspended, exited"
                 " from ledger.issuer where book_id = %s",
                 [book.id],
             ).fetchall()
@@ -603,11 +603,12 @@ def put_issuers(tx: Tx, book_id: int, issuers: Sequence[Issuer]) -> None:
     if issuers:
         tx.execute(
             "insert into ledger.issuer as i"
-            " (book_id, merchant_id, mode, unit_value_minor, credit_line_points, contract_id, suspended)"
-            " select %s, * from unnest(%s::uuid[], %s::text[], %s::bigint[], %s::bigint[], %s::uuid[], %s::boolean[])"
+            " (book_id, merchant_id, mode, unit_value_minor, credit_line_points, contract_id, suspended, exited)"
+            " select %s, * from unnest(%s::uuid[], %s::text[], %s::bigint[], %s::bigint[], %s::uuid[], %s::boolean[],"
+            " %s::boolean[])"
             " on conflict (merchant_id) do update set mode = excluded.mode, unit_value_minor = excluded.unit_value_minor,"
             " credit_line_points = excluded.credit_line_points, contract_id = excluded.contract_id,"
-            " suspended = excluded.suspended where i.book_id = excluded.book_id",
+            " suspended = excluded.suspended, exited = excluded.exited where i.book_id = excluded.book_id",
             [
                 book_id,
                 array(i.merchant_id for i in issuers),
@@ -616,8 +617,35 @@ def put_issuers(tx: Tx, book_id: int, issuers: Sequence[Issuer]) -> None:
                 array(i.credit_line for i in issuers),
                 array(i.contract_id for i in issuers),
                 array(i.suspended for i in issuers),
+                array(i.exited for i in issuers),
             ],
         )
+
+
+def owing_lots(tx: Tx, book_id: int, issuer_id: UUID) -> list[tuple[str, int, int]]:
+    """(funding, unit value, points) of an issuer's points that its members have and no money stands for yet."""
+    return tx.execute(
+        "select funding, unit_value_minor, sum(pending + remaining + held)::bigint from ledger.lot"
+        " where book_id = %s and issuer_id = %s and funding <> 'prefunded' group by 1, 2"
+        " having sum(pending + remaining + held) > 0 order by 1, 2",
+        [book_id, issuer_id],
+    ).fetchall()
+
+
+def make_prefunded(tx: Tx, book_id: int, issuer_id: UUID) -> None:
+    """Every lot of an issuer is one that money stands for from here on; the book's lock is held exclusively."""
+    tx.execute(
+        "update ledger.lot set funding = 'prefunded' where book_id = %s and issuer_id = %s and funding <> 'prefunded'",
+        [book_id, issuer_id],
+    )
+
+
+def put_rules(tx: Tx, book_id: int, face_value_minor: int, points_life_days: int, inactivity_days: int | None) -> None:
+    """Write the network's rules that come into force; the book's lock is held exclusively."""
+    tx.execute(
+        "update ledger.book set face_value_minor = %s, points_life_days = %s, inactivity_days = %s where id = %s",
+        [face_value_minor, points_life_days, inactivity_days, book_id],
+    )
 
 
 def raise_settings_revision(tx: Tx, book_id: int) -> None:

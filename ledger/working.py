@@ -64,6 +64,12 @@ class Issuer:
     credit_line: int
     contract_id: UUID
     suspended: bool
+    # left the network: its points are bought out, and whatever comes back is retired
+    exited: bool = False
+
+    def pools(self, unit_value: int) -> bool:
+        """Whether prefunded points of this value come home to the pool, and not to the mint."""
+        return self.mode == "prefunded" and self.unit_value == unit_value and not self.exited
 
     @property
     def source(self) -> AccountName:
@@ -246,6 +252,28 @@ class Working:
         assert giver.floor is None or source.kind == "credit" or giver.balance >= giver.floor, (source, giver.balance)
         draft.entries.append((giver, -amount))
         draft.entries.append((taker, amount))
+
+    # -- the pool
+
+    def buy(self, draft: Draft, issuer: Issuer, points: int) -> None:
+        """mint -> pool, prefund -> backing: points bought at the issuer's present unit value."""
+        merchant = issuer.merchant_id
+        self.move(draft, AccountName("mint", merchant), AccountName("pool", merchant), points)
+        value = points * issuer.unit_value
+        self.move(draft, AccountName("prefund", merchant), AccountName("backing", merchant), value)
+
+    def sell_back(self, actor: str, issuer: Issuer, points: int) -> Draft:
+        """pool -> mint, backing -> prefund: the reverse, as a record of its own."""
+        merchant, value = issuer.merchant_id, points * issuer.unit_value
+        draft = self.record(
+            "sell_back",
+            actor,
+            merchant=merchant,
+            payload={"points": points, "unit_value_minor": issuer.unit_value, "value_minor": value},
+        )
+        self.move(draft, AccountName("pool", merchant), AccountName("mint", merchant), points)
+        self.move(draft, AccountName("backing", merchant), AccountName("prefund", merchant), value)
+        return draft
 
     # -- issuing
 
@@ -457,16 +485,12 @@ class Working:
             self.move(draft, source, AccountName("credit", issuer), points)
         elif lot.funding == "closed_loop":
             self.move(draft, source, AccountName("own", issuer), points)
-        elif self._pool_takes(lot):
+        elif self.issuers[issuer].pools(lot.unit_value):
             self.move(draft, source, AccountName("pool", issuer), points)
         else:
             self.move(draft, source, AccountName("mint", issuer), points)
             value = points * lot.unit_value
             self.move(draft, AccountName("backing", issuer), AccountName("prefund", issuer), value)
-
-    def _pool_takes(self, lot: Lot) -> bool:
-        now = self.issuers[lot.issuer_id]
-        return now.mode == "prefunded" and now.unit_value == lot.unit_value
 
     # -- time
 

@@ -19,6 +19,8 @@ from ledger.posting import Decision
 from merchants import contracts, people, trade
 
 SPEND_KEY = b"s" * 32
+MAKER = settlement.windows.Asker(UUID(int=1), "maker")
+APPROVER = settlement.windows.Asker(UUID(int=2), "approver")
 BEGINNING = dt.datetime(2017, 1, 1, tzinfo=dt.UTC)
 
 
@@ -278,6 +280,49 @@ class World:
 
     def buy(self, shop: str, points: int) -> None:
         self.do("purchase", settlement.Purchase(self.shops[shop], ledger.Points(points)))
+
+    def sell_back(self, shop: str, points: int) -> None:
+        self.do("sell_back", settlement.SellBack(self.shops[shop], ledger.Points(points)))
+
+    def agree(self, shop: str, mode: str, **more: Any) -> contracts.ContractInForce:
+        """A new contract: in force at once, or at the window's end where the funding or the value changes."""
+        done = self.do("contract", contracts.NewContract(merchant_id=self.shops[shop], mode=mode, **more))
+        assert isinstance(done, contracts.ContractInForce)
+        return done
+
+    def rule(self, face_value: int, life_days: int, inactivity_days: int | None = None) -> contracts.RulesInForce:
+        done = self.do("rules", contracts.NewRules(face_value, life_days, inactivity_days))
+        assert isinstance(done, contracts.RulesInForce)
+        return done
+
+    def buy_out(self, shop: str, *, exit: bool = False, paid_by: str | None = None) -> contracts.BuyOutDone:
+        payer = self.shops[paid_by] if paid_by else None
+        done = self.do("buy_out", contracts.BuyOut(self.shops[shop], exit, payer))
+        assert isinstance(done, contracts.BuyOutDone)
+        return done
+
+    def close_window(self) -> int:
+        """Close the open window; its number."""
+        self.house.drain(self.book_id)
+        with self.house.db.tx("settlement") as tx:
+            window = settlement.newest_window(tx, self.book_id)
+        number = window.number if window else 1
+        outcome = settlement.windows.close(
+            self.house.db, self.house.committer, self.book_id, number=number, asker=MAKER
+        )
+        assert isinstance(outcome.decision, ledger.Accepted), outcome.decision
+        return number
+
+    def settle(self, number: int) -> None:
+        """Take a closed window through everything people do to one, and pay it."""
+        house, book = self.house, self.book_id
+        outcome = settlement.windows.submit(house.db, house.committer, book, number=number, asker=MAKER)
+        assert isinstance(outcome.decision, ledger.Accepted), outcome.decision
+        digest = outcome.decision.value.positions_hash
+        settlement.windows.approve(
+            house.db, house.committer, book, number=number, positions_hash=digest, asker=APPROVER
+        )
+        settlement.windows.mark_paid(house.db, house.committer, book, number=number, asker=MAKER)
 
     def later(self, **by: float) -> dt.datetime:
         return self.advance(self.book.now + dt.timedelta(**by))

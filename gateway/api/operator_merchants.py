@@ -10,6 +10,8 @@ from gateway.api.operator_scope import book_in_path, branch_in_path, merchant_in
 from gateway.api.shapes import (
     BranchIn,
     BranchOut,
+    BuyOutIn,
+    BuyOutOut,
     ContractIn,
     ContractOut,
     KeyIn,
@@ -128,6 +130,8 @@ async def post_contract(call: Call[ContractIn]) -> Outcome:
         redemption_fee_ppm=body.redemption_fee_ppm,
         hold_minutes=body.hold_minutes,
         points_life_days=body.points_life_days,
+        maturity_days=body.maturity_days,
+        unit_value_minor=body.unit_value,
     )
     return await call.post("contract", command, partial(_contract, book), book_id=book.id)
 
@@ -145,7 +149,35 @@ def _contract(book: BookFacts, done: contracts.ContractInForce) -> ContractOut:
         redemption_fee_ppm=contract.redemption_fee_ppm,
         hold_minutes=contract.hold_minutes,
         points_life_days=contract.points_life_days,
+        maturity_days=contract.maturity_days,
         in_force_at=done.at,
+    )
+
+
+# -- points bought out
+
+
+async def post_buy_out(call: Call[BuyOutIn]) -> Outcome:
+    return await _bought_out(call, exit=False)
+
+
+async def post_exit(call: Call[BuyOutIn]) -> Outcome:
+    return await _bought_out(call, exit=True)
+
+
+async def _bought_out(call: Call[BuyOutIn], *, exit: bool) -> Outcome:
+    (book, merchant), payer = await merchant_in_path(call), call.body.paid_by
+    command = contracts.BuyOut(merchant, exit, amounts.named_or_none("merchant", payer, "/paid_by"))
+    return await call.post("buy_out", command, partial(_bought, book), book_id=book.id)
+
+
+def _bought(book: BookFacts, done: contracts.BuyOutDone) -> BuyOutOut:
+    return BuyOutOut(
+        record=ids.show("record", done.record_id),
+        merchant=ids.show("merchant", done.merchant_id),
+        points=done.points,
+        value=amounts.total(book, done.value_minor),
+        prefund=amounts.total(book, done.prefund_minor),
     )
 
 

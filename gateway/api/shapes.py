@@ -677,6 +677,10 @@ class ContractIn(Body, frozen=True, kw_only=True):
     credit_line_points: Annotated[int, Meta(ge=0, le=10**12)] = 0
     hold_minutes: Annotated[int, Meta(ge=1, le=1440)] = 15
     points_life_days: Annotated[int, Meta(ge=1, le=36_500)] | None = None
+    # how long the shop takes goods back: its points are pending so long
+    maturity_days: Annotated[int, Meta(ge=0, le=365)] = 0
+    # minor units a closed-loop point is worth at its own shop; null: the network's face value
+    unit_value: Annotated[int, Meta(ge=1, le=LARGEST_AMOUNT)] | None = None
 
 
 class ContractOut(Answer, frozen=True, kw_only=True):
@@ -690,7 +694,40 @@ class ContractOut(Answer, frozen=True, kw_only=True):
     redemption_fee_ppm: int
     hold_minutes: int
     points_life_days: int | None
-    in_force_at: datetime
+    maturity_days: int
+    # null: agreed on, and in force when the open window closes
+    in_force_at: datetime | None
+
+
+class RulesIn(Body, frozen=True, kw_only=True):
+    """The network's rules, all of them."""
+
+    face_value: Annotated[int, Meta(ge=1, le=1_000_000)]
+    points_life_days: Annotated[int, Meta(ge=1, le=36_500)]
+    inactivity_days: Annotated[int, Meta(ge=1, le=36_500)] | None = None
+
+
+class RulesOut(Answer, frozen=True, kw_only=True):
+    book: str
+    record: str
+    face_value: int
+    points_life_days: int
+    inactivity_days: int | None
+    # null: agreed on, and in force when the open window closes
+    in_force_at: datetime | None
+
+
+class BuyOutIn(Body, frozen=True, kw_only=True):
+    # the merchant whose prefund pays; null: its own
+    paid_by: str | None = None
+
+
+class BuyOutOut(Answer, frozen=True, kw_only=True):
+    record: str
+    merchant: str
+    points: int
+    value: Sum
+    prefund: Sum
 
 
 class Rate(Body, frozen=True, kw_only=True):

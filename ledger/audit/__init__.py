@@ -4,6 +4,7 @@ Call `run(url, CHECKS)`; packages above add their own list of `Checks` and the c
 """
 
 from ledger.audit import chain, guards, holds, identities, lots, outcomes, refunds, sales, sequence, value
+from ledger.audit.funding import LOTS, funded
 from ledger.audit.proving import SHOWN, Check, Checks, Finding, Report, Row, Scope, prove, run
 
 CHECKS: list[Check] = [
@@ -19,4 +20,4 @@ CHECKS: list[Check] = [
     *refunds.check,
 ]
 
-__all__ = ["CHECKS", "SHOWN", "Check", "Checks", "Finding", "Report", "Row", "Scope", "prove", "run"]
+__all__ = ["CHECKS", "LOTS", "SHOWN", "Check", "Checks", "Finding", "Report", "Row", "Scope", "funded", "prove", "run"]

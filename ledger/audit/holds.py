@@ -4,6 +4,7 @@
 from collections.abc import Iterable
 from typing import Final
 
+from ledger.audit.funding import LOTS, funded
 from ledger.audit.proving import Checks, Row, Scope
 from ledger.audit.sequence import RECORDS
 
@@ -28,14 +29,15 @@ def holds_recorded(scope: Scope) -> Iterable[Row]:
                 array_agg(slice.points order by place) as parts, sum(slice.points) as points,
                 sum(slice.points * slice.unit_value_minor) as worth,
                 count(*) filter (where (slice.issuer, slice.funding, slice.unit_value_minor, slice.member_id)
-                    is distinct from (l.issuer_id, l.funding, l.unit_value_minor, l.member_id)) as unlike
+                    is distinct from (l.issuer_id, {funded("slice.sequence")}, l.unit_value_minor, l.member_id))
+                    as unlike
             from (
-                select r.id as record_id, r.member_id, slice.*
+                select r.id as record_id, r.member_id, r.sequence, slice.*
                 from records r, rows from (jsonb_to_recordset(r.payload -> 'slices')
                     as (lot uuid, issuer uuid, funding text, unit_value_minor bigint, points bigint))
                     with ordinality as slice(lot, issuer, funding, unit_value_minor, points, place)
             ) slice
-            left join ledger.lot l on l.id = slice.lot
+            left join {LOTS} l on l.id = slice.lot
             group by slice.record_id
         ),
         told as (

@@ -4,6 +4,7 @@
 from collections.abc import Iterable
 from typing import Final
 
+from ledger.audit.funding import LOTS, funded
 from ledger.audit.proving import Checks, Row, Scope
 from ledger.audit.sequence import RECORDS
 from ledger.working import GRACE
@@ -106,11 +107,11 @@ def lots_born_once(scope: Scope) -> Iterable[Row]:
                  when b.times is distinct from 1 or b.points <> l.points then 'not born by one move of all its points'
                  else 'unlike what its record tells' end as why
         from told t
-        full join (select * from ledger.lot where book_id = any(%(books)s)) l on l.id = t.lot
+        full join {LOTS} l on l.id = t.lot
         left join births b on b.lot_id = l.id
         left join {_LIVES} born on born.lot_id = l.id and born.since is null
-        where (l.book_id, l.batch_id, l.n, l.member_id, l.earned_at, l.issuer_id, l.unit_value_minor, l.funding,
-               l.contract_id, l.rule_id, l.sale_id, l.parent_id, l.points, l.available_at,
+        where (l.book_id, l.batch_id, l.n, l.member_id, l.earned_at, l.issuer_id, l.unit_value_minor,
+               coalesce(l.first_funding, l.funding), l.contract_id, l.rule_id, l.sale_id, l.parent_id, l.points, l.available_at,
                coalesce(born.expires_at, l.expires_at))
             is distinct from
               (t.book_id, t.batch_id, t.n, t.member_id, t.at, t.issuer, t.unit_value_minor, t.funding,
@@ -136,11 +137,11 @@ def lots_under_contract(scope: Scope) -> Iterable[Row]:
         )
         select l.id as lot, l.issuer_id as issuer, b.first_sequence + l.n as sequence, l.contract_id as contract,
             v.contract_id as in_force, l.funding, v.mode, l.unit_value_minor as unit_value, v.unit_value_minor as agreed
-        from ledger.lot l join ledger.batch b on b.id = l.batch_id
+        from {LOTS} l join ledger.batch b on b.id = l.batch_id
         left join versions v on v.merchant_id = l.issuer_id and v.since < b.first_sequence + l.n
             and (v.until is null or v.until > b.first_sequence + l.n)
         where l.book_id = any(%(books)s) and l.parent_id is null
-          and (l.contract_id, l.funding, l.unit_value_minor)
+          and (l.contract_id, coalesce(l.first_funding, l.funding), l.unit_value_minor)
               is distinct from (v.contract_id, v.mode, v.unit_value_minor)
         """
     )
@@ -176,7 +177,8 @@ def members_own_their_lots(scope: Scope) -> Iterable[Row]:
     over="lot_move",
 )
 def moves_match_entries(scope: Scope) -> Iterable[Row]:
-    # A settlement moves accepted points window by window, not lot by lot; its own check holds it to the slices.
+    # A settlement moves accepted points window by window, not lot by lot; its own check holds it to the slices. What
+    # moves no lot, buying, selling back and buying out, has a check of its own as well.
     # Two accounts may be one place: prefunded lots come from the pool and go back to it or to the mint, and deferred
     # ones that are settled wait in due until their issuer has paid.
     return scope.rows(
@@ -185,14 +187,14 @@ def moves_match_entries(scope: Scope) -> Iterable[Row]:
             sum(by_entries) as by_entries
         from (
             select m.batch_id, m.n,
-                case when side.place <> 'home' then side.place when l.funding = 'deferred' then 'credit'
-                     when l.funding = 'closed_loop' then 'own' else 'pool' end as place,
+                case when side.place <> 'home' then side.place
+                     else case {funded("b.first_sequence + m.n")} when 'deferred' then 'credit'
+                         when 'closed_loop' then 'own' else 'pool' end end as place,
                 case when side.place = 'home' then l.issuer_id when side.place in ('wallet', 'pending', 'held')
                      then l.member_id else m.merchant_id end as owner,
                 side.points as by_lots, 0 as by_entries
-            from ledger.lot_move m join ledger.lot l on l.id = m.lot_id
+            from ledger.lot_move m join {LOTS} l on l.id = m.lot_id join ledger.batch b on b.id = m.batch_id
             cross join lateral (values (m.target, m.points), (m.source, -m.points)) as side(place, points)
-            where l.book_id = any(%(books)s)
             union all
             select e.batch_id, e.n, case a.kind when 'mint' then 'pool' when 'due' then 'credit' else a.kind end,
                 a.owner_id, 0, e.amount
@@ -201,7 +203,7 @@ def moves_match_entries(scope: Scope) -> Iterable[Row]:
               and a.kind in ('wallet', 'pending', 'held', 'accepted', 'pool', 'mint', 'credit', 'due', 'own')
         ) sides
         join {RECORDS} r on r.batch_id = sides.batch_id and r.n = sides.n
-        where r.kind <> 'settlement'
+        where r.kind not in ('settlement', 'purchase', 'sell_back', 'exit', 'buy_out')
         group by 1, 2, 3, 4, 5 having sum(by_lots) <> sum(by_entries)
         order by 3
         """
@@ -274,9 +276,9 @@ def soonest_expiry_first(scope: Scope) -> Iterable[Row]:
             from (select lot_id, sequence, sum(remaining) as remaining from {_STEPS} s group by 1, 2) per_record
             window lot as (partition by lot_id order by sequence)
         ), wallets as (
-            select had.*, l.member_id, l.batch_id, l.n, l.issuer_id, l.funding, l.unit_value_minor,
+            select had.*, l.member_id, l.batch_id, l.n, l.issuer_id, l.funding, l.first_funding, l.bought_out, l.unit_value_minor,
                 coalesce(life.expires_at, l.expires_at) as expires_at, life.since as life_since, life.until as life_until
-            from had join ledger.lot l on l.id = had.lot_id left join {_LIVES} life on life.lot_id = l.id
+            from had join {LOTS} l on l.id = had.lot_id left join {_LIVES} life on life.lot_id = l.id
             where had.points > 0
         ), taken as (
             select r.id as record, r.sequence, r.at, r.merchant_id, l.member_id, l.batch_id, l.n, l.id as lot_id,
@@ -296,7 +298,7 @@ def soonest_expiry_first(scope: Scope) -> Iterable[Row]:
             and (w.until is null or w.until > t.sequence) and w.expires_at > t.at
             and t.sequence > coalesce(w.life_since, -1) and (w.life_until is null or t.sequence <= w.life_until)
             and (w.expires_at, w.batch_id, w.n, w.lot_id) < (t.expires_at, t.batch_id, t.n, t.lot_id)
-            and (w.funding <> 'closed_loop' or w.issuer_id = t.merchant_id)
+            and (w.issuer_id = t.merchant_id or {funded("t.sequence", "w")} <> 'closed_loop')
         group by 1, 2, 3, 4, 5, 6, w.unit_value_minor
         having sum(t.value) >= w.unit_value_minor
         order by 2

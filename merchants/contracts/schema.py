@@ -111,6 +111,20 @@ contract = Table(
     UniqueConstraint("merchant_id", "version", name="contract_version"),
 )
 
+agreed = Table(
+    "agreed",
+    metadata,
+    # what comes into force when the open window closes: a contract of a merchant, or the rules of the book itself
+    Column("subject_id", UUID(as_uuid=True), primary_key=True),
+    Column("book_id", Integer, nullable=False),
+    Column("kind", Text, CheckConstraint("kind in ('contract', 'rules')", name="agreed_kind"), nullable=False),
+    Column("facts", JSONB, nullable=False),
+    # the record that tells of it, and who it is by
+    Column("record_id", UUID(as_uuid=True), nullable=False),
+    Column("actor", Text, nullable=False),
+    Index("agreed_of_book", "book_id"),
+)
+
 terms = Table(
     "terms",
     metadata,

@@ -282,6 +282,34 @@ def put_terms(tx: ledger.Tx, book_id: int, terms: Sequence[Terms], now: datetime
         )
 
 
+def agreed(tx: ledger.Tx, book_id: int) -> list[tuple[UUID, str, dict[str, Any], UUID, str]]:
+    """(subject, kind, facts, record, actor) of what waits for the end of the open window."""
+    return tx.execute(
+        "select subject_id, kind, facts, record_id, actor from merchants.agreed where book_id = %s order by subject_id",
+        [book_id],
+    ).fetchall()
+
+
+def put_agreed(tx: ledger.Tx, book_id: int, waiting: Sequence[tuple[UUID, str, dict[str, Any], UUID, str]]) -> None:
+    """Write what was agreed, in the place of what waited before of the same subject."""
+    for subject, kind, facts, record, actor in waiting:
+        tx.execute(
+            "insert into merchants.agreed (subject_id, book_id, kind, facts, record_id, actor)"
+            " values (%s, %s, %s, %s, %s, %s) on conflict (subject_id) do update set kind = excluded.kind,"
+            " facts = excluded.facts, record_id = excluded.record_id, actor = excluded.actor",
+            [subject, book_id, kind, Jsonb(facts), record, actor],
+        )
+
+
+def withdraw(tx: ledger.Tx, book_id: int, subjects: Sequence[UUID]) -> None:
+    """Nothing waits of these subjects any more."""
+    tx.execute("delete from merchants.agreed where book_id = %s and subject_id = any(%s)", [book_id, list(subjects)])
+
+
+def put_exited(tx: ledger.Tx, book_id: int, merchant_id: UUID) -> None:
+    tx.execute("update merchants.merchant set state = 'exited' where book_id = %s and id = %s", [book_id, merchant_id])
+
+
 # -- keys (role door). Their times are the world's, not a book's: a key opens a door, and a test clock may stand still.
 
 

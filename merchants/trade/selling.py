@@ -31,6 +31,8 @@ def sale(command: Sale, actor: str, known: Known, working: Working) -> Decision:
     contract = known.network.contract(command.merchant_id)
     if contract is None:
         return StateConflict("merchant", "without a contract")
+    if (merchant := known.network.merchant(command.merchant_id)) is not None and merchant.state == "exited":
+        return StateConflict("merchant", "exited")
     points_part = _paid_in_points(command, member, known, working)
     if isinstance(points_part, Refusal):
         return points_part

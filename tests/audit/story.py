@@ -50,6 +50,7 @@ def lived(url: str) -> World:
     world.earn("bob", at="books", points=11)
     refunded(world, late)
     world.earn("eve", at="boots", points=8)  # still pending
+    changed(world)
     world.house.drain(world.book_id)
     return world
 
@@ -66,6 +67,23 @@ def refunded(world: World, late: trade.RedemptionDone) -> None:
     world.earn("ann", at="barber", points=7)
     world.give_back(late, "cafe", 30)  # in grace
     world.give_back(late, "cafe", 45)
+
+
+def changed(world: World) -> None:
+    """A new face value and a new funding between two windows; a shop bought out, one that left; one that is to change."""
+    world.shop("kiosk", mode="closed_loop", unit_value_minor=2)
+    world.earn("bob", at="kiosk", points=30)
+    world.agree("kiosk", "prefunded")
+    world.rule(2, 120, 40)
+    close(world, 3)
+    world.topup("books", 500)
+    world.topup("kiosk", 600)
+    world.buy("kiosk", 20)
+    world.buy_out("books")
+    world.buy_out("kiosk", exit=True)
+    world.earn("bob", at="books", points=12)
+    world.capture(world.hold("bob", "cafe", 5), "cafe")
+    world.agree("books", "prefunded")
 
 
 def close(world: World, number: int) -> None:

@@ -556,6 +556,42 @@ CRIMES = [
         "update ledger.account set balance = balance + 3 where id = (select max(id) from ledger.account"
         " where kind = 'accepted') returning owner_id as shop",
     ),
+    # changes and exits
+    Crime(
+        "buy_outs_whole",
+        "a buy-out is said to have cost less",
+        "update ledger.record set payload = jsonb_set(payload, '{value_minor}', '1') where kind = 'buy_out'"
+        " returning id as record",
+    ),
+    Crime(
+        "buy_outs_whole",
+        "a lot that no money stands for escaped the buy-out",
+        "update ledger.lot_move m set points = m.points + 1 from ledger.lot l, ledger.record r where l.id = m.lot_id"
+        " and m.source = 'home' and r.kind = 'exit' and l.issuer_id = r.merchant_id returning r.id as record",
+    ),
+    Crime(
+        "values_change_between_windows",
+        "a funding changes in the middle of a window",
+        "update ledger.record set kind = 'void' where kind = 'window_closed' and batch_id = (select max(batch_id)"
+        " from ledger.record where kind = 'window_closed');"
+        "select id as record from ledger.record where kind = 'contract' and payload ? 'agreed'",
+    ),
+    Crime(
+        "agreements_kept",
+        "what was agreed is forgotten",
+        "delete from merchants.agreed returning record_id as record",
+    ),
+    Crime(
+        "agreements_kept",
+        "something comes into force that nobody agreed to",
+        "update ledger.record set payload = payload - 'agreed' where kind = 'contract' and payload ? 'agreed';"
+        "select id as record from ledger.record where kind = 'contract_agreed' order by batch_id limit 1",
+    ),
+    Crime(
+        "issuers_in_force",
+        "a shop that left issues again",
+        "update ledger.issuer set exited = false where exited returning merchant_id as issuer",
+    ),
     # refunds and debts
     Crime(
         "expiry_moved_lawfully",

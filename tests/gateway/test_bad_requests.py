@@ -70,6 +70,7 @@ BOOK = {
 }
 CONTRACT = {"mode": "deferred", "purchase_fee_ppm": 0, "redemption_fee_ppm": 0}
 TERMS = {"points": 1, "per": 100}
+RULES = {"face_value": 1, "points_life_days": 365}
 TOPUP = {"amount": {"amount": 100, **USD}, "reference": "BAD-1"}
 
 INVALID, UNKNOWN, MISSING = (422, "validation_failed"), (422, "unknown_field"), (404, "not_found")
@@ -561,8 +562,34 @@ OPERATORS = [
         but(CONTRACT, redemption_fee_ppm=-1), *INVALID, "/redemption_fee_ppm"),
     bad("a contract on a line of 10^13", "POST", f"{MERCHANTS}/$cafe/contracts", "maker",
         but(CONTRACT, credit_line_points=10**13), *INVALID, "/credit_line_points"),
-    bad("a contract that changes the funding", "POST", f"{MERCHANTS}/$cafe/contracts", "maker",
-        but(CONTRACT, mode="prefunded"), *CONFLICT),
+    bad("a contract whose points confirm in the year after", "POST", f"{MERCHANTS}/$cafe/contracts", "maker",
+        but(CONTRACT, maturity_days=366), *INVALID, "/maturity_days"),
+    bad("a contract whose points expire before they confirm", "POST", f"{MERCHANTS}/$cafe/contracts", "maker",
+        but(CONTRACT, maturity_days=365), *INVALID, "/maturity_days"),
+    bad("a contract at a value of its own", "POST", f"{MERCHANTS}/$cafe/contracts", "maker",
+        but(CONTRACT, unit_value=2), *INVALID, "/unit_value"),
+    bad("a contract at no value", "POST", f"{MERCHANTS}/$cafe/contracts", "maker",
+        but(CONTRACT, unit_value=0), *INVALID, "/unit_value"),
+    bad("a face value of nothing", "POST", f"{OF_BOOK}/rules", "maker", but(RULES, face_value=0), *INVALID,
+        "/face_value"),
+    bad("points that live no day", "POST", f"{OF_BOOK}/rules", "maker", but(RULES, points_life_days=0), *INVALID,
+        "/points_life_days"),
+    bad("rules without a life", "POST", f"{OF_BOOK}/rules", "maker", but(RULES, points_life_days=...), *INVALID,
+        "/points_life_days"),
+    bad("inactivity of no day", "POST", f"{OF_BOOK}/rules", "maker", but(RULES, inactivity_days=0), *INVALID,
+        "/inactivity_days"),
+    bad("rules by an auditor", "POST", f"{OF_BOOK}/rules", "auditor", RULES, *FORBIDDEN),
+    bad("rules of a book of nobody", "POST", f"/v1/operator/books/bok_{NONE}/rules", "maker", RULES, *MISSING),
+    bad("a merchant of nobody bought out", "POST", f"{MERCHANTS}/mer_{NONE}/buy-out", "maker", {}, *MISSING),
+    bad("a buy-out paid by nobody", "POST", f"{MERCHANTS}/$cafe/buy-out", "maker", {"paid_by": f"mer_{NONE}"},
+        *MISSING, "/paid_by"),
+    bad("a buy-out paid by a book", "POST", f"{MERCHANTS}/$cafe/buy-out", "maker", {"paid_by": "$book"}, *MISSING,
+        "/paid_by"),
+    bad("a merchant that leaves without money", "POST", f"{MERCHANTS}/$cafe/exit", "maker", {}, 422, "limit_exceeded"),
+    bad("a merchant let go by a shop", "POST", f"{MERCHANTS}/$cafe/exit", "cafe", {}, *WHO),
+    bad("more sold back than there is", "POST", f"{MERCHANTS}/$cafe/point-sell-backs", "maker", {"points": 1}, 422,
+        "limit_exceeded"),
+    bad("nothing sold back", "POST", "/v1/point-sell-backs", "cafe", {"points": 0}, *INVALID, "/points"),
     bad("terms that give more than was paid", "POST", f"{MERCHANTS}/$cafe/terms", "maker",
         {"points": 1_000_000, "per": 1}, *INVALID, "/points"),
     bad("terms that divide by nothing", "POST", f"{MERCHANTS}/$cafe/terms", "maker", but(TERMS, per=0), *INVALID,
