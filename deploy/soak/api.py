@@ -73,6 +73,7 @@ def rehearse(house: House, seconds: float, seed: int, tell: Callable[[Report], N
     schema = schemathesis.openapi.from_dict(document)
     schema.config.base_url = f"http://{HOST}:{house.port}"
     report = Report(seed)
+    last: list[Any] = []
     by_name = {(o.method, o.path): o for o in OPERATIONS}
 
     class Calls(schema.as_state_machine()):  # type: ignore[misc] # made by a function
@@ -83,6 +84,8 @@ def rehearse(house: House, seconds: float, seed: int, tell: Callable[[Report], N
                 headers["Authorization"] = f"Bearer {credential}"
             if asked.keyed != "no":
                 headers["Idempotency-Key"] = idempotency_key()
+            # a connection that was idle may be closed in the moment it is used again
+            headers["Connection"] = "close"
             case.headers = headers
             # half of what is made up is replaced by what there is, so that calls get further than the first check
             if report.calls % 2:
@@ -93,7 +96,8 @@ def rehearse(house: House, seconds: float, seed: int, tell: Callable[[Report], N
                     if "spend_code" in case.body:
                         case.body["spend_code"] = code()
 
-        def get_call_kwargs(self, case: Any) -> dict[str, Any]:  # noqa: ARG002 - the machine's
+        def get_call_kwargs(self, case: Any) -> dict[str, Any]:
+            last[:] = [case]
             return {"timeout": 60}
 
         def validate_response(self, response: Any, case: Any, **_: Any) -> None:
@@ -123,7 +127,7 @@ def rehearse(house: House, seconds: float, seed: int, tell: Callable[[Report], N
             machine.run(settings=settings)
         except Exception as error:
             if not report.faults:
-                report.faults.append(repr(error))
+                report.faults.append(f"{error!r}\n{last[0].as_curl_command() if last else ''}")
         report.sequences += SEQUENCES
         tell(report)
     report.broken_checks = sum(not finding.ok for finding in audited(house.url).findings)
@@ -152,7 +156,7 @@ def _founded(house: House) -> tuple[dict[str, str], Callable[[Operation], str | 
     One shop calls, and operators work on the other, so that it may leave the network.
     """
     shops, members = house.found(MEMBERS)
-    sale = {"branch": shops[0].branch, "external_reference": "first", "member": members[0].number}
+    sale: dict[str, Any] = {"branch": shops[0].branch, "external_reference": "first", "member": members[0].number}
     sale |= {"total": {"amount": 100_000_000, "currency": "USD"}}
     house.done("POST", "/v1/sales", sale, shops[0].key, Idempotency_Key=idempotency_key())
     operator = make_key(house.url, "soak both", frozenset({"maker", "approver", "auditor"})).secret

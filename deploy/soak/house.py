@@ -223,6 +223,7 @@ class House:
         return str(token["access_token"])
 
     def clock(self) -> datetime:
+        self._line.close()  # it may have been idle for long, and be closed at the other end
         found = self.done("GET", f"/v1/operator/books/{self.book}", by=self.maker)
         return datetime.fromisoformat(found["clock"])
 
