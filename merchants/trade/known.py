@@ -6,7 +6,7 @@ from uuid import UUID
 from ledger import AccountName, Points, Refusal, Working
 from ledger.errors import NotFound, StateConflict
 from merchants import contracts, people, sales
-from merchants.trade.commands import MemberRef
+from merchants.trade.commands import MemberRef, Named
 
 
 @dataclass(slots=True)
@@ -25,6 +25,14 @@ class Known:
     refunded: dict[sales.Reference, UUID] = field(default_factory=dict)
     refundable: dict[UUID, sales.Refundable] = field(default_factory=dict)
     captures: dict[UUID, tuple[UUID, UUID, int]] = field(default_factory=dict)
+    # what this batch names by external reference: the id behind it, None as long as nothing bears it. What is made in the
+    # batch under such a reference is entered, so that what comes behind it finds it.
+    sales_named: dict[sales.Reference, UUID | None] = field(default_factory=dict)
+    redemptions_named: dict[sales.Reference, UUID | None] = field(default_factory=dict)
+    # vouchers to be redeemed or returned, and how many each member has open
+    vouchers: dict[UUID, sales.VoucherRow] = field(default_factory=dict)
+    open_vouchers: dict[UUID, int] = field(default_factory=dict)
+    new_vouchers: list[sales.VoucherRow] = field(default_factory=list)
     new_sales: list[sales.SaleRow] = field(default_factory=list)
     new_redemptions: list[sales.RedemptionRow] = field(default_factory=list)
     new_refunds: list[sales.RefundRow] = field(default_factory=list)
@@ -44,6 +52,12 @@ class Known:
         of_member = sum(times for pair, times in of_all if pair[1] == member_id)
         limits = people.spend_codes
         return of_member >= limits.MOST_WRONG or sum(times for _, times in of_all) >= limits.MOST_WRONG_TOGETHER
+
+    def sale_id(self, merchant_id: UUID, named: Named) -> UUID | None:
+        return named if isinstance(named, UUID) else self.sales_named.get((merchant_id, named))
+
+    def redemption_id(self, merchant_id: UUID, named: Named) -> UUID | None:
+        return named if isinstance(named, UUID) else self.redemptions_named.get((merchant_id, named))
 
     def member(self, ref: MemberRef) -> people.Member | None:
         """The member a till named; none of those who left."""
@@ -65,6 +79,11 @@ def place(merchant_id: UUID, branch_id: UUID, till_id: UUID | None, known: Known
         if till.state != "active":
             return StateConflict("till", till.state)
     return None
+
+
+def absent(what: str, named: Named) -> NotFound:
+    """Nothing of the merchant's is named so; a reference is pointed to, an id stands in the path."""
+    return NotFound(what, None if isinstance(named, UUID) else f"/{what}_reference")
 
 
 def available(working: Working, member: UUID) -> Points:
