@@ -45,6 +45,8 @@ class Phone:
     secret: str = ""
 
     def __post_init__(self) -> None:
+        if self.id:
+            return
         made = self.api.done("POST", "/v1/me/devices", {"name": "wallet"}, by=self.member.token)
         self.id, self.secret = made["id"], made["spend_secret"]
 
