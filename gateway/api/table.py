@@ -609,7 +609,7 @@ EVERYBODY: Final = (
         "/.well-known/jwks.json",
         Anybody(),
         health.get_jwks,
-        "The keys that members' tokens are signed with.",
+        "The keys that members' tokens and vouchers are signed with.",
         answer=shapes.JwksOut,
     ),
 )

@@ -65,18 +65,20 @@ class Known:
         return found if found is not None and found.state != "left" else None
 
 
-def place(merchant_id: UUID, branch_id: UUID, till_id: UUID | None, known: Known) -> Refusal | None:
-    """Whether branch and till are the merchant's own and open."""
+def place(
+    merchant_id: UUID, branch_id: UUID, till_id: UUID | None, known: Known, *, even_closed: bool = False
+) -> Refusal | None:
+    """Whether branch and till are the merchant's own, and open unless that does not matter."""
     branch = known.network.branch(branch_id)
     if branch is None or branch.merchant_id != merchant_id:
         return NotFound("branch", "/branch")
-    if branch.state != "active":
+    if branch.state != "active" and not even_closed:
         return StateConflict("branch", branch.state)
     if till_id is not None:
         till = known.network.till(till_id)
         if till is None or till.branch_id != branch_id:
             return NotFound("till", "/till")
-        if till.state != "active":
+        if till.state != "active" and not even_closed:
             return StateConflict("till", till.state)
     return None
 

@@ -134,10 +134,11 @@ def voucher(command: NewVoucher, actor: str, known: Known, working: Working) -> 
 def spend(command: Redemption, actor: str, known: Known, working: Working) -> Decision:
     """Capture what a device spent of a voucher; the rest goes back to the member.
 
-    The member's promise was given with the voucher: neither a lock, nor a freeze, nor the shop's suspension ends it.
+    The promise was given with the voucher: neither a lock, nor a freeze, nor the shop's suspension, nor that its branch or
+    till is closed since, ends it.
     """
     assert command.spend is not None
-    if refusal := place(command.merchant_id, command.branch_id, command.till_id, known):
+    if refusal := place(command.merchant_id, command.branch_id, command.till_id, known, even_closed=True):
         return refusal
     named = command.member
     member = known.members.get(named.id if named.id is not None else named.number or "")

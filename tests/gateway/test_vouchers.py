@@ -210,14 +210,48 @@ def test_only_the_shop_gives_a_voucher_back(api: Api, phone: Phone) -> None:
 
 
 def test_a_promise_outlives_lock_freeze_device_and_the_shops_good_standing(api: Api, phone: Phone) -> None:
-    voucher = phone.voucher(100)
+    voucher, other = phone.voucher(100), phone.voucher(50)
     api.done("PUT", "/v1/me/spend-lock", {"locked": True}, by=phone.member.token)
     with psycopg.connect(api.url, autocommit=True) as conn:
         conn.execute("update merchants.member set state = 'frozen'")
         conn.execute("update merchants.device set revoked_at = now()")
         conn.execute("update merchants.merchant set state = 'suspended'")
         conn.execute("update ledger.book set settings_revision = settings_revision + 1")
-    assert redeem(phone, phone.redemption(voucher, 40)).status_code == 200
+        assert redeem(phone, phone.redemption(voucher, 40)).status_code == 200
+        conn.execute("update merchants.member set state = 'left'")
+        conn.execute("update merchants.branch set state = 'closed'")
+        conn.execute("update ledger.book set settings_revision = settings_revision + 1")
+    assert redeem(phone, phone.redemption(other, 50)).status_code == 200
+    elsewhere = phone.redemption(other, 50) | {"till": api.shops["grocer"].till}
+    assert refused(redeem(phone, elsewhere)) == (404, "not_found", "/till")
+
+
+def test_one_key_is_one_voucher_and_one_code_too(api: Api, phone: Phone) -> None:
+    body, key = phone.wanted(10), new_key()
+
+    def ask(key: str) -> Any:
+        return api.call("POST", "/v1/me/vouchers", body, by=phone.member.token, key=key)
+
+    first, again = ask(key), ask(key)
+    assert (again.content, again.headers["Idempotent-Replayed"]) == (first.content, "true")
+    assert refused(ask(new_key()))[:2] == (409, "code_already_used")
+    assert wallet(phone) == (290, 10)
+
+
+def test_a_spend_is_settled_and_refunded_after(api: Api, phone: Phone) -> None:
+    grocer = api.shops["grocer"].key
+    done = redeem(phone, phone.redemption(phone.voucher(200, "grocer"), 133, shop="grocer"), "grocer").json()
+    (window,) = api.done("GET", f"/v1/operator/books/{api.book}/windows", by=api.maker)["data"]
+    at = f"/v1/operator/windows/{window['id']}"
+    api.done("POST", f"{at}/close", {}, by=api.maker, key=new_key())
+    digest = api.done("POST", f"{at}/submit", {}, by=api.maker, key=new_key())["positions_hash"]
+    api.done("POST", f"{at}/approve", {"positions_hash": digest}, by=api.approver, key=new_key())
+    path = f"/v1/redemptions/{done['id']}/refunds"
+    api.done("POST", path, {"external_reference": "F-1", "points": 33}, by=grocer, key=new_key())
+    (statement,) = api.done("GET", "/v1/statements", by=grocer)["data"]
+    assert statement["receivable"]["amount"] == 133
+    assert wallet(phone) == (200, 0)
+    clean(api)
 
 
 def test_asking_is_refused_in_its_documented_order(api: Api, phone: Phone) -> None:
@@ -369,6 +403,7 @@ FORGERIES: dict[str, Callable[[Forge], Made]] = {
     "a voucher that says more": lambda f: (f.granted(free=True), f.spend()),
     "a voucher of no id": lambda f: (f.granted(jti="x"), f.spend(voucher="x")),
     "a voucher for another key, signed by us": lambda f: (f.granted(cnf={"jwk": jwk_of(OTHER)}), f.spend(key=OTHER)),
+    "a voucher of more points, signed by us": lambda f: (f.granted(points=300), f.spend(150)),
     "a voucher for a key that is none": lambda f: (
         f.granted(cnf={"jwk": {"kty": "EC", "crv": "P-256", "x": "A" * 43, "y": "A" * 43}}),
         f.spend(),
@@ -461,7 +496,9 @@ def test_a_till_refuses_what_the_server_would(api: Api, phone: Phone) -> None:
     forge = Forge(phone, phone.voucher(100), api.server.keys.signing, api.server.tokens.kid)
     keys = vouchers.keys_of(api.done("GET", "/.well-known/jwks.json"))
     cafe = api.shops["cafe"].id
-    ours = {"a voucher of another book", "a voucher of no id", "a voucher for another key, signed by us"}
+    # a till believes our signature; the server knows what it gave
+    ours = {"a voucher of another book", "a voucher of no id"}
+    ours |= {"a voucher for another key, signed by us", "a voucher of more points, signed by us"}
     # these name another sale than the till has in hand: it compares, as the module's docstring says
     ours |= {"a spend at another branch", "a spend at another till", "a spend for another sale"}
     for what, make in FORGERIES.items():

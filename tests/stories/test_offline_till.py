@@ -247,6 +247,82 @@ def test_half_of_it_failing_spoils_nothing_of_the_rest(api: Api) -> None:
     clean(api)
 
 
+def test_what_is_redeemed_in_a_batch_is_captured_voided_and_given_back_in_it(api: Api) -> None:
+    ann, bob = api.member(), api.member("+15550100124")
+    api.sell(ann, 20_000)
+    api.sell(bob, 20_000, "grocer")
+    operations = [
+        operation("redemption", api.redemption(ann, 50, external_reference="R-1", capture=True)),
+        operation("redemption_refund", {"external_reference": "F-1", "points": 20}, redemption_reference="R-1"),
+        operation("redemption_refund", {"external_reference": "F-2"}, redemption_reference="R-1"),
+        operation("redemption_refund", {"external_reference": "F-3"}, redemption_reference="R-1"),
+        operation("redemption", api.redemption(bob, 70, external_reference="R-2")),
+        operation("redemption_refund", {"external_reference": "F-4"}, redemption_reference="R-2"),
+        operation("capture", redemption_reference="R-2"),
+        operation("void", redemption_reference="R-2"),
+        operation("redemption_refund", {"external_reference": "F-5", "points": 1}, redemption_reference="R-2"),
+    ]
+    told = []
+    for _ in range(2):
+        answer = api.done("POST", "/v1/batches", {"operations": operations}, by=api.shops["cafe"].key)
+        told.append([(o["status"], o["body"]) for o in answer["outcomes"]])
+    assert told[0] == told[1]
+    assert [(status, body.get("code") or body["points"]) for status, body in told[0]] == [
+        (200, 50),
+        (200, 20),
+        (200, 30),
+        (422, "refund_exceeds_original"),
+        (200, 70),
+        (409, "state_conflict"),
+        (200, 70),
+        (409, "state_conflict"),
+        (200, 1),
+    ]
+    clean(api)
+
+
+def test_a_refund_in_the_batch_of_its_sale_leaves_a_debt_that_the_batch_repays(api: Api) -> None:
+    ann = api.member()
+    api.sell(ann, 3_000, "grocer")
+    cafe = api.shops["cafe"].key
+    held = api.redemption(ann, 30, external_reference="H-1")
+    api.done("POST", "/v1/redemptions", held, by=cafe, key=new_key())
+    api.advance((api.clock() + timedelta(minutes=1)).isoformat())
+    operations = [
+        operation("sale", api.sale(ann, 5_000, external_reference="S-1")),
+        operation("redemption", api.redemption(ann, 40, external_reference="R-1", capture=True)),
+        operation("sale_refund", {"external_reference": "F-1", "amount": money(5_000)}, sale_reference="S-1"),
+        operation("void", redemption_reference="H-1"),
+        operation("sale", api.sale(ann, 2_000, external_reference="S-2")),
+    ]
+    outcomes = api.done("POST", "/v1/batches", {"operations": operations}, by=cafe)["outcomes"]
+    assert [o["status"] for o in outcomes] == [200] * 5
+    assert (outcomes[2]["body"]["returned"], outcomes[2]["body"]["owed"]) == (10, 40)
+    balance = api.done("GET", "/v1/me/balance", by=ann.token)
+    assert (balance["available"], balance["owed"], balance["held"]) == (10, 0, 0)
+    clean(api)
+
+
+def test_points_that_expired_while_held_go_every_way_in_one_batch(api: Api) -> None:
+    ann = api.member()
+    api.sell(ann, 3_000, "grocer")
+    phone = Phone(ann)
+    api.advance("2017-12-31T00:00:00Z")
+    voucher = phone.voucher(30)
+    api.advance("2018-01-02T00:00:00Z")
+    api.sell(ann, 1_000)
+    operations = [
+        operation("redemption", phone.redemption(voucher, 10, "V-1")),
+        operation("redemption", api.redemption(ann, 5, external_reference="R-1", capture=True)),
+        operation("redemption_refund", {"external_reference": "F-1"}, redemption_reference="V-1"),
+        operation("redemption_refund", {"external_reference": "F-2"}, redemption_reference="R-1"),
+    ]
+    outcomes = api.done("POST", "/v1/batches", {"operations": operations}, by=api.shops["cafe"].key)["outcomes"]
+    # what was not spent expires with the next look; what was, and comes back, has grace
+    assert [o["body"]["balance"]["available"] for o in outcomes] == [30, 5, 15, 20]
+    clean(api)
+
+
 def test_an_operation_is_another_when_it_names_another(api: Api) -> None:
     """By reference or by id is part of what a key means."""
     day = Day(api)
