@@ -24,7 +24,7 @@ from merchants.trade.known import Known
 
 
 class Trade:
-    """The handler of sales, redemptions, vouchers and what ends or refunds them. One per process; batches share nothing but the caches."""
+    """The handler of sales, redemptions, vouchers and what ends or refunds them. One per process; batches share caches only."""
 
     exclusive = False
 

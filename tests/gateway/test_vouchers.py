@@ -87,8 +87,12 @@ def test_a_voucher_is_spent_in_part_offline_and_the_rest_comes_back(api: Api, an
     assert read == done | {"balance": None}
     (listed,) = api.done("GET", "/v1/me/vouchers", by=ann.token)["data"]
     assert (listed["state"], listed["spent"], listed["voucher"]) == ("redeemed", 220, None)
-    kinds = [record["kind"] for record in api.done("GET", "/v1/me/records", by=ann.token)["data"]]
-    assert kinds == ["sale", "sale", "hold", "capture", "void"]
+    records = api.done("GET", "/v1/me/records", by=ann.token)["data"]
+    assert [record["kind"] for record in records] == ["sale", "sale", "hold", "capture", "void"]
+    held, captured, rest = (record["facts"] for record in records[2:])
+    assert held["voucher"]["device"] == phone.id
+    assert captured["spend"] == hashlib.sha256(given["spend"].encode()).hexdigest()
+    assert (rest["points"], rest["rest_of"]) == (30, done["record"])
     assert api.done("GET", "/v1/position", by=api.shops["grocer"].key)["accepted_points"] == 220
     clean(api)
 

@@ -492,3 +492,24 @@ def test_a_voucher_is_redeemed_and_returned_at_once_and_ends_one_way(doors: Door
         assert sorted(status for status, _, _ in answers) == [200, 409, 409, 409]
     assert doors.wallet(ann)["held"] == 0
     doors.clean()
+
+
+def test_vouchers_are_redeemed_while_their_deadline_passes_and_each_goes_one_way(doors: Doors) -> None:
+    api = doors.api
+    ann = api.member()
+    api.sell(ann, 50_000)
+    phone = Phone(ann)
+    grocer = api.shops["grocer"].key
+    vouchers = [phone.voucher(50, "grocer") for _ in range(5)]
+    clock = f"/v1/operator/books/{api.book}/test-clock"
+    late = (api.clock() + timedelta(days=7, minutes=1)).isoformat()
+    spends: list[tuple[str, Any, str, str | None]] = [
+        ("/v1/redemptions", phone.redemption(voucher, 30, shop="grocer"), grocer, new_key()) for voucher in vouchers
+    ]
+    answers = doors.together([*spends[:3], (clock, {"advance_to": late}, api.maker, None), *spends[3:]])
+    assert {status for status, _, _ in answers} <= {200, 409}
+    taken = sum(status == 200 and json.loads(raw).get("points") == 30 for status, raw, _ in answers)
+    assert {json.loads(raw)["code"] for status, raw, _ in answers if status == 409} <= {"hold_expired"}
+    wallet = doors.wallet(ann)
+    assert (wallet["available"], wallet["held"]) == (500 - 30 * taken, 0)
+    doors.clean()
