@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 import ledger
+from gateway import vouchers
 from gateway.problems import Problem
 
 ISSUER: Final = "manex"
@@ -80,6 +81,15 @@ class Tokens:
         if member is None or book is None:
             raise unauthenticated()
         return Bearer(member, book)
+
+    def voucher(self, said: vouchers.Voucher) -> str:
+        """A voucher, signed. Its type and audience are others than a token's: neither is taken for the other."""
+        return vouchers.signed(said, self._key, self.kid)
+
+    @property
+    def keys(self) -> dict[str, ec.EllipticCurvePublicKey]:
+        """What signatures of ours are checked with, by `kid`."""
+        return {self.kid: self._public}
 
     def jwks(self) -> dict[str, Any]:
         """The public key, for `/.well-known/jwks.json`."""

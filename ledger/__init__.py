@@ -7,7 +7,7 @@ from ledger.commit import Committer, Watch
 from ledger.db import Database, Tx
 from ledger.encoding import canonical, fingerprint
 from ledger.errors import Refusal
-from ledger.lots import Lot, Slice, last_first, points_back, spendable, take, take_back, take_value, worth
+from ledger.lots import Lot, Slice, first, last_first, points_back, spendable, take, take_back, take_value, worth
 from ledger.posting import Accepted, Decision, Handler, Outcome, Render, Request, Round
 from ledger.store import (
     balances,
@@ -56,6 +56,7 @@ __all__ = [
     "due",
     "errors",
     "fingerprint",
+    "first",
     "half_even",
     "ids",
     "jobs",

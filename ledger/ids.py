@@ -19,6 +19,7 @@ PREFIXES = {
     "sale": "sal",
     "redemption": "red",
     "refund": "ref",
+    "voucher": "vch",
     "lot": "lot",
     "debt": "dbt",
     "hold": "hld",

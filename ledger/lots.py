@@ -172,6 +172,16 @@ def take_value(lots: Iterable[Lot], value: int) -> list[Slice]:
     return slices
 
 
+def first(slices: Iterable[Slice], points: int) -> list[Slice]:
+    """The slices of a hold that a capture of `points` takes: the first ones, in their order."""
+    taken: list[Slice] = []
+    for lot, part in slices:
+        if (part := Points(min(part, points))) > 0:
+            taken.append(Slice(lot, part))
+            points -= part
+    return taken
+
+
 def last_first(slices: Iterable[Slice], before: int, points: int) -> list[Slice]:
     """The slices of a redemption that a refund of `points` restores: the last consumed first, `before` of them are back."""
     restored: list[Slice] = []

@@ -151,10 +151,11 @@ def load(tx: Tx, book: Book, needs: Needs, caches: Caches) -> Working:
     assert all(AccountName("wallet", name.owner) in accounts for name in behind), "locked before its wallet"
     accounts |= _lock(tx, book, behind, caches)
     moving = needs.lots | {s.lot.id for id in needs.restored if id in holds for s in holds[id].slices}
+    # what expired while it was held goes home as well, once a void or the rest of a capture lets it go
     shared |= homes(
         lot
         for lot in lots.values()
-        if lot.id in moving or (lot.remaining + lot.pending > 0 and lot.expires_at <= book.now)
+        if lot.id in moving or (lot.remaining + lot.pending + lot.held > 0 and lot.expires_at <= book.now)
     )
     drawn = tx.execute("select nextval('ledger.batch_number')")
     accounts |= _lock(tx, book, shared, caches)

@@ -13,7 +13,7 @@ from uuid import UUID
 from ledger import days, ids
 from ledger.accounts import Account, AccountName
 from ledger.errors import LimitExceeded
-from ledger.lots import Lot, Slice, TakenBack, worth
+from ledger.lots import Lot, Slice, TakenBack, first, last_first, worth
 from ledger.values import Points
 
 #: What an expired lot gets when a refund of a redemption restores it, once in its life.
@@ -362,27 +362,43 @@ class Working:
         self.holds[id] = hold
         return hold
 
-    def capture(self, draft: Draft, hold: Hold) -> None:
-        """held -> accepted:r, the lots named."""
+    def capture(self, draft: Draft, hold: Hold, points: int | None = None) -> None:
+        """held -> accepted:r, the lots named. Of a hold taken in part the first slices go, and a void gives the rest back."""
         assert hold.state == "open", hold.id
-        for lot, points in hold.slices:
-            lot.held -= points
-            draft.moves.append((lot, "held", "accepted", hold.acceptor_id, points))
-        self.move(draft, AccountName("held", hold.member_id), AccountName("accepted", hold.acceptor_id), hold.points)
+        points = hold.points if points is None else points
+        assert 0 < points <= hold.points, (hold.id, points)
+        for lot, part in first(hold.slices, points):
+            lot.held -= part
+            draft.moves.append((lot, "held", "accepted", hold.acceptor_id, part))
+        self.move(draft, AccountName("held", hold.member_id), AccountName("accepted", hold.acceptor_id), points)
         hold.state = "captured"
+        if rest := hold.points - points:
+            void = self.record(
+                "void",
+                draft.actor,
+                merchant=hold.acceptor_id,
+                member=hold.member_id,
+                subject=hold.id,
+                payload={"points": rest, "rest_of": draft.id},
+            )
+            self._let_go(void, hold, last_first(hold.slices, 0, rest))
 
     def release(self, draft: Draft, hold: Hold, state: str) -> None:
         """held -> wallet: a void or a lapse; it repays what the member owes. What expired meanwhile gets no grace."""
         assert hold.state == "open", hold.id
-        for lot, points in hold.slices:
+        hold.state = state
+        self._let_go(draft, hold, hold.slices)
+
+    def _let_go(self, draft: Draft, hold: Hold, slices: list[Slice]) -> None:
+        for lot, points in slices:
             lot.held -= points
             lot.remaining += points
             draft.moves.append((lot, "held", "wallet", None, points))
-        self.move(draft, AccountName("held", hold.member_id), AccountName("wallet", hold.member_id), hold.points)
-        hold.state = state
+        total = sum(s.points for s in slices)
+        self.move(draft, AccountName("held", hold.member_id), AccountName("wallet", hold.member_id), total)
         # while they were held no activity of their member could prolong them
-        self._prolong(draft, [lot for lot, _ in hold.slices])
-        self.repay(draft.actor, hold.member_id, hold.slices)
+        self._prolong(draft, [lot for lot, _ in slices])
+        self.repay(draft.actor, hold.member_id, slices)
 
     def restore(self, draft: Draft, hold: Hold, slices: list[Slice]) -> None:
         """accepted:r -> wallet: a refund of a redemption. An expired lot gets grace once, else it expires again at once.

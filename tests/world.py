@@ -46,6 +46,7 @@ class World:
         self.branches: dict[str, UUID] = {}
         self.members: dict[str, UUID] = {}
         self.secrets: dict[str, str] = {}
+        self.devices: dict[str, UUID] = {}
         self._numbers = itertools.count(1)
         self._keys = itertools.count(1)
         self.decisions: dict[bytes, Decision] = {}
@@ -139,6 +140,7 @@ class World:
             assert not isinstance(made, ledger.Refusal), made
         self.members[name] = enrolled.member.id
         self.secrets[name] = made[1]
+        self.devices[name] = made[0].id
         return enrolled.member.id
 
     def code(self, name: str, steps: int = 0) -> str:
@@ -243,6 +245,42 @@ class World:
 
     def void(self, redemption: trade.RedemptionDone, at: str) -> trade.RedemptionDone:
         done = self.do("void", trade.Void(self.shops[at], redemption.id), principal=self.shops[at])
+        assert isinstance(done, trade.RedemptionDone)
+        return done
+
+    def voucher_of(self, member: str, at: str, points: int) -> trade.NewVoucher:
+        return trade.NewVoucher(
+            merchant_id=self.shops[at],
+            member_id=self.members[member],
+            device_id=self.devices[member],
+            points=ledger.Points(points),
+            spend_code=self.code(member),
+            public_key={"crv": "Ed25519", "kty": "OKP", "x": "A" * 43},
+            thumbprint=f"key of {member}",
+        )
+
+    def voucher(self, member: str, at: str, points: int) -> trade.VoucherDone:
+        """Points set aside for a member's phone to spend offline; the clock then moves a minute on."""
+        done = self.do("voucher", self.voucher_of(member, at, points), principal=self.members[member])
+        assert isinstance(done, trade.VoucherDone)
+        self.later(minutes=1)
+        return done
+
+    def spend_of(
+        self, voucher: trade.VoucherDone, at: str, points: int, reference: str | None = None
+    ) -> trade.Redemption:
+        return trade.Redemption(
+            merchant_id=self.shops[at],
+            branch_id=self.branches[at],
+            external_reference=reference or f"V-{next(self._numbers)}",
+            member=trade.MemberRef(id=voucher.row.member_id),
+            spend_code=None,
+            capture=True,
+            spend=trade.Spend(voucher.row.id, voucher.row.thumbprint, ledger.Points(points), "d" * 64),
+        )
+
+    def spend(self, voucher: trade.VoucherDone, at: str, points: int, **more: Any) -> trade.RedemptionDone:
+        done = self.do("redemption", self.spend_of(voucher, at, points, **more), principal=self.shops[at])
         assert isinstance(done, trade.RedemptionDone)
         return done
 

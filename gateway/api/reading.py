@@ -42,6 +42,8 @@ _NAMED: Final = {
     "refund": "refund",
     "debt": "debt",
     "branch": "branch",
+    "device": "device",
+    "rest_of": "record",
     "operator": "operator",
 }
 

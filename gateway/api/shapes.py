@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from gateway.jwk import Jwk
 from ledger import LARGEST_AMOUNT
 
 # Python's $ also matches before a last line feed; (?!\\n) makes it mean the end, here and to readers of the OpenAPI document
@@ -86,8 +87,9 @@ class LineIn(Body, frozen=True, kw_only=True):
 class PaymentIn(Body, frozen=True, kw_only=True):
     type: Literal["cash", "card", "transfer", "credit", "voucher", "points", "other"]
     amount: Money
-    # the redemption that pays, when the type is points
+    # the redemption that pays, when the type is points: its id, or the reference the merchant gave it
     redemption: str | None = None
+    redemption_reference: Reference | None = None
 
 
 class SaleIn(Body, frozen=True, kw_only=True):
@@ -133,13 +135,21 @@ class SaleOut(Answer, frozen=True, kw_only=True):
 # -- merchant: redemptions
 
 
+class SpendIn(Body, frozen=True, kw_only=True):
+    """What a till took without network: the member's voucher, and the spend of it that the member's device signed."""
+
+    voucher: Annotated[str, Meta(max_length=3_000)]
+    spend: Annotated[str, Meta(max_length=1_500)]
+
+
 class RedemptionIn(Body, frozen=True, kw_only=True):
     branch: str
     external_reference: Reference
     member: Annotated[str, Meta(max_length=64)]
-    # the six digits on the member's phone
-    spend_code: Annotated[str, Meta(min_length=6, max_length=12)]
-    # one of the two: points, or what they are to be worth
+    # one of the two: the six digits on the member's phone, or a spend of a voucher, which is captured in one step
+    spend_code: Annotated[str, Meta(min_length=6, max_length=12)] | None = None
+    voucher: SpendIn | None = None
+    # with a spend code, one of the two: points, or what they are to be worth
     points: PointsAsked | None = None
     value: Money | None = None
     till: str | None = None
@@ -298,28 +308,41 @@ class RedemptionOperation(Body, frozen=True, kw_only=True, tag="redemption", tag
     body: RedemptionIn
 
 
+# what an operation is about is named by its id or by the external reference the merchant gave it, one of the two
+
+
 class CaptureOperation(Body, frozen=True, kw_only=True, tag="capture", tag_field="operation"):
     idempotency_key: str
-    redemption: str
+    redemption: str | None = None
+    redemption_reference: Reference | None = None
     body: NothingIn = NothingIn()
 
 
 class VoidOperation(Body, frozen=True, kw_only=True, tag="void", tag_field="operation"):
     idempotency_key: str
-    redemption: str
+    redemption: str | None = None
+    redemption_reference: Reference | None = None
     body: NothingIn = NothingIn()
 
 
 class SaleRefundOperation(Body, frozen=True, kw_only=True, tag="sale_refund", tag_field="operation"):
     idempotency_key: str
-    sale: str
+    sale: str | None = None
+    sale_reference: Reference | None = None
     body: SaleRefundIn
 
 
 class RedemptionRefundOperation(Body, frozen=True, kw_only=True, tag="redemption_refund", tag_field="operation"):
     idempotency_key: str
-    redemption: str
+    redemption: str | None = None
+    redemption_reference: Reference | None = None
     body: RedemptionRefundIn
+
+
+class VoucherReturnOperation(Body, frozen=True, kw_only=True, tag="voucher_return", tag_field="operation"):
+    idempotency_key: str
+    voucher: str
+    body: NothingIn = NothingIn()
 
 
 BatchOperation = (
@@ -329,6 +352,7 @@ BatchOperation = (
     | VoidOperation
     | SaleRefundOperation
     | RedemptionRefundOperation
+    | VoucherReturnOperation
 )
 
 
@@ -515,6 +539,46 @@ class DeviceOut(Answer, frozen=True, kw_only=True):
     name: str
     # base32, for RFC 6238 codes of six digits and 30 seconds; told once
     spend_secret: str
+
+
+class VoucherIn(Body, frozen=True, kw_only=True):
+    # where it is to be spent (mer_...)
+    shop: str
+    # the most that can be spent; all of it is set aside now
+    points: PointsAsked
+    # one's own device, and the public key it signs its spend with
+    device: str
+    public_key: Jwk
+    spend_code: Annotated[str, Meta(min_length=6, max_length=12)]
+
+
+class VoucherOut(Answer, frozen=True, kw_only=True):
+    """Points set aside to be spent at one shop without network. The redemption has the voucher's digits for its id."""
+
+    id: str
+    state: Literal["open", "redeemed", "returned", "lapsed"]
+    shop: str
+    points: int
+    value: Sum
+    # what was captured of it
+    spent: int | None
+    at: datetime
+    # the device signs until then; the shop redeems until the deadline
+    spend_until: datetime
+    deadline: datetime
+
+
+class OwnVoucherOut(VoucherOut, frozen=True, kw_only=True):
+    device: str
+    # the signed voucher (a compact JWS), to be shown to a till; null once it is not open
+    voucher: str | None
+    balance: Balance | None
+
+
+class VoucherPage(Answer, frozen=True, kw_only=True):
+    data: list[OwnVoucherOut]
+    has_more: bool
+    next_cursor: str | None
 
 
 class AtTime(Answer, frozen=True, kw_only=True):

@@ -46,6 +46,7 @@ _COUNTS: Final = {
     " where b.book_id = any(%(books)s)",
     "sale": "select count(*) from merchants.sale where book_id = any(%(books)s)",
     "redemption": "select count(*) from merchants.redemption where book_id = any(%(books)s)",
+    "voucher": "select count(*) from merchants.voucher where book_id = any(%(books)s)",
     "refund": "select count(*) from merchants.refund where book_id = any(%(books)s)",
     "window": "select count(*) from settlement.window where book_id = any(%(books)s)",
     "contract": "select count(*) from settlement.contract where book_id = any(%(books)s)",

@@ -144,9 +144,11 @@ def redemptions_refunded_exactly(scope: Scope) -> Iterable[Row]:
     return scope.rows(
         f"""
         with slices as (
+            -- what a capture in part gave back at once lies behind what it took
             select h.id, slice.lot_id, slice.points, coalesce(sum(slice.points) over (partition by h.id
-                order by slice.place desc rows between unbounded preceding and 1 preceding), 0) as later
-            from ledger.hold h
+                order by slice.place desc rows between unbounded preceding and 1 preceding), 0)
+                - (h.points - coalesce(d.points, h.points)) as later
+            from ledger.hold h left join merchants.redemption d on d.id = h.id
             cross join unnest(h.lot_ids, h.lot_points) with ordinality as slice(lot_id, points, place)
             where h.book_id = any(%(books)s)
         ), sides as (

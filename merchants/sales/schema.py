@@ -75,6 +75,31 @@ redemption = Table(
     Index("redemption_of_member", "member_id", "at"),
 )
 
+voucher = Table(
+    "voucher",
+    metadata,
+    # the same id as the ledger's hold, and as the redemption that its spend becomes
+    Column("id", UUID(as_uuid=True), primary_key=True),
+    Column("book_id", Integer, nullable=False),
+    Column("merchant_id", UUID(as_uuid=True), nullable=False),
+    Column("member_id", UUID(as_uuid=True), nullable=False),
+    Column("device_id", UUID(as_uuid=True), nullable=False),
+    # the key the device signs its spend with: a JSON Web Key, and its thumbprint (RFC 7638)
+    Column("public_key", JSONB, nullable=False),
+    Column("thumbprint", Text, nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False),
+    # the device signs until then; the shop redeems until the hold's deadline
+    Column("spend_until", DateTime(timezone=True), nullable=False),
+    Column("deadline", DateTime(timezone=True), nullable=False),
+    Column("points", BigInteger, nullable=False),
+    Column("value_minor", BigInteger, nullable=False),
+    # [points, unit value] in the order in which they are spent
+    Column("parts", JSONB, nullable=False),
+    Column("batch_id", BigInteger, nullable=False),
+    Column("n", SmallInteger, nullable=False),
+    Index("voucher_of_member", "member_id", "id"),
+)
+
 refund = Table(
     "refund",
     metadata,

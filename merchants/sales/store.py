@@ -1,9 +1,9 @@
 """SQL of sales and redemptions: what trade must know before it decides, and the rows it leaves."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
@@ -88,6 +88,27 @@ class RefundRow:
     owed_points: int
     lines: list[dict[str, Any]]
     n: int
+
+
+@dataclass(frozen=True, slots=True)
+class VoucherRow:
+    """A voucher, with the state of its hold and what was captured of it as last committed."""
+
+    id: UUID
+    merchant_id: UUID
+    member_id: UUID
+    device_id: UUID
+    public_key: dict[str, str] = field(repr=False)
+    thumbprint: str = field(repr=False)
+    at: datetime
+    spend_until: datetime
+    deadline: datetime
+    points: int
+    value_minor: int
+    parts: list[list[int]]
+    n: int
+    state: str = "open"
+    spent: int | None = None
 
 
 Reference = tuple[UUID, str]
@@ -296,6 +317,82 @@ def add_redemptions(tx: Tx, book_id: int, batch_id: int, rows: Sequence[Redempti
             ledger.array(r.value_minor for r in rows),
             ledger.array(r.consent for r in rows),
             ledger.array(r.contract_id for r in rows),
+            ledger.array(r.n for r in rows),
+        ],
+    )
+
+
+# -- vouchers
+
+_VOUCHER: Final = (
+    "v.id, v.merchant_id, v.member_id, v.device_id, v.public_key, v.thumbprint, v.at, v.spend_until, v.deadline,"
+    " v.points, v.value_minor, v.parts, v.n, h.state"
+)
+
+
+def vouchers(tx: Tx, book_id: int, ids: set[UUID]) -> dict[UUID, VoucherRow]:
+    """Vouchers by id. Their state is not locked: whoever decides on it looks whether the locked hold still has it."""
+    if not ids:
+        return {}
+    rows = tx.execute(
+        f"select {_VOUCHER} from merchants.voucher v join ledger.hold h on h.id = v.id"
+        " where v.book_id = %s and v.id = any(%s::uuid[])",
+        [book_id, ledger.array(ids)],
+    )
+    return {row[0]: VoucherRow(*row) for row in rows}
+
+
+def open_vouchers(tx: Tx, members: Iterable[UUID]) -> dict[UUID, int]:
+    """How many open vouchers members have. To be asked once their devices are locked: a new one needs its device."""
+    wanted = list(set(members))
+    if not wanted:
+        return {}
+    rows = tx.execute(
+        "select v.member_id, count(*) from merchants.voucher v join ledger.hold h on h.id = v.id and h.state = 'open'"
+        " where v.member_id = any(%s::uuid[]) group by 1",
+        [ledger.array(wanted)],
+    )
+    return dict(rows.fetchall())
+
+
+def vouchers_of(tx: Tx, book_id: int, member_id: UUID, before: UUID | None, limit: int) -> list[VoucherRow]:
+    """A member's vouchers, the newest first."""
+    rows = tx.execute(
+        f"select {_VOUCHER}, d.points from merchants.voucher v join ledger.hold h on h.id = v.id"
+        " left join merchants.redemption d on d.id = v.id"
+        " where v.book_id = %s and v.member_id = %s and (%s::uuid is null or v.id < %s::uuid) order by v.id desc limit %s",
+        [book_id, member_id, before, before, limit],
+    )
+    return [VoucherRow(*row) for row in rows]
+
+
+def add_vouchers(tx: Tx, book_id: int, batch_id: int, rows: Sequence[VoucherRow]) -> None:
+    if not rows:
+        return
+    tx.execute(
+        "insert into merchants.voucher (book_id, batch_id, id, merchant_id, member_id, device_id, public_key, thumbprint,"
+        " at, spend_until, deadline, points, value_minor, parts, n)"
+        " select %s, %s, id, merchant_id, member_id, device_id, public_key::jsonb, thumbprint, at, spend_until, deadline,"
+        " points, value_minor, parts::jsonb, n"
+        " from unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::timestamptz[],"
+        " %s::timestamptz[], %s::timestamptz[], %s::bigint[], %s::bigint[], %s::text[], %s::smallint[])"
+        " as new(id, merchant_id, member_id, device_id, public_key, thumbprint, at, spend_until, deadline, points,"
+        " value_minor, parts, n)",
+        [
+            book_id,
+            batch_id,
+            ledger.array(r.id for r in rows),
+            ledger.array(r.merchant_id for r in rows),
+            ledger.array(r.member_id for r in rows),
+            ledger.array(r.device_id for r in rows),
+            ledger.array(_json.encode(r.public_key).decode() for r in rows),
+            ledger.array(r.thumbprint for r in rows),
+            ledger.array(r.at for r in rows),
+            ledger.array(r.spend_until for r in rows),
+            ledger.array(r.deadline for r in rows),
+            ledger.array(r.points for r in rows),
+            ledger.array(r.value_minor for r in rows),
+            ledger.array(_json.encode(r.parts).decode() for r in rows),
             ledger.array(r.n for r in rows),
         ],
     )

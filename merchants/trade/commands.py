@@ -5,6 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from ledger import Minor, Points
+from merchants import sales
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +14,10 @@ class MemberRef:
 
     id: UUID | None = None
     number: str | None = None
+
+
+#: A sale or a redemption as a till names one: by id, or by the external reference the merchant gave it.
+Named = UUID | str
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +32,7 @@ class Line:
 class Payment:
     type: str
     amount: Minor
-    redemption_id: UUID | None = None
+    redemption: Named | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,31 +51,44 @@ class Sale:
 
 
 @dataclass(frozen=True, slots=True)
+class Spend:
+    """What a member's device signed to spend of a voucher. The door proved both signatures and what they say together."""
+
+    voucher_id: UUID
+    # of the device's key (RFC 7638)
+    thumbprint: str
+    points: Points
+    # SHA-256 of what was signed, in hex: the record names the consent by it
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
 class Redemption:
-    """Points, or what they are to be worth; one of the two."""
+    """Consent is a spend code or a spend of a voucher. With a code: points, or what they are to be worth; one of the two."""
 
     merchant_id: UUID
     branch_id: UUID
     external_reference: str
     member: MemberRef
-    spend_code: str = field(repr=False)
+    spend_code: str | None = field(repr=False)
     points: Points | None = None
     value: Minor | None = None
     till_id: UUID | None = None
     occurred_at: datetime | None = None
     capture: bool = False
+    spend: Spend | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Capture:
     merchant_id: UUID
-    redemption_id: UUID
+    redemption: Named
 
 
 @dataclass(frozen=True, slots=True)
 class Void:
     merchant_id: UUID
-    redemption_id: UUID
+    redemption: Named
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +96,7 @@ class SaleRefund:
     """An amount of the sale's money part; lines, when there are any, sum to it: the door saw to it."""
 
     merchant_id: UUID
-    sale_id: UUID
+    sale: Named
     external_reference: str
     amount: Minor
     occurred_at: datetime | None = None
@@ -90,9 +108,31 @@ class RedemptionRefund:
     """Points to give back; None: all that are left."""
 
     merchant_id: UUID
-    redemption_id: UUID
+    redemption: Named
     external_reference: str
     points: Points | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewVoucher:
+    """A member asks to have points set aside at a shop, for the device with this key to spend without network."""
+
+    merchant_id: UUID
+    member_id: UUID
+    device_id: UUID
+    points: Points
+    spend_code: str = field(repr=False)
+    # a JSON Web Key, and its thumbprint (RFC 7638)
+    public_key: dict[str, str] = field(repr=False)
+    thumbprint: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class VoucherReturn:
+    """A shop gives a voucher back that was not spent at its tills."""
+
+    merchant_id: UUID
+    voucher_id: UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +185,19 @@ class RedemptionDone:
 
 
 @dataclass(frozen=True, slots=True)
+class VoucherDone:
+    """A voucher as it stands now, its member's number, and the member's available points."""
+
+    row: sales.VoucherRow
+    number: str | None = field(repr=False)
+    available: Points
+
+
+@dataclass(frozen=True, slots=True)
 class SaleRefundDone:
     id: UUID
     record_id: UUID
+    sale_id: UUID
     command: SaleRefund
     member_id: UUID | None
     at: datetime
@@ -164,6 +214,7 @@ class SaleRefundDone:
 class RedemptionRefundDone:
     id: UUID
     record_id: UUID
+    redemption_id: UUID
     command: RedemptionRefund
     member_id: UUID
     at: datetime

@@ -2,18 +2,29 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 import ledger
 from ledger import AccountName, Book, Decision, Needs, Request, Tx, Working
 from merchants import contracts, people, sales
-from merchants.trade import redeeming, refunding, selling
-from merchants.trade.commands import Capture, Redemption, RedemptionRefund, Sale, SaleRefund, Void
+from merchants.trade import redeeming, refunding, selling, vouching
+from merchants.trade.commands import (
+    Capture,
+    Named,
+    NewVoucher,
+    Redemption,
+    RedemptionRefund,
+    Sale,
+    SaleRefund,
+    Void,
+    VoucherReturn,
+)
 from merchants.trade.known import Known
 
 
 class Trade:
-    """The handler of sales, redemptions, captures, voids and refunds. One per process; batches share nothing but the caches."""
+    """The handler of sales, redemptions, vouchers and what ends or refunds them. One per process; batches share caches only."""
 
     exclusive = False
 
@@ -27,43 +38,80 @@ class Trade:
         sold = [c for c in asked if isinstance(c, Sale)]
         spent = [c for c in asked if isinstance(c, Redemption)]
         ended = [c for c in asked if isinstance(c, Capture | Void)]
+        promised = [c for c in asked if isinstance(c, NewVoucher)]
+        _name(known, tx, asked)
         refs = [c.member for c in sold if c.member is not None] + [c.member for c in spent]
+        askers = {c.member_id for c in promised}
         known.members = people.members_by(
-            tx, book.id, {r.id for r in refs if r.id is not None}, {r.number for r in refs if r.number is not None}
+            tx,
+            book.id,
+            {r.id for r in refs if r.id is not None} | askers,
+            {r.number for r in refs if r.number is not None},
         )
-        spenders = {m.id for c in spent if (m := known.member(c.member))}
+        spenders = {m.id for c in spent if c.spend is None and (m := known.member(c.member))} | askers
         # devices before wallets, in every process
         for device in people.devices_of(tx, book.id, spenders):
             known.devices.setdefault(device.member_id, []).append(device)
         refunded = [c for c in asked if isinstance(c, SaleRefund | RedemptionRefund)]
         # then what is refunded, sales before redemptions, and wallets after all of them
-        known.refundable = sales.refundable_sales(
-            tx, book.id, {c.sale_id for c in refunded if isinstance(c, SaleRefund)}
-        ) | sales.refundable_redemptions(
-            tx, book.id, {c.redemption_id for c in refunded if isinstance(c, RedemptionRefund)}
+        sold_before = (known.sale_id(c.merchant_id, c.sale) for c in refunded if isinstance(c, SaleRefund))
+        redeemed_before = (
+            known.redemption_id(c.merchant_id, c.redemption) for c in refunded if isinstance(c, RedemptionRefund)
         )
-        restored = [c.redemption_id for c in refunded if isinstance(c, RedemptionRefund)]
-        known.captures = {row[0]: row[1:] for row in sales.captures(tx, restored)}
+        restored = {id for id in redeemed_before if id is not None}
+        known.refundable = sales.refundable_sales(
+            tx, book.id, {id for id in sold_before if id is not None}
+        ) | sales.refundable_redemptions(tx, book.id, restored)
+        known.captures = {row[0]: row[1:] for row in sales.captures(tx, list(restored))}
         known.refunded = sales.known_refunds(tx, [(c.merchant_id, c.external_reference) for c in refunded])
-        known.wrong_before = people.wrong_codes(tx, book, {c.merchant_id for c in spent})
+        known.wrong_before = people.wrong_codes(tx, book, {c.merchant_id for c in spent} | askers)
+        known.open_vouchers = sales.open_vouchers(tx, askers)
+        vouched = {c.spend.voucher_id for c in spent if c.spend is not None}
+        vouched |= {c.voucher_id for c in asked if isinstance(c, VoucherReturn)}
+        # before the references: a voucher that is found ended otherwise than here makes them be read again
+        known.vouchers = sales.vouchers(tx, book.id, vouched)
         known.sold = sales.known_sales(tx, [(c.merchant_id, c.external_reference) for c in sold])
         known.redeemed = sales.known_redemptions(tx, [(c.merchant_id, c.external_reference) for c in spent])
-        paying = {p.redemption_id for c in sold for p in c.payments if p.redemption_id is not None}
-        known.redemptions = sales.redemptions(tx, book.id, paying | {c.redemption_id for c in ended})
+        paying = _redemptions(known, sold)
+        ending = _redemptions(known, ended)
+        known.redemptions = sales.redemptions(tx, book.id, paying | ending)
         known.spent = sales.redemptions_spent(tx, paying)
-        needs = _needs(known, sold, spent, ended, paying)
+        needs = _needs(known, sold, spent, ending, paying)
         needs |= _needs_of_refunds(known, refunded)
+        needs |= _needs_of_refunds_to_come(known, sold)
+        needs |= _needs_of_vouchers(known, promised)
         return Round(known, needs)
+
+
+def _redemptions_named(command: Any) -> list[Named]:
+    """What redemptions a command names: the one it ends or gives back, those that pay for it."""
+    if isinstance(command, Sale):
+        return [payment.redemption for payment in command.payments if payment.redemption is not None]
+    return [command.redemption] if isinstance(command, Capture | Void | RedemptionRefund) else []
+
+
+def _redemptions(known: Known, commands: Sequence[Sale | Capture | Void]) -> set[UUID]:
+    """The redemptions, there already, that commands name."""
+    ids = (known.redemption_id(c.merchant_id, named) for c in commands for named in _redemptions_named(c))
+    return {id for id in ids if id is not None}
+
+
+def _name(known: Known, tx: Tx, asked: Sequence[Any]) -> None:
+    """Look up what is named by external reference."""
+    sold = {(c.merchant_id, c.sale) for c in asked if isinstance(c, SaleRefund) and isinstance(c.sale, str)}
+    redeemed = {(c.merchant_id, named) for c in asked for named in _redemptions_named(c) if isinstance(named, str)}
+    known.sales_named = dict.fromkeys(sold) | sales.known_sales(tx, list(sold))
+    known.redemptions_named = dict.fromkeys(redeemed) | sales.known_redemptions(tx, list(redeemed))
 
 
 def _needs(
     known: Known,
     sold: Sequence[Sale],
     spent: Sequence[Redemption],
-    ended: Sequence[Capture | Void],
+    ending: set[UUID],
     paying: set[UUID],
 ) -> Needs:
-    needs = Needs(holds={c.redemption_id for c in ended} | paying)
+    needs = Needs(holds=ending | paying)
     for sale in sold:
         contract = known.network.contract(sale.merchant_id)
         member = known.member(sale.member) if sale.member is not None else None
@@ -78,16 +126,51 @@ def _needs(
         if (member := known.member(redemption.member)) is not None:
             needs.lots_of.add(member.id)
             needs.accounts.add(AccountName("accepted", redemption.merchant_id))
-    for end in ended:
-        if (row := known.redemptions.get(end.redemption_id)) is not None:
+    for id in ending:
+        if (row := known.redemptions.get(id)) is not None:
             needs.accounts.add(AccountName("accepted", row.merchant_id))
     return needs
+
+
+def _needs_of_vouchers(known: Known, promised: Sequence[NewVoucher]) -> Needs:
+    """New vouchers take from their members' lots; those that end let points go back among them."""
+    rows = known.vouchers.values()
+    return Needs(
+        accounts={AccountName("accepted", row.merchant_id) for row in rows},
+        lots_of={c.member_id for c in promised if c.member_id in known.members} | {row.member_id for row in rows},
+        holds=set(known.vouchers),
+    )
+
+
+def _needs_of_refunds_to_come(known: Known, sold: Sequence[Sale]) -> Needs:
+    """Of sales of this batch that a refund behind them names: their lot is not there yet, what it moves through is."""
+    needs = Needs()
+    for sale in sold:
+        member = known.member(sale.member) if sale.member is not None else None
+        if member is not None and (sale.merchant_id, sale.external_reference) in known.sales_named:
+            needs.lots_of.add(member.id)
+            needs.accounts |= _owing(member.id, sale.merchant_id)
+    return needs
+
+
+def _owing(member_id: UUID, merchant_id: UUID) -> set[AccountName]:
+    """What a refund of a sale moves points through, beside the wallet and the home of the lot."""
+    return {
+        AccountName("claim", merchant_id),
+        AccountName("accepted", merchant_id),
+        AccountName("pending", member_id),
+        AccountName("debt", member_id, merchant_id),
+    }
 
 
 def _needs_of_refunds(known: Known, refunded: Sequence[SaleRefund | RedemptionRefund]) -> Needs:
     needs = Needs()
     for refund in refunded:
-        row = known.refundable.get(refund.sale_id if isinstance(refund, SaleRefund) else refund.redemption_id)
+        if isinstance(refund, SaleRefund):
+            id = known.sale_id(refund.merchant_id, refund.sale)
+        else:
+            id = known.redemption_id(refund.merchant_id, refund.redemption)
+        row = known.refundable.get(id) if id is not None else None
         if row is None or row.merchant_id != refund.merchant_id:
             continue
         if isinstance(refund, RedemptionRefund):
@@ -101,11 +184,7 @@ def _needs_of_refunds(known: Known, refunded: Sequence[SaleRefund | RedemptionRe
             if row.lot_id is not None:
                 needs.lots.add(row.lot_id)
                 needs.lots_of.add(row.member_id)
-                needs.accounts |= {AccountName(kind, row.merchant_id) for kind in ("claim", "accepted")}
-                needs.accounts |= {
-                    AccountName("pending", row.member_id),
-                    AccountName("debt", row.member_id, row.merchant_id),
-                }
+                needs.accounts |= _owing(row.member_id, row.merchant_id)
     return needs
 
 
@@ -119,7 +198,12 @@ class Round:
         if isinstance(command, Sale):
             return selling.sale(command, request.actor, self.known, working)
         if isinstance(command, Redemption):
-            return redeeming.redemption(command, request.actor, self.known, working)
+            decide = redeeming.redemption if command.spend is None else vouching.spend
+            return decide(command, request.actor, self.known, working)
+        if isinstance(command, NewVoucher):
+            return vouching.voucher(command, request.actor, self.known, working)
+        if isinstance(command, VoucherReturn):
+            return vouching.give_back(command, request.actor, self.known, working)
         if isinstance(command, Capture):
             return redeeming.capture(command, request.actor, self.known, working)
         if isinstance(command, SaleRefund):
@@ -132,6 +216,7 @@ class Round:
     def write(self, tx: Tx, working: Working) -> None:
         sales.add_sales(tx, working.book.id, working.batch_id, self.known.new_sales)
         sales.add_redemptions(tx, working.book.id, working.batch_id, self.known.new_redemptions)
+        sales.add_vouchers(tx, working.book.id, working.batch_id, self.known.new_vouchers)
         sales.add_refunds(
             tx, working.book.id, working.batch_id, self.known.new_refunds, list(self.known.refundable.values())
         )
@@ -142,4 +227,5 @@ class Round:
 def handlers(networks: contracts.NetworkCache, spend_key: bytes) -> dict[str, ledger.Handler]:
     """The kinds trade decides, for `ledger.Committer`."""
     trade = Trade(networks, spend_key)
-    return dict.fromkeys(("sale", "redemption", "capture", "void", "sale_refund", "redemption_refund"), trade)
+    kinds = ("sale", "redemption", "capture", "void", "sale_refund", "redemption_refund", "voucher", "voucher_return")
+    return dict.fromkeys(kinds, trade)

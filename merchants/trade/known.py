@@ -6,7 +6,7 @@ from uuid import UUID
 from ledger import AccountName, Points, Refusal, Working
 from ledger.errors import NotFound, StateConflict
 from merchants import contracts, people, sales
-from merchants.trade.commands import MemberRef
+from merchants.trade.commands import MemberRef, Named
 
 
 @dataclass(slots=True)
@@ -27,6 +27,14 @@ class Known:
     refunded: dict[sales.Reference, UUID] = field(default_factory=dict)
     refundable: dict[UUID, sales.Refundable] = field(default_factory=dict)
     captures: dict[UUID, tuple[UUID, UUID, int]] = field(default_factory=dict)
+    # what this batch names by external reference: the id behind it, None as long as nothing bears it. What is made in the
+    # batch under such a reference is entered, so that what comes behind it finds it.
+    sales_named: dict[sales.Reference, UUID | None] = field(default_factory=dict)
+    redemptions_named: dict[sales.Reference, UUID | None] = field(default_factory=dict)
+    # vouchers to be redeemed or returned, and how many each member has open
+    vouchers: dict[UUID, sales.VoucherRow] = field(default_factory=dict)
+    open_vouchers: dict[UUID, int] = field(default_factory=dict)
+    new_vouchers: list[sales.VoucherRow] = field(default_factory=list)
     new_sales: list[sales.SaleRow] = field(default_factory=list)
     new_redemptions: list[sales.RedemptionRow] = field(default_factory=list)
     new_refunds: list[sales.RefundRow] = field(default_factory=list)
@@ -47,26 +55,39 @@ class Known:
         limits = people.spend_codes
         return of_member >= limits.MOST_WRONG or sum(times for _, times in of_all) >= limits.MOST_WRONG_TOGETHER
 
+    def sale_id(self, merchant_id: UUID, named: Named) -> UUID | None:
+        return named if isinstance(named, UUID) else self.sales_named.get((merchant_id, named))
+
+    def redemption_id(self, merchant_id: UUID, named: Named) -> UUID | None:
+        return named if isinstance(named, UUID) else self.redemptions_named.get((merchant_id, named))
+
     def member(self, ref: MemberRef) -> people.Member | None:
         """The member a till named; none of those who left."""
         found = self.members.get(ref.id if ref.id is not None else ref.number or "")
         return found if found is not None and found.state != "left" else None
 
 
-def place(merchant_id: UUID, branch_id: UUID, till_id: UUID | None, known: Known) -> Refusal | None:
-    """Whether branch and till are the merchant's own and open."""
+def place(
+    merchant_id: UUID, branch_id: UUID, till_id: UUID | None, known: Known, *, even_closed: bool = False
+) -> Refusal | None:
+    """Whether branch and till are the merchant's own, and open unless that does not matter."""
     branch = known.network.branch(branch_id)
     if branch is None or branch.merchant_id != merchant_id:
         return NotFound("branch", "/branch")
-    if branch.state != "active":
+    if branch.state != "active" and not even_closed:
         return StateConflict("branch", branch.state)
     if till_id is not None:
         till = known.network.till(till_id)
         if till is None or till.branch_id != branch_id:
             return NotFound("till", "/till")
-        if till.state != "active":
+        if till.state != "active" and not even_closed:
             return StateConflict("till", till.state)
     return None
+
+
+def absent(what: str, named: Named) -> NotFound:
+    """Nothing of the merchant's is named so; a reference is pointed to, an id stands in the path."""
+    return NotFound(what, None if isinstance(named, UUID) else f"/{what}_reference")
 
 
 def available(working: Working, member: UUID) -> Points:

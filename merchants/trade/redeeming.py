@@ -18,6 +18,7 @@ from ledger import (
     Refusal,
     Slice,
     Working,
+    first,
     ids,
     spendable,
     take,
@@ -37,19 +38,19 @@ from ledger.errors import (
 )
 from merchants import contracts, people, sales
 from merchants.trade.commands import Capture, Redemption, RedemptionDone, SliceDone, Void
-from merchants.trade.known import Known, available, place
+from merchants.trade.known import Known, absent, available, place
 
 
 @dataclass(frozen=True, slots=True)
 class SpendCodesLocked(Refusal):
-    """This shop has shown too many wrong codes lately; the member's other shops go on."""
+    """Whoever shows these codes, a shop or the member, has shown too many wrong ones lately; others go on."""
 
     code: ClassVar[str] = "otp_locked"
 
     @property
     def detail(self) -> str:
         minutes = people.spend_codes.LOCK_TIME.seconds // 60
-        return f"too many wrong spend codes at this shop: none is taken for {minutes} minutes"
+        return f"too many wrong spend codes were shown here: none is taken for {minutes} minutes"
 
 
 def accepts(lot: Lot, acceptor: UUID) -> bool:
@@ -74,7 +75,8 @@ def redemption(command: Redemption, actor: str, known: Known, working: Working) 
         return Suspended()
     if member.spend_locked:
         return SpendLocked()
-    consent = _consent(command, member, known, working)
+    assert command.spend_code is not None, "a spend of a voucher is decided by vouching"
+    consent = consented(command.merchant_id, command.spend_code, member, known, working)
     if isinstance(consent, Refusal):
         return consent
     slices = _chosen(command, member, working)
@@ -113,18 +115,36 @@ def redemption(command: Redemption, actor: str, known: Known, working: Working) 
         contract_id=contract.id,
         n=draft.n,
     )
-    known.redeemed[reference] = id
-    known.redemptions[id] = row
+    keep(row, known)
+    record_id = take_held(row, hold, actor, contract, known, working) if command.capture else draft.id
+    return Accepted(done(row, hold, record_id, working))
+
+
+def keep(row: sales.RedemptionRow, known: Known) -> None:
+    """Let what comes behind in the batch find a new redemption, and have it written."""
+    reference = (row.merchant_id, row.external_reference)
+    known.redeemed[reference] = row.id
+    known.redemptions[row.id] = row
     known.new_redemptions.append(row)
-    record_id = _take(row, hold, actor, contract, known, working) if command.capture else draft.id
-    return Accepted(_done(row, hold, record_id, working))
+    if reference in known.redemptions_named:
+        known.redemptions_named[reference] = row.id
+        known.refundable[row.id] = sales.Refundable(
+            id=row.id,
+            merchant_id=row.merchant_id,
+            member_id=row.member_id,
+            contract_id=row.contract_id,
+            record_id=None,
+            fee_ppm=0,
+            whole=row.points,
+            refunded=0,
+        )
 
 
 def capture(command: Capture, actor: str, known: Known, working: Working) -> Decision:
     """Take the points a hold set aside. Goes on for a suspended shop: the member was promised."""
-    row = known.redemptions.get(command.redemption_id)
-    if row is None or row.merchant_id != command.merchant_id:
-        return NotFound("redemption")
+    row = _named(command, known)
+    if row is None:
+        return absent("redemption", command.redemption)
     hold = working.holds[row.id]
     if hold.state != "open":
         return StateConflict("redemption", hold.state)
@@ -132,14 +152,14 @@ def capture(command: Capture, actor: str, known: Known, working: Working) -> Dec
         return HoldExpired(hold.deadline.isoformat())
     contract = known.network.contract(command.merchant_id)
     assert contract is not None, row.id
-    return Accepted(_done(row, hold, _take(row, hold, actor, contract, known, working), working))
+    return Accepted(done(row, hold, take_held(row, hold, actor, contract, known, working), working))
 
 
 def void(command: Void, actor: str, known: Known, working: Working) -> Decision:
     """Give the points of a hold back."""
-    row = known.redemptions.get(command.redemption_id)
-    if row is None or row.merchant_id != command.merchant_id:
-        return NotFound("redemption")
+    row = _named(command, known)
+    if row is None:
+        return absent("redemption", command.redemption)
     hold = working.holds[row.id]
     if hold.state != "open":
         return StateConflict("redemption", hold.state)
@@ -152,13 +172,27 @@ def void(command: Void, actor: str, known: Known, working: Working) -> Decision:
         payload={"points": hold.points},
     )
     working.release(draft, hold, "voided")
-    return Accepted(_done(row, hold, draft.id, working))
+    return Accepted(done(row, hold, draft.id, working))
 
 
-def _take(
-    row: sales.RedemptionRow, hold: Hold, actor: str, contract: contracts.Contract, known: Known, working: Working
+def _named(command: Capture | Void, known: Known) -> sales.RedemptionRow | None:
+    """The merchant's own redemption that a command names."""
+    id = known.redemption_id(command.merchant_id, command.redemption)
+    row = known.redemptions.get(id) if id is not None else None
+    return row if row is not None and row.merchant_id == command.merchant_id else None
+
+
+def take_held(
+    row: sales.RedemptionRow,
+    hold: Hold,
+    actor: str,
+    contract: contracts.Contract,
+    known: Known,
+    working: Working,
+    **more: object,
 ) -> UUID:
-    """Capture a hold, saying in the record all that settlement needs."""
+    """Capture what a redemption takes of its hold, saying in the record all that settlement needs, and `more`."""
+    slices = first(hold.slices, row.points)
     draft = working.record(
         "capture",
         actor,
@@ -166,31 +200,37 @@ def _take(
         member=row.member_id,
         subject=row.id,
         payload={
-            "points": hold.points,
-            "value_minor": worth(hold.slices),
+            "points": row.points,
+            "value_minor": worth(slices),
             "contract": contract.id,
             "redemption_fee_ppm": contract.redemption_fee_ppm,
-            "slices": [s.told for s in hold.slices],
+            "slices": [s.told for s in slices],
+            **more,
         },
     )
-    working.capture(draft, hold)
+    working.capture(draft, hold, row.points)
     known.captures[row.id] = (draft.id, contract.id, contract.redemption_fee_ppm)
     return draft.id
 
 
-def _consent(command: Redemption, member: people.Member, known: Known, working: Working) -> tuple[UUID, int] | Refusal:
-    """The device whose code this is, and the code's step. Codes are used once, and none older than the last used."""
+def consented(
+    shown_by: UUID, spend_code: str, member: people.Member, known: Known, working: Working
+) -> tuple[UUID, int] | Refusal:
+    """The device whose code this is, and the code's step. Codes are used once, and none older than the last used.
+
+    Wrong ones are counted against whoever shows them: the shop, or the member who asks for a voucher.
+    """
     devices = [
         (d.id, people.spend_codes.secret(known.spend_key, d.id, d.nonce), known.steps.get(d.id, d.last_step))
         for d in known.devices.get(member.id, ())
     ]
     if not devices:
         return ConsentRequired("the member has no device that makes spend codes")
-    if known.guesses(command.merchant_id, member.id):
+    if known.guesses(shown_by, member.id):
         return SpendCodesLocked()
-    match = people.spend_codes.matching_step(command.spend_code, devices, working.now)
+    match = people.spend_codes.matching_step(spend_code, devices, working.now)
     if match is None:
-        pair = (command.merchant_id, member.id)
+        pair = (shown_by, member.id)
         known.wrong_now[pair] = known.wrong_now.get(pair, 0) + 1
         return ConsentRequired("the spend code is not the member's present one")
     if isinstance(match, people.spend_codes.Used):
@@ -215,7 +255,7 @@ def _chosen(command: Redemption, member: people.Member, working: Working) -> lis
     return slices
 
 
-def _done(row: sales.RedemptionRow, hold: Hold, record_id: UUID, working: Working) -> RedemptionDone:
+def done(row: sales.RedemptionRow, hold: Hold, record_id: UUID, working: Working) -> RedemptionDone:
     return RedemptionDone(
         id=row.id,
         record_id=record_id,
@@ -228,6 +268,6 @@ def _done(row: sales.RedemptionRow, hold: Hold, record_id: UUID, working: Workin
         points=Points(row.points),
         value=Minor(row.value_minor),
         deadline=hold.deadline,
-        slices=tuple(SliceDone(s.lot.id, s.lot.issuer_id, s.points, s.value) for s in hold.slices),
+        slices=tuple(SliceDone(s.lot.id, s.lot.issuer_id, s.points, s.value) for s in first(hold.slices, row.points)),
         available=available(working, row.member_id),
     )

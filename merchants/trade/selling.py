@@ -87,8 +87,8 @@ def sale(command: Sale, actor: str, known: Known, working: Working) -> Decision:
         total_minor=command.total,
         money_minor=money,
         lines=[line_told(line) for line in command.lines],
-        payments=[_payment(payment) for payment in command.payments],
-        redemption_id=next((p.redemption_id for p in command.payments if p.type == "points"), None),
+        payments=[_payment(payment, _paid_by(command, payment, known)) for payment in command.payments],
+        redemption_id=next((_paid_by(command, p, known) for p in command.payments if p.type == "points"), None),
         points_earned=points,
         earn_refused=refused,
         contract_id=contract.id,
@@ -97,6 +97,20 @@ def sale(command: Sale, actor: str, known: Known, working: Working) -> Decision:
     )
     known.sold[reference] = id
     known.new_sales.append(row)
+    if reference in known.sales_named:
+        known.sales_named[reference] = id
+        known.refundable[id] = sales.Refundable(
+            id=id,
+            merchant_id=command.merchant_id,
+            member_id=row.member_id,
+            contract_id=contract.id,
+            record_id=draft.id,
+            fee_ppm=fee_ppm,
+            whole=money,
+            refunded=0,
+            points=points,
+            lot_id=lot.id if lot else None,
+        )
     if row.redemption_id is not None:
         known.spent.add(row.redemption_id)
     return Accepted(
@@ -171,7 +185,8 @@ def _paid_in_points(command: Sale, member: people.Member | None, known: Known, w
     if len(paid) > 1:
         return Invalid("/payments", "one redemption may pay for a sale, not several")
     for payment in paid:
-        row = known.redemptions.get(payment.redemption_id) if payment.redemption_id else None
+        paid_by = _paid_by(command, payment, known)
+        row = known.redemptions.get(paid_by) if paid_by is not None else None
         if row is None or row.merchant_id != command.merchant_id or member is None or row.member_id != member.id:
             return NotFound("redemption", "/payments")
         hold = working.holds[row.id]
@@ -190,5 +205,10 @@ def line_told(line: Line) -> dict[str, object]:
     return {"category": line.category, "sku": line.sku, "quantity": line.quantity, "amount": line.amount}
 
 
-def _payment(payment: Payment) -> dict[str, object]:
-    return {"type": payment.type, "amount": payment.amount, "redemption": payment.redemption_id}
+def _paid_by(command: Sale, payment: Payment, known: Known) -> UUID | None:
+    """The redemption that a payment names."""
+    return None if payment.redemption is None else known.redemption_id(command.merchant_id, payment.redemption)
+
+
+def _payment(payment: Payment, paid_by: UUID | None) -> dict[str, object]:
+    return {"type": payment.type, "amount": payment.amount, "redemption": paid_by}

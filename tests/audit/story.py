@@ -49,6 +49,7 @@ def lived(url: str) -> World:
     world.hold("eve", "cafe", 15)  # stays open
     world.earn("bob", at="books", points=11)
     refunded(world, late)
+    vouched(world)
     world.earn("eve", at="boots", points=8)  # still pending
     changed(world)
     world.house.drain(world.book_id)
@@ -67,6 +68,18 @@ def refunded(world: World, late: trade.RedemptionDone) -> None:
     world.earn("ann", at="barber", points=7)
     world.give_back(late, "cafe", 30)  # in grace
     world.give_back(late, "cafe", 45)
+
+
+def vouched(world: World) -> None:
+    """Vouchers of every ending: spent in part and refunded in part, spent whole, returned, and one still open."""
+    world.earn("eve", at="cafe", points=90)
+    world.earn("eve", at="books", points=60)
+    spent = world.spend(world.voucher("eve", "books", 150), "books", 120)
+    world.give_back(spent, "books", 50)
+    world.spend(world.voucher("eve", "cafe", 30), "cafe", 30)
+    returned = trade.VoucherReturn(world.shops["books"], world.voucher("eve", "books", 5).row.id)
+    world.do("voucher_return", returned, principal=world.shops["books"])
+    world.voucher("eve", "books", 10)
 
 
 def changed(world: World) -> None:

@@ -340,6 +340,72 @@ CRIMES = [
         f" where {first('capture')} returning id as record",
     ),
     Crime(
+        "rests_given_back",
+        "a hold that was no voucher is captured in part",
+        "delete from merchants.voucher where id = (select subject_id from ledger.record where payload ->> 'rest_of' is not null"
+        " limit 1) returning id as hold",
+    ),
+    Crime(
+        "rests_given_back",
+        "less comes back than was not spent",
+        "update ledger.record set payload = payload || jsonb_build_object('points', (payload ->> 'points')::int - 1)"
+        " where payload ->> 'rest_of' is not null returning id as record",
+    ),
+    Crime(
+        "rests_given_back",
+        "a hold's end is passed off as the rest of something",
+        "update ledger.record set payload = payload || jsonb_build_object('rest_of', gen_random_uuid())"
+        f" where {first('void')} returning id as record",
+    ),
+    Crime(
+        "holds_end_once",
+        "a voucher that was spent is lapsed as well",
+        "insert into ledger.record select batch_id, 9, gen_random_uuid(), book_id, 'lapse', at, actor, merchant_id,"
+        " member_id, subject_id, reverses_id, payload from ledger.record where payload ->> 'rest_of' is not null"
+        " returning subject_id as hold",
+    ),
+    Crime(
+        "holds_move_their_slices",
+        "a voucher's capture took the last slice, its rest the first",
+        "update ledger.lot_move m set lot_id = (select lot_ids[cardinality(lot_ids)] from ledger.hold h"
+        " where h.id = r.subject_id) from ledger.record r where r.payload ->> 'spend' is not null and r.batch_id = m.batch_id"
+        " and r.n = m.n and m.ordinal = 0 and (select cardinality(lot_ids) from ledger.hold h where h.id = r.subject_id) > 1"
+        " returning m.batch_id as batch, m.n",
+    ),
+    Crime(
+        "endings_say_what_they_moved",
+        "a voucher's capture says more than was taken",
+        "update ledger.record set payload = payload || jsonb_build_object('value_minor', (payload ->> 'value_minor')::int + 1)"
+        " where payload ->> 'spend' is not null returning id as record",
+    ),
+    Crime(
+        "redemptions_recorded",
+        "a spend of a voucher has no redemption",
+        "delete from merchants.redemption where consent = 'voucher' returning id as redemption",
+    ),
+    Crime(
+        "vouchers_recorded",
+        "a voucher is made out to another key",
+        "update merchants.voucher set thumbprint = 'another' returning id as voucher",
+    ),
+    Crime(
+        "vouchers_recorded",
+        "an open voucher is forgotten",
+        "delete from merchants.voucher where id in (select id from ledger.hold where state = 'open')"
+        " returning id as voucher",
+    ),
+    Crime(
+        "vouchers_recorded",
+        "a voucher tells a till that its points are worth more",
+        "update merchants.voucher set parts = '[[1, 1000000]]' returning id as voucher",
+    ),
+    Crime(
+        "redemptions_refunded_exactly",
+        "points that were never spent are refunded",
+        "update merchants.redemption set points = points + 30 where consent = 'voucher' and refunded_points > 0"
+        " returning id as redemption",
+    ),
+    Crime(
         "held_by_open_holds",
         "held points are let go without the hold",
         "update ledger.lot set held = 0, remaining = remaining + held where held > 0 returning id as lot",

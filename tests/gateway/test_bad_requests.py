@@ -16,6 +16,9 @@ from gateway.problems import KINDS
 from tests.gateway.network import ROUTES, as_documented, new_key
 from tests.gateway.siege import Siege
 
+KEY = {"kty": "OKP", "crv": "Ed25519", "x": "A" * 43}
+VOUCHER = {"shop": "$cafe", "points": 1, "device": "$device", "public_key": KEY, "spend_code": "000000"}
+OWN_VOUCHERS, RETURN = "/v1/me/vouchers", "/v1/vouchers/$voucher/return"
 USD = {"currency": "USD"}
 NONE = "$nobody"
 
@@ -81,6 +84,10 @@ CURSOR, LARGE = (400, "cursor_invalid"), (413, "too_large")
 SALES, REDEMPTIONS, BATCHES = "/v1/sales", "/v1/redemptions", "/v1/batches"
 MERCHANTS, WINDOWS = "/v1/operator/merchants", "/v1/operator/windows"
 OF_BOOK = "/v1/operator/books/$book"
+
+
+def voucher(what: str, *wanted: Any, **changes: Any) -> Bad:
+    return bad(what, "POST", OWN_VOUCHERS, "ann", but(VOUCHER, **changes), *wanted)
 
 
 def sale(what: str, *wanted: Any, **changes: Any) -> Bad:
@@ -516,6 +523,73 @@ MEMBERS = [
     bad("a lock that is posted", "POST", "/v1/me/spend-lock", "ann", {"locked": True}, *METHOD),
 ]  # fmt: skip
 
+VOUCHERS = [
+    voucher("a voucher for no shop", *INVALID, "/shop", shop=...),
+    voucher("a voucher for a shop of nobody", *MISSING, "/shop", shop=f"mer_{NONE}"),
+    voucher("a voucher for a shop of another book", *MISSING, "/shop", shop="$stranger"),
+    voucher("a voucher for a branch", *MISSING, "/shop", shop="$branch"),
+    voucher("a voucher of nothing", *INVALID, "/points", points=0),
+    voucher("a voucher below nothing", *INVALID, "/points", points=-1),
+    voucher("a voucher of half a point", *INVALID, "/points", points=0.5),
+    voucher("a voucher of 2^63", *INVALID, "/points", points=2**63),
+    voucher("a voucher of more than one may be for", 422, "limit_exceeded", points=100_001),
+    voucher("a voucher for a device of nobody", *MISSING, "/device", device=f"dev_{NONE}"),
+    voucher("a voucher with a private key", *UNKNOWN, "/public_key/d", public_key={**KEY, "d": "A" * 43}),
+    voucher("a voucher with a key of letters", *INVALID, "/public_key", public_key="key"),
+    voucher("a voucher with a short key", *INVALID, "/public_key/x", public_key={**KEY, "x": "A" * 42}),
+    voucher("a voucher with a key written in another way", *INVALID, "/public_key", public_key={**KEY, "x": "A" * 42 + "B"}),
+    voucher("a voucher with a shared secret", *INVALID, "/public_key/kty", public_key={"kty": "oct", "k": "AAAA"}),
+    voucher("a voucher with RSA", *INVALID, "/public_key/kty", public_key={"kty": "RSA", "n": "AQAB", "e": "AQAB"}),
+    voucher("a voucher with a point that is not on the curve", *INVALID, "/public_key",
+            public_key={"kty": "EC", "crv": "P-256", "x": "A" * 43, "y": "A" * 43}),
+    voucher("a voucher with half a point of the curve", *INVALID, "/public_key",
+            public_key={"kty": "EC", "crv": "P-256", "x": "A" * 43}),
+    voucher("a voucher with a curve of another kind", *INVALID, "/public_key", public_key={**KEY, "crv": "P-256"}),
+    voucher("a voucher with a wrong code", 403, "consent_required"),
+    voucher("a voucher without a code", *INVALID, "/spend_code", spend_code=...),
+    voucher("a voucher that says until when", *UNKNOWN, "/deadline", deadline="2030-01-01T00:00:00Z"),
+    bad("a voucher that a shop asks for", "POST", OWN_VOUCHERS, "cafe", VOUCHER, *WHO),
+    bad("a voucher without a key of its own", "POST", OWN_VOUCHERS, "ann", VOUCHER, 400, "idempotency_key_missing",
+        idempotency_key=None),
+    bad("a voucher that is withdrawn", "DELETE", f"{OWN_VOUCHERS}/$voucher", "ann", None, *MISSING),
+    bad("vouchers from another's cursor", "GET", f"{OWN_VOUCHERS}?cursor=$anns_cursor", "ann", None, *CURSOR),
+    bad("no vouchers", "GET", f"{OWN_VOUCHERS}?limit=0", "ann", None, *INVALID, "/limit"),
+    bad("a voucher returned by another shop", "POST", RETURN, "grocer", {}, *MISSING),
+    bad("a voucher returned by another book", "POST", RETURN, "stranger", {}, *MISSING),
+    bad("a voucher returned by its member", "POST", RETURN, "ann", {}, *WHO),
+    bad("a voucher returned by a reader", "POST", RETURN, "reader", {}, *FORBIDDEN),
+    bad("a voucher returned in part", "POST", RETURN, "cafe", {"points": 1}, *UNKNOWN, "/points"),
+    bad("a voucher of nobody returned", "POST", f"/v1/vouchers/vch_{NONE}/return", "cafe", {}, *MISSING),
+    bad("a redemption for a voucher", "POST", "/v1/vouchers/$held/return", "cafe", {}, *MISSING),
+    bad("a voucher without a spend", "POST", REDEMPTIONS, "cafe",
+        but(REDEMPTION, spend_code=..., points=..., voucher={"voucher": "$signed"}), *INVALID, "/voucher/spend"),
+    bad("a voucher that is spent by itself", "POST", REDEMPTIONS, "cafe",
+        but(REDEMPTION, spend_code=..., points=..., voucher={"voucher": "$signed", "spend": "$signed"}), 403,
+        "consent_required", "/voucher/spend"),
+    bad("letters for a voucher", "POST", REDEMPTIONS, "cafe",
+        but(REDEMPTION, spend_code=..., points=..., voucher={"voucher": "a.b.c", "spend": "a.b.c"}), 403,
+        "consent_required", "/voucher/voucher"),
+    bad("a voucher and a code", "POST", REDEMPTIONS, "cafe",
+        but(REDEMPTION, points=..., voucher={"voucher": "a", "spend": "b"}), *INVALID, "/spend_code"),
+    bad("a voucher and points", "POST", REDEMPTIONS, "cafe",
+        but(REDEMPTION, spend_code=..., voucher={"voucher": "a", "spend": "b"}), *INVALID, "/points"),
+    bad("a voucher and a value", "POST", REDEMPTIONS, "cafe",
+        but(REDEMPTION, spend_code=..., points=..., value={"amount": 1, **USD}, voucher={"voucher": "a", "spend": "b"}),
+        *INVALID, "/value"),
+    sale("a payment in points named twice", *INVALID, "/payments/0/redemption", payments=[
+        {**CASH, "type": "points", "redemption": "$captured", "redemption_reference": "R"}
+    ]),
+    sale("cash that names a redemption's reference", *INVALID, "/payments/0/redemption", payments=[
+        {**CASH, "redemption_reference": "R"}
+    ]),
+    sale("a payment by a reference nothing bears", *MISSING, "/payments", member="$number", payments=[
+        {**CASH, "type": "points", "redemption_reference": "nothing bears it"}
+    ]),
+    sale("a payment by a reference of control characters", *INVALID, "/payments/0/redemption_reference", payments=[
+        {**CASH, "type": "points", "redemption_reference": "a\n"}
+    ]),
+]  # fmt: skip
+
 OPERATORS = [
     bad("a book with a name of blanks", "POST", "/v1/operator/books", "maker", but(BOOK, network="my book"), *INVALID,
         "/network"),
@@ -631,7 +705,7 @@ OPERATORS = [
 
 TABLE = list(
     chain(
-        AMOUNTS, TEXTS, TIMES, SHAPES, IDS, CREDENTIALS, HEADERS, PATHS, QUERIES, TILL, MEMBERS, OPERATORS
+        AMOUNTS, TEXTS, TIMES, SHAPES, IDS, CREDENTIALS, HEADERS, PATHS, QUERIES, TILL, MEMBERS, VOUCHERS, OPERATORS
     )
 )  # fmt: skip
 
@@ -732,6 +806,18 @@ OPERATION_TABLE: Sequence[tuple[str, Any, tuple[Any, ...]]] = [
      (422, "unknown_field", "/x")),
     ("a void of another kind", {"operation": "void", "idempotency_key": "k" * 20, "redemption": "$sale"},
      (404, "not_found", "/redemption")),
+    ("a void of nothing", {"operation": "void", "idempotency_key": "k" * 20}, (422, "validation_failed", "/redemption")),
+    ("a refund named twice", {"operation": "sale_refund", "idempotency_key": "k" * 20, "sale": "$sale", "sale_reference":
+     "S", "body": {"external_reference": "F", "amount": {"amount": 1, **USD}}}, (422, "validation_failed", "/sale")),
+    ("a refund of a reference nothing bears", {"operation": "sale_refund", "idempotency_key": "k" * 20, "sale_reference":
+     "nothing bears it", "body": {"external_reference": "F", "amount": {"amount": 1, **USD}}},
+     (404, "not_found", "/sale_reference")),
+    ("a refund of a reference of blanks", {"operation": "sale_refund", "idempotency_key": "k" * 20, "sale_reference": "  ",
+     "body": {"external_reference": "F", "amount": {"amount": 1, **USD}}}, (422, "validation_failed", "/sale_reference")),
+    ("a voucher the key may not return", {"operation": "voucher_return", "idempotency_key": "k" * 20, "voucher":
+     "$voucher"}, (403, "forbidden")),
+    ("a return of another kind", {"operation": "voucher_return", "idempotency_key": "k" * 20, "voucher": "$sale"},
+     (404, "not_found", "/voucher")),
     ("a redemption the key may not make", {"operation": "redemption", "idempotency_key": "k" * 20, "body": REDEMPTION},
      (403, "forbidden")),
     ("another shop's branch", {"operation": "sale", "idempotency_key": "b" * 20, "body": but(

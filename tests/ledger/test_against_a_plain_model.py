@@ -30,6 +30,7 @@ SHOPS = {"cafe": 400, "books": 60, "taxi": 0}  # credit lines; taxi is prefunded
 PEOPLE = ("ann", "bob")
 LIFE = dt.timedelta(days=3)
 HOLD = dt.timedelta(minutes=30)
+VOUCHER = dt.timedelta(days=7)
 
 
 @dataclass
@@ -49,7 +50,12 @@ class PlainHold:
     shop: str
     deadline: dt.datetime
     slices: list[tuple[PlainLot, int]]
-    done: trade.RedemptionDone
+    done: trade.RedemptionDone | None = None
+    voucher: trade.VoucherDone | None = None
+
+    @property
+    def points(self) -> int:
+        return sum(part for _, part in self.slices)
 
 
 @dataclass
@@ -77,6 +83,7 @@ class Plain:
     room: dict[str, int] = field(default_factory=lambda: {**SHOPS, "taxi": 150})
     accepted: dict[str, int] = field(default_factory=lambda: dict.fromkeys(SHOPS, 0))
     holds: list[PlainHold] = field(default_factory=list)
+    vouchers: list[PlainHold] = field(default_factory=list)
     captured: list[PlainHold] = field(default_factory=list)
     refunded: dict[int, int] = field(default_factory=dict)
     sales: list[PlainSale] = field(default_factory=list)
@@ -158,11 +165,25 @@ class Plain:
     def give_back(self, hold: PlainHold) -> None:
         for lot, part in hold.slices:
             lot.points += part
-        self.holds.remove(hold)
+        (self.holds if hold.voucher is None else self.vouchers).remove(hold)
         self.repay(hold.member, hold.slices)
 
+    def spend(self, hold: PlainHold, points: int, done: trade.RedemptionDone) -> None:
+        taken, rest = [], []
+        left = points
+        for lot, part in hold.slices:
+            used = min(part, left)
+            left -= used
+            taken.append((lot, used))
+            rest.append((lot, part - used))
+        hold.slices = [part for part in rest if part[1]]
+        self.accepted[hold.shop] += points
+        self.give_back(hold)
+        self.captured.append(PlainHold(hold.member, hold.shop, hold.deadline, [t for t in taken if t[1]], done))
+
     def move_on(self, to: dt.datetime) -> None:
-        for hold in sorted((h for h in self.holds if h.deadline <= to), key=lambda h: h.deadline):
+        open_ = [*self.holds, *self.vouchers]
+        for hold in sorted((h for h in open_ if h.deadline <= to), key=lambda h: h.deadline):
             self.expire(hold.deadline)
             self.give_back(hold)
         self.expire(to)
@@ -224,7 +245,8 @@ class Histories(RuleBasedStateMachine):
     @rule(which=st.integers(0, 99), share=st.integers(1, 4))
     def refund_a_redemption(self, which: int, share: int) -> None:
         hold = self.plain.captured[which % len(self.plain.captured)]
-        left = hold.done.points - self.plain.refunded.get(id(hold), 0)
+        assert hold.done is not None
+        left = hold.points - self.plain.refunded.get(id(hold), 0)
         if points := -(-left * share // 4):
             assert self.world.give_back(hold.done, hold.shop, points).points == points
             self.plain.restore(hold, points)
@@ -261,9 +283,10 @@ class Histories(RuleBasedStateMachine):
     @rule(which=st.integers(0, 99), captured=st.booleans())
     def end_a_hold(self, which: int, captured: bool) -> None:
         hold = self.plain.holds[which % len(self.plain.holds)]
+        assert hold.done is not None
         if captured:
             self.world.capture(hold.done, at=hold.shop)
-            self.plain.accepted[hold.shop] += hold.done.points
+            self.plain.accepted[hold.shop] += hold.points
             self.plain.holds.remove(hold)
             self.plain.captured.append(hold)
         else:
@@ -273,7 +296,30 @@ class Histories(RuleBasedStateMachine):
             self.plain.move_on(self.plain.now)
             self.world.advance(self.plain.now)
 
-    @rule(minutes=st.sampled_from([1, 20, 40, 600, 1440, 3000]))
+    @rule(member=st.sampled_from(PEOPLE), shop=st.sampled_from(sorted(SHOPS)), share=st.integers(1, 4))
+    def promise(self, member: str, shop: str, share: int) -> None:
+        points = self.plain.available(member) * share // 4
+        if points and sum(v.member == member for v in self.plain.vouchers) < 5:
+            done = self.world.do("voucher", self.world.voucher_of(member, shop, points))
+            slices = self.plain.take(member, points)
+            self.plain.vouchers.append(PlainHold(member, shop, self.plain.now + VOUCHER, slices, voucher=done))
+            self.pass_time(1)
+
+    @precondition(lambda self: self.plain.vouchers)
+    @rule(which=st.integers(0, 99), share=st.integers(0, 4))
+    def end_a_voucher(self, which: int, share: int) -> None:
+        """Returned, or spent in part or whole."""
+        hold = self.plain.vouchers[which % len(self.plain.vouchers)]
+        assert hold.voucher is not None
+        if points := hold.points * share // 4:
+            self.plain.spend(hold, points, self.world.spend(hold.voucher, hold.shop, points))
+        else:
+            self.world.do("voucher_return", trade.VoucherReturn(self.world.shops[hold.shop], hold.voucher.row.id))
+            self.plain.give_back(hold)
+        self.plain.move_on(self.plain.now)
+        self.world.advance(self.plain.now)
+
+    @rule(minutes=st.sampled_from([1, 20, 40, 600, 1440, 3000, 9000]))
     def pass_time(self, minutes: int) -> None:
         to = self.plain.now + dt.timedelta(minutes=minutes)
         self.plain.move_on(to)
@@ -286,7 +332,8 @@ class Histories(RuleBasedStateMachine):
         for person in PEOPLE:
             wallet = self.world.wallet(person)
             assert wallet.available == self.plain.available(person)
-            assert wallet.held == sum(h.done.points for h in self.plain.holds if h.member == person)
+            held = [*self.plain.holds, *self.plain.vouchers]
+            assert wallet.held == sum(h.points for h in held if h.member == person)
             assert wallet.owed == sum(debt.points for debt in self.plain.debts[person])
             for shop in SHOPS:
                 mine = sum(debt.points for debt in self.plain.debts[person] if debt.shop == shop)
