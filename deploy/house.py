@@ -6,7 +6,7 @@ from uuid import UUID
 
 import ledger
 import settlement
-from merchants import contracts, trade
+from merchants import contracts, safety, trade
 from merchants.programme import terms
 
 
@@ -17,6 +17,8 @@ def handlers(networks: contracts.NetworkCache, spend_key: bytes) -> dict[str, le
         **trade.handlers(networks, spend_key),
         "contract": contracts.ContractHandler(),
         "terms": contracts.TermsHandler(terms.faults),
+        **dict.fromkeys(safety.MOVES, safety.Brakes()),
+        "velocity_limits": safety.LimitsHandler(),
         **settlement.handlers(),
     }
 

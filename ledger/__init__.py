@@ -9,7 +9,16 @@ from ledger.encoding import canonical, fingerprint
 from ledger.errors import Refusal
 from ledger.lots import Lot, Slice, last_first, points_back, spendable, take, take_back, take_value, worth
 from ledger.posting import Accepted, Decision, Handler, Outcome, Render, Request, Round
-from ledger.store import balances, open_lots, put_issuers, raise_settings_revision, read_book
+from ledger.store import (
+    balances,
+    last_step,
+    open_lots,
+    put_issuers,
+    raise_settings_revision,
+    read_book,
+    stop_book,
+    suspend_issuer,
+)
 from ledger.values import LARGEST_AMOUNT, PPM, Minor, Points, half_even
 from ledger.working import Book, Draft, Hold, Issuer, Needs, Working
 
@@ -50,13 +59,16 @@ __all__ = [
     "ids",
     "jobs",
     "last_first",
+    "last_step",
     "open_lots",
     "points_back",
     "put_issuers",
     "raise_settings_revision",
     "read_book",
     "spendable",
+    "stop_book",
     "stream",
+    "suspend_issuer",
     "take",
     "take_back",
     "take_value",

@@ -34,6 +34,7 @@ PREFIXES = {
     "payment": "pay",
     "topup": "top",
     "purchase": "pur",
+    "flag": "flg",
 }
 
 

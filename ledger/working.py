@@ -37,6 +37,8 @@ class Book:
     operator_id: UUID
     settings_revision: int
     now: datetime
+    #: the kill switch is on
+    stopped: bool = False
 
 
 @dataclass(frozen=True, slots=True)

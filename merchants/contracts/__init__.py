@@ -21,6 +21,7 @@ from merchants.contracts.store import (
     list_merchants,
     list_tills,
     merchant,
+    set_state,
     till,
 )
 
@@ -51,5 +52,6 @@ __all__ = [
     "list_tills",
     "load",
     "merchant",
+    "set_state",
     "till",
 ]

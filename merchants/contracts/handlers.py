@@ -155,7 +155,9 @@ class ContractRound:
     def write(self, tx: ledger.Tx, working: ledger.Working) -> None:
         if self._born:
             store.put_contracts(tx, working.book.id, self._born, working.now)
-            ledger.put_issuers(tx, working.book.id, [_issuer(c, working) for c in self._contracts_of_born()])
+            ledger.put_issuers(
+                tx, working.book.id, [_issuer(c, self._merchants[c.merchant_id]) for c in self._contracts_of_born()]
+            )
             ledger.raise_settings_revision(tx, working.book.id)
 
     def _contracts_of_born(self) -> list[Contract]:
@@ -170,15 +172,14 @@ def _payload(contract: Contract) -> dict[str, Any]:
     return facts
 
 
-def _issuer(contract: Contract, working: ledger.Working) -> ledger.Issuer:
-    before = working.issuers.get(contract.merchant_id)
+def _issuer(contract: Contract, merchant: Merchant) -> ledger.Issuer:
     return ledger.Issuer(
         merchant_id=contract.merchant_id,
         mode=contract.mode,
         unit_value=contract.unit_value_minor,
         credit_line=contract.credit_line_points,
         contract_id=contract.id,
-        suspended=before is not None and before.suspended,
+        suspended=merchant.state == "suspended",
     )
 
 

@@ -18,11 +18,11 @@ from typing import Final
 from uuid import UUID
 
 import ledger
-from ledger.errors import Invalid, NotFound, StateConflict
+from ledger.errors import Invalid, LimitExceeded, NotFound, StateConflict
 from merchants.contracts import store
 from merchants.contracts.parties import misnamed, tidy
 
-#: What a restricted key can be let do. None makes keys: such a key could give itself the rest.
+#: What a restricted key can be let do. One that makes keys gives no scope that it lacks.
 SCOPES: Final = (
     "members:write",
     "lookups:read",
@@ -35,7 +35,11 @@ SCOPES: Final = (
     "branches:read",
     "branches:write",
     "topups:write",
+    "keys:read",
+    "keys:write",
 )
+#: Keys of a merchant that open something at the same time.
+LARGEST_LIVE: Final = 100
 LARGEST_OVERLAP_HOURS: Final = 168
 
 _PLAIN = re.compile(r"(sk|rk)_(test|live)_[A-Za-z0-9_-]{32}")
@@ -59,6 +63,10 @@ class Key:
     def allows(self, scope: str) -> bool:
         assert scope in SCOPES, scope
         return scope in self.scopes
+
+    def covers(self, other: "Key") -> bool:
+        """Whether it may do all that `other` may, now and when there are more scopes."""
+        return self.kind == "sk" or (other.kind == "rk" and other.scopes <= self.scopes)
 
 
 def make(
@@ -86,7 +94,10 @@ def make(
 
 def _make(
     tx: ledger.Tx, book: ledger.Book, merchant_id: UUID, label: str, kind: str, scopes: list[str]
-) -> tuple[Key, str]:
+) -> tuple[Key, str] | LimitExceeded:
+    live = store.lock_live_keys(tx, book.id, merchant_id)
+    if live >= LARGEST_LIVE:
+        return LimitExceeded("keys", LARGEST_LIVE, live + 1)
     plain = f"{kind}_{book.mode}_{secrets.token_urlsafe(24)}"
     row = store.add_key(
         tx,
@@ -99,6 +110,12 @@ def _make(
         scopes=scopes,
     )
     return _key(row), plain
+
+
+def key(tx: ledger.Tx, book: ledger.Book, merchant_id: UUID, key_id: UUID) -> Key | NotFound:
+    """A key of a merchant's, ended or not."""
+    row = store.key_of(tx, book.id, merchant_id, key_id)
+    return NotFound("key") if row is None else _key(row)
 
 
 def authenticate(tx: ledger.Tx, plain: str) -> Key | None:
@@ -124,13 +141,16 @@ def rotate(
     """A new key like the old one, which goes on for `overlap_hours`. A key is replaced once: two are live, never three."""
     if not 0 <= overlap_hours <= LARGEST_OVERLAP_HOURS:
         return Invalid("/overlap_hours", f"must be 0 to {LARGEST_OVERLAP_HOURS}")
-    old = store.lock_key(tx, book.id, merchant_id, key_id)
+    old = store.key_of(tx, book.id, merchant_id, key_id, locked=True)
     if old is None:
         return NotFound("key")
     if old.revoked_at is not None:
         return StateConflict("key", "revoked")
     if old.expires_at is not None:
         return StateConflict("key", "replaced by another")
+    # it counts among the living as long as it goes on
+    if overlap_hours and store.lock_live_keys(tx, book.id, merchant_id) >= LARGEST_LIVE:
+        return LimitExceeded("keys", LARGEST_LIVE, LARGEST_LIVE + 1)
     store.expire_key(tx, key_id, overlap_hours)
     return _make(tx, book, merchant_id, old.label, old.kind, old.scopes)
 

@@ -23,6 +23,7 @@ from merchants.contracts.parties import (
     tidy,
 )
 
+#: A list asks for one more, to know whether there is another page.
 LARGEST_PAGE: Final = 100
 
 _MERCHANT: Final = "id, name, kind, state, category"
@@ -150,7 +151,7 @@ def list_merchants(
     rows = tx.execute(
         f"select {_MERCHANT} from merchants.merchant"
         " where book_id = %s and (%s::uuid is null or id > %s) order by id limit %s",
-        [book.id, after, after, min(limit, LARGEST_PAGE)],
+        [book.id, after, after, min(limit, LARGEST_PAGE + 1)],
     )
     return [Merchant(*row) for row in rows]
 
@@ -162,7 +163,7 @@ def list_branches(
     rows = tx.execute(
         f"select {_BRANCH} from merchants.branch"
         " where book_id = %s and merchant_id = %s and (%s::uuid is null or id > %s) order by id limit %s",
-        [book.id, merchant_id, after, after, min(limit, LARGEST_PAGE)],
+        [book.id, merchant_id, after, after, min(limit, LARGEST_PAGE + 1)],
     )
     return [Branch(*row) for row in rows]
 
@@ -180,7 +181,7 @@ def list_tills(
     rows = tx.execute(
         f"select {_TILL} from merchants.till where book_id = %s and merchant_id = %s"
         " and (%s::uuid is null or branch_id = %s) and (%s::uuid is null or id > %s) order by id limit %s",
-        [book.id, merchant_id, branch_id, branch_id, after, after, min(limit, LARGEST_PAGE)],
+        [book.id, merchant_id, branch_id, branch_id, after, after, min(limit, LARGEST_PAGE + 1)],
     )
     return [Till(*row) for row in rows]
 
@@ -282,6 +283,12 @@ def put_terms(tx: ledger.Tx, book_id: int, terms: Sequence[Terms], now: datetime
         )
 
 
+def set_state(tx: ledger.Tx, book_id: int, what: str, id: UUID, state: str) -> None:
+    """How a merchant or a branch is; the book's lock is held exclusively. Raise the settings revision with it."""
+    assert what in ("merchant", "branch"), what
+    tx.execute(f"update merchants.{what} set state = %s where book_id = %s and id = %s", [state, book_id, id])
+
+
 # -- keys (role door). Their times are the world's, not a book's: a key opens a door, and a test clock may stand still.
 
 
@@ -330,12 +337,27 @@ def key_by_hash(tx: ledger.Tx, hash: bytes) -> tuple[KeyRow, bytes] | None:
     return None if row is None else (KeyRow(*row[:-1]), bytes(row[-1]))
 
 
-def lock_key(tx: ledger.Tx, book_id: int, merchant_id: UUID, key_id: UUID) -> KeyRow | None:
+def key_of(tx: ledger.Tx, book_id: int, merchant_id: UUID, key_id: UUID, *, locked: bool = False) -> KeyRow | None:
+    lock = " for no key update" if locked else ""
     row = tx.execute(
-        f"select {_KEY} from merchants.api_key where book_id = %s and merchant_id = %s and id = %s for no key update",
+        f"select {_KEY} from merchants.api_key where book_id = %s and merchant_id = %s and id = %s{lock}",
         [book_id, merchant_id, key_id],
     ).fetchone()
     return None if row is None else KeyRow(*row)
+
+
+def lock_live_keys(tx: ledger.Tx, book_id: int, merchant_id: UUID) -> int:
+    """How many keys of a merchant are living. Until the transaction ends nobody else makes one: the number is exact."""
+    tx.execute(
+        "select from merchants.merchant where book_id = %s and id = %s for no key update", [book_id, merchant_id]
+    )
+    row = tx.execute(
+        "select count(*) from merchants.api_key where book_id = %s and merchant_id = %s and revoked_at is null"
+        " and (expires_at is null or expires_at > now())",
+        [book_id, merchant_id],
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
 
 
 def expire_key(tx: ledger.Tx, key_id: UUID, hours: int) -> None:
@@ -359,6 +381,6 @@ def keys_of(
     rows = tx.execute(
         f"select {_KEY} from merchants.api_key where book_id = %s and merchant_id = %s"
         " and (%s::uuid is null or id > %s) order by id limit %s",
-        [book_id, merchant_id, after, after, min(limit, LARGEST_PAGE)],
+        [book_id, merchant_id, after, after, min(limit, LARGEST_PAGE + 1)],
     )
     return [KeyRow(*row) for row in rows]

@@ -6,10 +6,10 @@ from uuid import UUID
 
 import ledger
 from ledger import AccountName, Book, Decision, Needs, Request, Tx, Working
-from merchants import contracts, people, sales
+from merchants import contracts, people, safety, sales
 from merchants.trade import redeeming, refunding, selling
 from merchants.trade.commands import Capture, Redemption, RedemptionRefund, Sale, SaleRefund, Void
-from merchants.trade.known import Known
+from merchants.trade.known import Known, subjects
 
 
 class Trade:
@@ -20,6 +20,7 @@ class Trade:
     def __init__(self, networks: contracts.NetworkCache, spend_key: bytes) -> None:
         self._networks = networks
         self._spend_key = spend_key
+        self._limits = safety.LimitsCache()
 
     def prepare(self, tx: Tx, book: Book, requests: Sequence[Request]) -> "Round":
         known = Known(self._networks.of(tx, book), self._spend_key)
@@ -42,6 +43,10 @@ class Trade:
         ) | sales.refundable_redemptions(
             tx, book.id, {c.redemption_id for c in refunded if isinstance(c, RedemptionRefund)}
         )
+        # then what counts towards a velocity limit
+        if limits := self._limits.of(tx, book):
+            counted = _counted(limits, known, requests)
+            known.velocity = safety.Counts(limits, safety.lock_counts(tx, book.id, counted), book.now)
         restored = [c.redemption_id for c in refunded if isinstance(c, RedemptionRefund)]
         known.captures = {row[0]: row[1:] for row in sales.captures(tx, restored)}
         known.refunded = sales.known_refunds(tx, [(c.merchant_id, c.external_reference) for c in refunded])
@@ -54,6 +59,20 @@ class Trade:
         needs = _needs(known, sold, spent, ended, paying)
         needs |= _needs_of_refunds(known, refunded)
         return Round(known, needs)
+
+
+def _counted(limits: Sequence[safety.Limit], known: Known, requests: Sequence[Request]) -> set[safety.velocity.Name]:
+    """The counts that the sales and redemptions of a batch may add to."""
+    names: set[safety.velocity.Name] = set()
+    for request in requests:
+        command = request.body
+        if isinstance(command, Sale | Redemption) and command.member is not None:
+            if (member := known.member(command.member)) is None:
+                continue
+            of = subjects(request.actor, member.id, command.merchant_id)
+            counted = selling.COUNTED if isinstance(command, Sale) else redeeming.COUNTED
+            names |= safety.velocity.names(limits, of, counted)
+    return names
 
 
 def _needs(
@@ -133,6 +152,9 @@ class Round:
         )
         people.use_steps(tx, list(self.known.steps.items()))
         people.count_wrong_codes(tx, working.book, self.known.wrong_now)
+        if self.known.velocity is not None:
+            safety.put_counts(tx, working.book.id, self.known.velocity)
+        safety.put_flags(tx, working.book, self.known.flags)
 
 
 def handlers(networks: contracts.NetworkCache, spend_key: bytes) -> dict[str, ledger.Handler]:

@@ -1,11 +1,12 @@
 """What the decisions of one batch rest on, and what they leave to be written."""
 
+import dataclasses
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from ledger import AccountName, Points, Refusal, Working
+from ledger import AccountName, Points, Refusal, Working, ids
 from ledger.errors import NotFound, StateConflict
-from merchants import contracts, people, sales
+from merchants import contracts, people, safety, sales
 from merchants.trade.commands import MemberRef
 
 
@@ -32,6 +33,15 @@ class Known:
     # wrong spend codes by (merchant, member): those counted lately, and those this batch adds
     wrong_before: dict[tuple[UUID, UUID], int] = field(default_factory=dict)
     wrong_now: dict[tuple[UUID, UUID], int] = field(default_factory=dict)
+    # what passed lately, where the book has velocity limits; and what an operator should see
+    velocity: safety.Counts | None = None
+    flags: dict[tuple[str, str, UUID, str], safety.Flag] = field(default_factory=dict)
+
+    def flag(self, raised: safety.Flag) -> None:
+        """Raise a flag, or count it to the one of this batch."""
+        if (before := self.flags.get(raised.name)) is not None:
+            raised = dataclasses.replace(raised, id=before.id, times=before.times + 1, first_at=before.first_at)
+        self.flags[raised.name] = raised
 
     def guesses(self, merchant_id: UUID, member_id: UUID) -> bool:
         """Whether a shop has shown too many wrong codes, of this member or of all of them, to be heard now."""
@@ -51,12 +61,20 @@ class Known:
         return found if found is not None and found.state != "left" else None
 
 
-def place(merchant_id: UUID, branch_id: UUID, till_id: UUID | None, known: Known) -> Refusal | None:
-    """Whether branch and till are the merchant's own and open."""
+def subjects(actor: str, member_id: UUID, merchant_id: UUID) -> dict[str, UUID]:
+    """Whose velocity an operation is: its member's, its merchant's, and the key's that asked, where one did."""
+    key = ids.read("key", actor)
+    return {"member": member_id, "merchant": merchant_id} | ({"key": key} if key is not None else {})
+
+
+def place(
+    merchant_id: UUID, branch_id: UUID, till_id: UUID | None, known: Known, *, selling: bool = False
+) -> Refusal | None:
+    """Whether branch and till are the merchant's own and open. A frozen branch sells, and does nothing else."""
     branch = known.network.branch(branch_id)
     if branch is None or branch.merchant_id != merchant_id:
         return NotFound("branch", "/branch")
-    if branch.state != "active":
+    if branch.state != "active" and not (selling and branch.state == "frozen"):
         return StateConflict("branch", branch.state)
     if till_id is not None:
         till = known.network.till(till_id)

@@ -5,7 +5,7 @@ Each function checks in a fixed order, which the refusals' documentation follows
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import ClassVar
+from typing import ClassVar, Final
 from uuid import UUID
 
 from ledger import (
@@ -35,9 +35,12 @@ from ledger.errors import (
     StateConflict,
     Suspended,
 )
-from merchants import contracts, people, sales
+from merchants import contracts, people, safety, sales
 from merchants.trade.commands import Capture, Redemption, RedemptionDone, SliceDone, Void
-from merchants.trade.known import Known, available, place
+from merchants.trade.known import Known, available, place, subjects
+
+#: What a redemption adds to, by velocity limits: the points it takes, and itself.
+COUNTED: Final = ("redeem_points", "redeem_count")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +75,23 @@ def redemption(command: Redemption, actor: str, known: Known, working: Working) 
         return StateConflict("merchant", "without a contract")
     if merchant is None or merchant.state != "active":
         return Suspended()
-    if member.spend_locked:
-        return SpendLocked()
+    if (by := member.locked_by) is not None:
+        return SpendLocked(by)
     consent = _consent(command, member, known, working)
     if isinstance(consent, Refusal):
         return consent
     slices = _chosen(command, member, working)
     if isinstance(slices, Refusal):
         return slices
+    of = subjects(actor, member.id, command.merchant_id)
+    amounts = {"redeem_points": sum(s.points for s in slices), "redeem_count": 1}
+    if known.velocity is not None and (met := known.velocity.met(of, amounts)) is not None:
+        flagged = (met.limit.subject, met.subject_id, met.limit.what)
+        _flag(safety.VELOCITY, flagged, command, member, known, working)
+        return met.refusal
     # nothing below may refuse
+    if known.velocity is not None:
+        known.velocity.add(of, amounts)
     device, step = consent
     known.steps[device] = step
     value = worth(slices)
@@ -185,16 +196,47 @@ def _consent(command: Redemption, member: people.Member, known: Known, working: 
     ]
     if not devices:
         return ConsentRequired("the member has no device that makes spend codes")
+    guessed = ("merchant", command.merchant_id, "")
     if known.guesses(command.merchant_id, member.id):
+        _flag(safety.WRONG_CODES, guessed, command, member, known, working)
         return SpendCodesLocked()
     match = people.spend_codes.matching_step(command.spend_code, devices, working.now)
     if match is None:
         pair = (command.merchant_id, member.id)
         known.wrong_now[pair] = known.wrong_now.get(pair, 0) + 1
+        if known.guesses(*pair):  # this one closed the lock
+            _flag(safety.WRONG_CODES, guessed, command, member, known, working)
         return ConsentRequired("the spend code is not the member's present one")
     if isinstance(match, people.spend_codes.Used):
         return CodeUsed()
     return match
+
+
+def _flag(
+    reason: str,
+    of: tuple[str, UUID, str],
+    command: Redemption,
+    member: people.Member,
+    known: Known,
+    working: Working,
+) -> None:
+    """Have an operator look at a redemption that was refused."""
+    subject, subject_id, what = of
+    known.flag(
+        safety.Flag(
+            reason=reason,
+            subject=subject,
+            subject_id=subject_id,
+            what=what,
+            times=1,
+            first_at=working.now,
+            last_at=working.now,
+            merchant_id=command.merchant_id,
+            branch_id=command.branch_id,
+            member_id=member.id,
+            sale_id=None,
+        )
+    )
 
 
 def _chosen(command: Redemption, member: people.Member, working: Working) -> list[Slice] | Refusal:
