@@ -17,6 +17,7 @@ from merchants import people, trade
 
 async def post_member(call: Call[MemberIn]) -> MemberOut:
     body = call.body
+    call.take(call.server.limits[call.merchant.book.mode].enrolment, call.merchant.actor)
     phone = telephone(call.merchant.book, body.phone, "/phone")
     told = await call.work(partial(_enrol, call.merchant, body, phone))
     return MemberOut(

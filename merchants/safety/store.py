@@ -1,8 +1,9 @@
 """The SQL of brakes, velocity limits and flags. One book's rows are never found through another."""
 
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -14,7 +15,8 @@ from merchants.safety.velocity import Counts, Limit, Name, Steps
 _json = msgspec.json.Encoder()
 
 
-class Brake(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Brake:
     """One act: what was done to what, by whom, when and why."""
 
     record_id: UUID
@@ -22,7 +24,7 @@ class Brake(NamedTuple):
     subject_id: UUID
     revision: int
     operator_id: UUID
-    reason: str
+    reason: str = field(repr=False)
     at: datetime
 
 
@@ -42,7 +44,8 @@ def last_brake(tx: ledger.Tx, book_id: int, subject_id: UUID) -> Brake | None:
 
 def add_brake(tx: ledger.Tx, book_id: int, act: Brake) -> None:
     tx.execute(
-        f"insert into merchants.brake (book_id, {_BRAKE}) values (%s, %s, %s, %s, %s, %s, %s, %s)", [book_id, *act]
+        f"insert into merchants.brake (book_id, {_BRAKE}) values (%s, %s, %s, %s, %s, %s, %s, %s)",
+        [book_id, *dataclasses.astuple(act)],
     )
 
 

@@ -349,16 +349,18 @@ def test_after_the_record_of_a_freeze_there_is_no_hold(api: Api, what: str) -> N
         "book": f"books/{api.book}/stop",
     }[what]
     asked = [api.redemption(ann, 1, spend_code=code) for code in codes]
-    with ThreadPoolExecutor(9) as threads:
-        answers = []
-        for i, body in enumerate(asked):
-            if i == 16:
-                frozen = threads.submit(brake, api, path, by=api.maker)
-            answers.append(
-                threads.submit(api.client.request, "POST", "/v1/redemptions", json=body, headers=_till(cafe.key))
-            )
-        statuses = [answer.result().status_code for answer in answers]
-        assert frozen.result().status_code == 200
+    headers = {"Authorization": f"Bearer {cafe.key}"}
+
+    def send(body: Any) -> int:
+        sent = headers | {"Idempotency-Key": new_key()}
+        return int(api.client.request("POST", "/v1/redemptions", json=body, headers=sent).status_code)
+
+    with ThreadPoolExecutor(8) as threads:
+        before = [threads.submit(send, body) for body in asked[:16]]
+        frozen = threads.submit(brake, api, path, by=api.maker)
+        after = [threads.submit(send, body) for body in asked[16:]]
+        statuses = [answer.result() for answer in (*before, *after)]
+    assert frozen.result().status_code == 200
     assert set(statuses) == {200, {"member": 403, "branch": 409, "merchant": 403, "book": 503}[what]}
     told = kinds(api)
     record = {"member": "member_frozen", "branch": "branch_frozen", "merchant": "merchant_suspended"}
@@ -366,10 +368,6 @@ def test_after_the_record_of_a_freeze_there_is_no_hold(api: Api, what: str) -> N
     assert told[:at].count("hold") == statuses.count(200)
     assert "hold" not in told[at:]
     clean(api)
-
-
-def _till(key: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {key}", "Idempotency-Key": new_key()}
 
 
 def phones(api: Api, member: Member, many: int) -> list[str]:
