@@ -3,6 +3,7 @@
 A restricted key does nothing to a key that may do more than itself: it neither makes, replaces nor ends one.
 """
 
+from datetime import UTC, datetime
 from typing import Any, cast
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from gateway.api.shapes import ApiKeyIn, ApiKeyOut, ApiKeyPage, NewApiKeyOut, Pa
 from gateway.calls import Call, accepted
 from gateway.pages import page
 from gateway.problems import Problem
+from gateway.tokens import unauthenticated
 from ledger import ids
 from merchants import contracts
 from merchants.contracts import keys
@@ -31,6 +33,7 @@ async def post_api_key(call: Call[ApiKeyIn]) -> NewApiKeyOut:
 
     def make(tx: ledger.Tx) -> tuple[contracts.Key, str]:
         book = ledger.read_book(tx, caller.book.id)
+        _within_reach(call, tx, book)
         return accepted(keys.make(tx, book, caller.id, body.label, "rk", body.scopes))
 
     return _new(*await call.work(make))
@@ -63,11 +66,16 @@ async def delete_api_key(call: Call[None]) -> ApiKeyOut:
     return _told(await call.work(revoke))
 
 
-def _within_reach(call: Call[Any], tx: ledger.Tx, book: ledger.Book, id: UUID) -> None:
-    """Whether the key that asks may do all that the other may. Another merchant's is not there."""
-    own = accepted(keys.key(tx, book, call.merchant.id, call.merchant.key_id))
-    other = accepted(keys.key(tx, book, call.merchant.id, id))
-    if not own.covers(other):
+def _within_reach(call: Call[Any], tx: ledger.Tx, book: ledger.Book, *others: UUID) -> None:
+    """Whether the key that asks lives, and may do all that the others may. Another merchant's is not there.
+
+    It is asked of the table: for a second after its end a key is still believed, and must leave no child in that time.
+    """
+    caller = call.merchant
+    own, *found = accepted(keys.hold(tx, book, caller.id, caller.key_id, *others))
+    if not own.lives(datetime.now(UTC)):
+        raise unauthenticated()
+    if not all(own.covers(other) for other in found):
         raise Problem("forbidden", "this key may do less than the other")
 
 

@@ -64,6 +64,9 @@ class Key:
         assert scope in SCOPES, scope
         return scope in self.scopes
 
+    def lives(self, now: datetime) -> bool:
+        return self.revoked_at is None and (self.expires_at is None or self.expires_at > now)
+
     def covers(self, other: "Key") -> bool:
         """Whether it may do all that `other` may, now and when there are more scopes."""
         return self.kind == "sk" or (other.kind == "rk" and other.scopes <= self.scopes)
@@ -112,10 +115,12 @@ def _make(
     return _key(row), plain
 
 
-def key(tx: ledger.Tx, book: ledger.Book, merchant_id: UUID, key_id: UUID) -> Key | NotFound:
-    """A key of a merchant's, ended or not."""
-    row = store.key_of(tx, book.id, merchant_id, key_id)
-    return NotFound("key") if row is None else _key(row)
+def hold(tx: ledger.Tx, book: ledger.Book, merchant_id: UUID, *key_ids: UUID) -> list[Key] | NotFound:
+    """A merchant's keys, ended or not, in the order asked for. Until the transaction ends nobody else ends them."""
+    found = store.lock_keys(tx, book.id, merchant_id, key_ids)
+    if not found.keys() >= set(key_ids):
+        return NotFound("key")
+    return [_key(found[id]) for id in key_ids]
 
 
 def authenticate(tx: ledger.Tx, plain: str) -> Key | None:
@@ -141,7 +146,7 @@ def rotate(
     """A new key like the old one, which goes on for `overlap_hours`. A key is replaced once: two are live, never three."""
     if not 0 <= overlap_hours <= LARGEST_OVERLAP_HOURS:
         return Invalid("/overlap_hours", f"must be 0 to {LARGEST_OVERLAP_HOURS}")
-    old = store.key_of(tx, book.id, merchant_id, key_id, locked=True)
+    old = store.lock_keys(tx, book.id, merchant_id, [key_id]).get(key_id)
     if old is None:
         return NotFound("key")
     if old.revoked_at is not None:

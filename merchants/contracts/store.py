@@ -1,6 +1,6 @@
 """The SQL of merchants, branches, tills, contracts, terms and keys. One book's rows are never found through another."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -337,13 +337,14 @@ def key_by_hash(tx: ledger.Tx, hash: bytes) -> tuple[KeyRow, bytes] | None:
     return None if row is None else (KeyRow(*row[:-1]), bytes(row[-1]))
 
 
-def key_of(tx: ledger.Tx, book_id: int, merchant_id: UUID, key_id: UUID, *, locked: bool = False) -> KeyRow | None:
-    lock = " for no key update" if locked else ""
-    row = tx.execute(
-        f"select {_KEY} from merchants.api_key where book_id = %s and merchant_id = %s and id = %s{lock}",
-        [book_id, merchant_id, key_id],
-    ).fetchone()
-    return None if row is None else KeyRow(*row)
+def lock_keys(tx: ledger.Tx, book_id: int, merchant_id: UUID, ids: Iterable[UUID]) -> dict[UUID, KeyRow]:
+    """Those of the keys that are the merchant's, locked in the order of their ids until the transaction ends."""
+    rows = tx.execute(
+        f"select {_KEY} from merchants.api_key where book_id = %s and merchant_id = %s and id = any(%s)"
+        " order by id for no key update",
+        [book_id, merchant_id, list(ids)],
+    )
+    return {row[0]: KeyRow(*row) for row in rows}
 
 
 def lock_live_keys(tx: ledger.Tx, book_id: int, merchant_id: UUID) -> int:

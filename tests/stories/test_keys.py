@@ -7,6 +7,7 @@ import psycopg
 from starlette.testclient import TestClient
 
 from deploy import asgi
+from deploy.home import TREE
 from merchants.contracts.keys import LARGEST_LIVE, SCOPES
 from tests.gateway.network import Api
 
@@ -157,6 +158,22 @@ def test_a_merchant_has_so_many_living_keys(api: Api) -> None:
     assert page["has_more"]
     rest = api.done("GET", f"/v1/api-keys?limit=100&cursor={page['next_cursor']}", by=cafe)
     assert (len(rest["data"]), rest["has_more"]) == (1, False)
+
+
+def test_an_ended_key_leaves_no_child_in_its_last_second(api: Api) -> None:
+    key = made(api, "keys:write", "records:read")
+    assert opens(api, key["secret"]) == 200  # it is remembered from here on
+    api.done("DELETE", f"/v1/api-keys/{key['id']}", by=api.shops["cafe"].key)
+    body = {"label": "child", "scopes": ["records:read"]}
+    assert code(api.call("POST", "/v1/api-keys", body, by=key["secret"])) == (401, "unauthenticated")
+    path = f"/v1/api-keys/{key['id']}/rotate"
+    assert code(api.call("POST", path, {}, by=key["secret"])) == (401, "unauthenticated")
+    assert [k["label"] for k in listed(api)] == ["tills", "kiosk"]
+
+
+def test_the_document_names_every_scope() -> None:
+    told = (TREE / "docs" / "merchants.md").read_text()
+    assert [scope for scope in SCOPES if f"`{scope}`" not in told] == []
 
 
 def test_the_operator_sees_and_ends_a_merchants_keys(api: Api) -> None:

@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
+import psycopg
 import pytest
 
 from deploy.commands.audit import audited
@@ -131,6 +132,24 @@ def test_without_limits_nothing_is_counted_and_taking_them_off_forgets(api: Api)
     records = [kind for (kind,) in rows(api, "select kind from ledger.record where kind = 'velocity_limits'")]
     assert len(records) == 3
     clean(api)
+
+
+def test_a_book_without_limits_pays_no_statement_for_them(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.shop("cafe")
+    world.member("ann")
+    world.earn("ann", at="cafe", points=50)
+    said: list[str] = []
+    execute = psycopg.Connection.execute
+
+    def listen(self: Any, query: Any, *more: Any, **named: Any) -> Any:
+        said.append(str(query))
+        return execute(self, query, *more, **named)
+
+    monkeypatch.setattr(psycopg.Connection, "execute", listen)
+    world.earn("ann", at="cafe", points=50)
+    world.do("redemption", world.redemption_of("ann", "cafe", 10))
+    assert len(said) > 10
+    assert [query for query in said if "velocity" in query or "merchants.flag" in query] == []
 
 
 def rows(api: Api, query: str) -> list[tuple[Any, ...]]:
