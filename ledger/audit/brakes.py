@@ -178,3 +178,65 @@ def velocity_limits_in_force(scope: Scope) -> Iterable[Row]:
         where revision is distinct from number or (payload ->> 'revision')::int is distinct from number
         """
     )
+
+
+#: What a limit counts, by its record: the kind, and how much of it each is.
+_COUNTED: Final = {
+    "earn_points": ("sale", "points"),
+    "sale_count": ("sale", "1"),
+    "redeem_points": ("hold", "points"),
+    "redeem_count": ("hold", "1"),
+}
+#: Whose it is. The key that asked is the actor.
+_SUBJECTS: Final = {
+    "member": "member_id::text",
+    "merchant": "merchant_id::text",
+    "key": "case when actor like 'key\\_%%' then actor end",
+}
+
+
+@check(
+    "velocity_kept",
+    "while a velocity limit was in force, no time as long as its own saw more pass than it allows",
+    over="velocity_limit",
+)
+def velocity_kept(scope: Scope) -> Iterable[Row]:
+    lists = scope.stream(
+        f"""
+        select r.book_id, r.sequence, lead(r.sequence) over (partition by r.book_id order by r.sequence), r.payload
+        from {RECORDS} r where r.kind = 'velocity_limits'
+        """
+    )
+    for book, since, until, payload in list(lists):
+        for limit in payload["limits"]:
+            yield from _passed(scope, book, since, until, limit)
+
+
+def _passed(scope: Scope, book: int, since: int, until: int | None, limit: Row) -> Iterable[Row]:
+    """Records with which one limit was passed, between the record that put it in force and the next list."""
+    kind, amount = _COUNTED[limit["what"]]
+    return scope.rows(
+        f"""
+        with counted as (
+            select r.id, r.sequence, r.at, {_SUBJECTS[limit["subject"]]} as subject,
+                (r.payload ->> 'points')::bigint as points
+            from {RECORDS} r
+            where r.book_id = %(book)s and r.kind = %(kind)s and r.sequence > %(since)s
+                and r.sequence < coalesce(%(until)s::bigint, r.sequence + 1)
+        ),
+        added as (
+            select c.*, sum({amount}) over (partition by subject order by at
+                range between make_interval(mins => %(minutes)s) preceding and current row) as passed
+            from counted c where subject is not null and points > 0
+        )
+        select id as record, sequence, subject, %(what)s::text as what, passed, %(most)s::bigint as most
+        from added where passed > %(most)s
+        """,
+        book=book,
+        kind=kind,
+        since=since,
+        until=until,
+        minutes=limit["per_minutes"],
+        what=limit["what"],
+        most=limit["most"],
+    )

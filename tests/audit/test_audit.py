@@ -729,6 +729,18 @@ CRIMES = [
         " returning what, most as in_force",
     ),
     Crime(
+        "velocity_kept",
+        "a redemption passes a limit",
+        "update ledger.record set payload = payload || '{\"points\": 1001}'"
+        f" where {first('hold', 'batch_id desc, n desc')} returning id as record",
+    ),
+    Crime(
+        "velocity_kept",
+        "what was below a limit is above one that was lower",
+        "update ledger.record set payload = jsonb_set(payload, '{limits,0,most}', '4') where kind = 'velocity_limits'"
+        f" returning 1; select id as record from ledger.record where {first('hold', 'batch_id desc, n desc')}",
+    ),
+    Crime(
         "velocity_limits_in_force",
         "a limit is taken off by nobody",
         "delete from merchants.velocity_limit where what = 'sale_count' returning what, most as recorded",
