@@ -1,9 +1,11 @@
 """A merchant's keys through the doors: made with less, replaced with an overlap, ended within a second."""
 
 import time
+from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg
+import pytest
 from starlette.testclient import TestClient
 
 from deploy import asgi
@@ -37,6 +39,7 @@ def soon(wanted: Any, ask: Any) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.row("F2")
 def test_a_key_is_made_with_less_and_its_secret_is_told_once(api: Api) -> None:
     key = made(api, "records:read", "sales:write")
     assert key["secret"].startswith("rk_test_")
@@ -50,6 +53,7 @@ def test_a_key_is_made_with_less_and_its_secret_is_told_once(api: Api) -> None:
     assert key["secret"] not in api.call("GET", "/v1/api-keys", by=api.shops["cafe"].key).text
 
 
+@pytest.mark.row("F2")
 def test_a_key_is_replaced_and_both_open_for_the_overlap(api: Api) -> None:
     old = made(api, "records:read")
     path = f"/v1/api-keys/{old['id']}/rotate"
@@ -76,6 +80,7 @@ def test_the_key_in_use_replaces_itself(api: Api) -> None:
     soon(401, lambda: opens(api, cafe.key))
 
 
+@pytest.mark.row("F2")
 def test_a_key_is_ended_and_the_one_in_use_only_when_it_says_so(api: Api) -> None:
     cafe = api.shops["cafe"].key
     key = made(api, "records:read", "keys:write")
@@ -204,3 +209,24 @@ def test_an_ended_key_opens_no_other_process_after_a_second(api: Api) -> None:
             assert time.monotonic() - ended_at < 1.0
             time.sleep(0.02)
         assert there() == 401
+
+
+@pytest.mark.row("F2")
+def test_the_sandbox_has_its_own_data_and_its_own_clock(api: Api) -> None:
+    """One network, live and test: a key opens one of them, and only the test book's clock is moved."""
+    live = api.open_book("test", mode="live")
+    shop = api.open_shop("live cafe", book=live)
+    assert shop.key.startswith("sk_live_")
+    assert api.shops["cafe"].key.startswith("sk_test_")
+    ann = api.member()
+    sold = api.sell(ann)
+    assert code(api.call("GET", f"/v1/sales/{sold['id']}", by=shop.key)) == (404, "not_found")
+    assert code(api.call("POST", "/v1/member-lookups", {"number": ann.number}, by=shop.key)) == (404, "not_found")
+    before = datetime.fromisoformat(api.done("GET", f"/v1/operator/books/{live}", by=api.maker)["clock"])
+    assert api.advance("2018-01-01T00:00:00Z").startswith("2018-01-01T00:00:00")
+    assert api.done("GET", "/v1/me/balance", by=ann.token)["available"] == 0
+    after = datetime.fromisoformat(api.done("GET", f"/v1/operator/books/{live}", by=api.maker)["clock"])
+    assert timedelta(0) <= after - before < timedelta(minutes=5)
+    to = {"advance_to": "2018-01-01T00:00:00Z"}
+    answer = api.call("POST", f"/v1/operator/books/{live}/test-clock", to, by=api.maker)
+    assert code(answer) == (409, "state_conflict")
