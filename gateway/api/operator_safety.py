@@ -166,5 +166,6 @@ def _flag(flag: safety.Flag) -> FlagOut:
         merchant=ids.show("merchant", flag.merchant_id),
         branch=ids.show("branch", flag.branch_id),
         member=ids.show("member", flag.member_id),
-        sale=amounts.shown("sale", flag.sale_id),
+        sales=[ids.show("sale", id) for id in flag.sale_ids],
+        redemption_references=list(flag.redemption_references),
     )

@@ -975,7 +975,7 @@ class VelocityOut(Answer, frozen=True, kw_only=True):
 
 
 class FlagOut(Answer, frozen=True, kw_only=True):
-    """What an operator should look at: one a day for each subject and reason. Shop, member and sale are the last ones."""
+    """What an operator should look at: one a day for each subject and reason. Shop and member are the last ones."""
 
     id: str
     reason: Literal["velocity_limit", "wrong_codes"]
@@ -989,7 +989,9 @@ class FlagOut(Answer, frozen=True, kw_only=True):
     merchant: str
     branch: str
     member: str
-    sale: str | None
+    # the first of that day, 20 at most: sales that earned nothing, the shop's references of redemptions that were refused
+    sales: list[str]
+    redemption_references: list[str]
 
 
 class FlagPage(Answer, frozen=True, kw_only=True):

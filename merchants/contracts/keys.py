@@ -38,8 +38,9 @@ SCOPES: Final = (
     "keys:read",
     "keys:write",
 )
-#: Keys of a merchant that open something at the same time.
+#: Keys of a merchant that open something at the same time, and those it makes in a day.
 LARGEST_LIVE: Final = 100
+LARGEST_DAY: Final = 500
 LARGEST_OVERLAP_HOURS: Final = 168
 
 _PLAIN = re.compile(r"(sk|rk)_(test|live)_[A-Za-z0-9_-]{32}")
@@ -96,11 +97,21 @@ def make(
 
 
 def _make(
-    tx: ledger.Tx, book: ledger.Book, merchant_id: UUID, label: str, kind: str, scopes: list[str]
+    tx: ledger.Tx,
+    book: ledger.Book,
+    merchant_id: UUID,
+    label: str,
+    kind: str,
+    scopes: list[str],
+    *,
+    ended: bool = False,
 ) -> tuple[Key, str] | LimitExceeded:
-    live = store.lock_live_keys(tx, book.id, merchant_id)
-    if live >= LARGEST_LIVE:
-        return LimitExceeded("keys", LARGEST_LIVE, live + 1)
+    """`ended`: one that lives ends as this one begins."""
+    living, lately = store.lock_counts(tx, book.id, merchant_id)
+    if living - ended >= LARGEST_LIVE:
+        return LimitExceeded("keys", LARGEST_LIVE, living + 1)
+    if lately >= LARGEST_DAY:
+        return LimitExceeded("keys made in a day", LARGEST_DAY, lately + 1)
     plain = f"{kind}_{book.mode}_{secrets.token_urlsafe(24)}"
     row = store.add_key(
         tx,
@@ -153,11 +164,10 @@ def rotate(
         return StateConflict("key", "revoked")
     if old.expires_at is not None:
         return StateConflict("key", "replaced by another")
-    # it counts among the living as long as it goes on
-    if overlap_hours and store.lock_live_keys(tx, book.id, merchant_id) >= LARGEST_LIVE:
-        return LimitExceeded("keys", LARGEST_LIVE, LARGEST_LIVE + 1)
-    store.expire_key(tx, key_id, overlap_hours)
-    return _make(tx, book, merchant_id, old.label, old.kind, old.scopes)
+    made = _make(tx, book, merchant_id, old.label, old.kind, old.scopes, ended=not overlap_hours)
+    if not isinstance(made, LimitExceeded):
+        store.expire_key(tx, key_id, overlap_hours)
+    return made
 
 
 def list_keys(

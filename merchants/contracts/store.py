@@ -347,18 +347,22 @@ def lock_keys(tx: ledger.Tx, book_id: int, merchant_id: UUID, ids: Iterable[UUID
     return {row[0]: KeyRow(*row) for row in rows}
 
 
-def lock_live_keys(tx: ledger.Tx, book_id: int, merchant_id: UUID) -> int:
-    """How many keys of a merchant are living. Until the transaction ends nobody else makes one: the number is exact."""
+def lock_counts(tx: ledger.Tx, book_id: int, merchant_id: UUID) -> tuple[int, int]:
+    """How many keys of a merchant are living, and how many were made within a day.
+
+    Until the transaction ends nobody else makes one: the numbers are exact.
+    """
     tx.execute(
         "select from merchants.merchant where book_id = %s and id = %s for no key update", [book_id, merchant_id]
     )
     row = tx.execute(
-        "select count(*) from merchants.api_key where book_id = %s and merchant_id = %s and revoked_at is null"
-        " and (expires_at is null or expires_at > now())",
+        "select count(*) filter (where revoked_at is null and (expires_at is null or expires_at > now())),"
+        " count(*) filter (where created_at > now() - interval '1 day')"
+        " from merchants.api_key where book_id = %s and merchant_id = %s",
         [book_id, merchant_id],
     ).fetchone()
     assert row is not None
-    return int(row[0])
+    return int(row[0]), int(row[1])
 
 
 def expire_key(tx: ledger.Tx, key_id: UUID, hours: int) -> None:

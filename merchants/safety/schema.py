@@ -89,11 +89,13 @@ flag = Table(
     Column("times", Integer, nullable=False),
     Column("first_at", DateTime(timezone=True), nullable=False),
     Column("last_at", DateTime(timezone=True), nullable=False),
-    # the last time: where, whose, and the sale where there is one
+    # the last time: where and whose
     Column("merchant_id", UUID(as_uuid=True), nullable=False),
     Column("branch_id", UUID(as_uuid=True), nullable=False),
     Column("member_id", UUID(as_uuid=True), nullable=False),
-    Column("sale_id", UUID(as_uuid=True)),
+    # the first of that day: sales that earned nothing, and shops' references of redemptions that were refused
+    Column("sale_ids", ARRAY(UUID(as_uuid=True)), nullable=False),
+    Column("redemption_references", ARRAY(Text), nullable=False),
     UniqueConstraint("book_id", "day", "reason", "subject", "subject_id", "what", name="flag_day"),
     Index("flag_of_book", "book_id", "id"),
 )

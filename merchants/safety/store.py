@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 
 import ledger
-from merchants.safety.flags import Flag
+from merchants.safety.flags import SHOWN, Flag
 from merchants.safety.velocity import Counts, Limit, Name, Steps
 
 _json = msgspec.json.Encoder()
@@ -29,6 +29,11 @@ class Brake:
 
 
 _BRAKE = "record_id, kind, subject_id, revision, operator_id, reason, at"
+
+_FLAG = (
+    "reason, subject, subject_id, what, times, first_at, last_at, merchant_id, branch_id, member_id, sale_ids,"
+    " redemption_references, id"
+)
 
 # -- brakes
 
@@ -156,42 +161,29 @@ def put_counts(tx: ledger.Tx, book_id: int, counts: Counts) -> None:
 
 def put_flags(tx: ledger.Tx, book: ledger.Book, flags: Mapping[tuple[str, str, UUID, str], Flag]) -> None:
     """Raise flags, or count them to those of the same day. In the order of their names, as every process does."""
-    ordered = [flags[name] for name in sorted(flags)]
-    if not ordered:
+    if not flags:
         return
+    # arrays of arrays must be rectangular in SQL, so the sales travel as JSON
+    rows = [dataclasses.asdict(flags[name]) for name in sorted(flags)]
     tx.execute(
-        "insert into merchants.flag as f (book_id, day, id, reason, subject, subject_id, what, times, first_at, last_at,"
-        " merchant_id, branch_id, member_id, sale_id)"
-        " select %s, %s, * from unnest(%s::uuid[], %s::text[], %s::text[], %s::uuid[], %s::text[], %s::int[],"
-        " %s::timestamptz[], %s::timestamptz[], %s::uuid[], %s::uuid[], %s::uuid[], %s::uuid[])"
+        f"insert into merchants.flag as f (book_id, day, {_FLAG})"
+        f" select %s, %s, {_FLAG} from jsonb_to_recordset(%s::jsonb) as new(reason text, subject text, subject_id uuid,"
+        " what text, times int, first_at timestamptz, last_at timestamptz, merchant_id uuid, branch_id uuid,"
+        " member_id uuid, sale_ids uuid[], redemption_references text[], id uuid)"
+        " order by reason, subject, subject_id, what"
         " on conflict (book_id, day, reason, subject, subject_id, what) do update set"
         " times = least(f.times + excluded.times, 1000000000), last_at = excluded.last_at,"
         " merchant_id = excluded.merchant_id, branch_id = excluded.branch_id, member_id = excluded.member_id,"
-        " sale_id = excluded.sale_id",
-        [
-            book.id,
-            book.now.date(),
-            ledger.array(x.id for x in ordered),
-            ledger.array(x.reason for x in ordered),
-            ledger.array(x.subject for x in ordered),
-            ledger.array(x.subject_id for x in ordered),
-            ledger.array(x.what for x in ordered),
-            ledger.array(x.times for x in ordered),
-            ledger.array(x.first_at for x in ordered),
-            ledger.array(x.last_at for x in ordered),
-            ledger.array(x.merchant_id for x in ordered),
-            ledger.array(x.branch_id for x in ordered),
-            ledger.array(x.member_id for x in ordered),
-            ledger.array(x.sale_id for x in ordered),
-        ],
+        " sale_ids = (f.sale_ids || excluded.sale_ids)[1:%s],"
+        " redemption_references = (f.redemption_references || excluded.redemption_references)[1:%s]",
+        [book.id, book.now.date(), _json.encode(rows).decode(), SHOWN, SHOWN],
     )
 
 
 def list_flags(tx: ledger.Tx, book_id: int, *, before: UUID | None = None, limit: int) -> list[Flag]:
     """A page of a book's flags, those raised last first."""
     rows = tx.execute(
-        "select reason, subject, subject_id, what, times, first_at, last_at, merchant_id, branch_id, member_id, sale_id,"
-        " id from merchants.flag where book_id = %s and (%s::uuid is null or id < %s) order by id desc limit %s",
+        f"select {_FLAG} from merchants.flag where book_id = %s and (%s::uuid is null or id < %s) order by id desc limit %s",
         [book_id, before, before, limit],
     )
-    return [Flag(*row) for row in rows]
+    return [Flag(*row[:10], sale_ids=tuple(row[10]), redemption_references=tuple(row[11]), id=row[12]) for row in rows]

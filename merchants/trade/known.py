@@ -1,6 +1,5 @@
 """What the decisions of one batch rest on, and what they leave to be written."""
 
-import dataclasses
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -40,7 +39,7 @@ class Known:
     def flag(self, raised: safety.Flag) -> None:
         """Raise a flag, or count it to the one of this batch."""
         if (before := self.flags.get(raised.name)) is not None:
-            raised = dataclasses.replace(raised, id=before.id, times=before.times + 1, first_at=before.first_at)
+            raised = before.and_then(raised)
         self.flags[raised.name] = raised
 
     def guesses(self, merchant_id: UUID, member_id: UUID) -> bool:

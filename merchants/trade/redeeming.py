@@ -234,7 +234,7 @@ def _flag(
             merchant_id=command.merchant_id,
             branch_id=command.branch_id,
             member_id=member.id,
-            sale_id=None,
+            redemption_references=(command.external_reference,),
         )
     )
 

@@ -149,7 +149,7 @@ def _earns(
                     merchant_id=command.merchant_id,
                     branch_id=command.branch_id,
                     member_id=member.id,
-                    sale_id=id,
+                    sale_ids=(id,),
                 )
             )
             return Points(0), "velocity_limit"

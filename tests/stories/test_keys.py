@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 
 from deploy import asgi
 from deploy.home import TREE
-from merchants.contracts.keys import LARGEST_LIVE, SCOPES
+from merchants.contracts.keys import LARGEST_DAY, LARGEST_LIVE, SCOPES
 from tests.gateway.network import Api
 
 
@@ -179,6 +179,23 @@ def test_an_ended_key_leaves_no_child_in_its_last_second(api: Api) -> None:
 def test_the_document_names_every_scope() -> None:
     told = (TREE / "docs" / "merchants.md").read_text()
     assert [scope for scope in SCOPES if f"`{scope}`" not in told] == []
+
+
+def test_so_many_keys_are_made_in_a_day(api: Api) -> None:
+    made(api, "records:read")
+    with psycopg.connect(api.url) as conn:
+        conn.execute(
+            "insert into merchants.api_key select gen_random_uuid(), book_id, merchant_id, kind, label,"
+            " sha256(g::text::bytea), last_four, scopes, created_at, null, now() from merchants.api_key,"
+            " generate_series(1, %s) g where label = 'kiosk'",
+            [LARGEST_DAY - 2],
+        )
+    answer = api.call("POST", "/v1/api-keys", {"label": "x", "scopes": ["records:read"]}, by=api.shops["cafe"].key)
+    assert code(answer) == (422, "limit_exceeded")
+    assert answer.json()["facts"]["limit"] == "keys made in a day"
+    with psycopg.connect(api.url) as conn:
+        conn.execute("update merchants.api_key set created_at = created_at - interval '25 hours'")
+    made(api, "records:read")
 
 
 def test_the_operator_sees_and_ends_a_merchants_keys(api: Api) -> None:

@@ -108,7 +108,9 @@ def test_a_sale_beyond_a_limit_is_recorded_and_earns_nothing(api: Api, subject: 
     }
     assert whose is None or {f["subject"] for f in told} == {whose}
     assert [(f["what"], f["times"]) for f in told] == [("sale_count", 1), ("earn_points", 2)]
-    assert api.done("GET", f"/v1/sales/{told[1]['sale']}", by=cafe.key)["earn"]["refused"] == "velocity_limit"
+    assert [len(f["sales"]) for f in told] == [1, 2]
+    for sale in told[0]["sales"] + told[1]["sales"]:
+        assert api.done("GET", f"/v1/sales/{sale}", by=cafe.key)["earn"]["refused"] == "velocity_limit"
     clean(api)
 
 
@@ -168,7 +170,7 @@ def test_a_shop_that_shows_wrong_codes_is_flagged_once_a_day(api: Api) -> None:
     assert codes == ["consent_required"] * 5 + ["otp_locked"] * 3
     (told,) = flags(api)
     assert (told["reason"], told["subject"], told["member"], told["what"]) == ("wrong_codes", cafe.id, ann.id, None)
-    assert (told["times"], told["sale"]) == (4, None)
+    assert (told["times"], told["sales"], len(told["redemption_references"])) == (4, [], 4)
     later(api, 24 * 60)
     assert redeem(api, ann, 1).status_code == 200
     for _ in range(5):
@@ -177,6 +179,18 @@ def test_a_shop_that_shows_wrong_codes_is_flagged_once_a_day(api: Api) -> None:
     page = api.done("GET", f"/v1/operator/books/{api.book}/flags?limit=1", by=api.maker)
     rest = api.done("GET", f"/v1/operator/books/{api.book}/flags?cursor={page['next_cursor']}", by=api.maker)
     assert page["data"] + rest["data"] == flags(api)
+
+
+def test_a_flag_names_the_first_twenty_and_counts_the_rest(api: Api) -> None:
+    ann = api.member()
+    put(api, limit("member", "sale_count", 1))
+    operations = [{"operation": "sale", "idempotency_key": new_key(), "body": api.sale(ann)} for _ in range(30)]
+    first = api.done("POST", "/v1/batches", {"operations": operations}, by=api.shops["cafe"].key)["outcomes"]
+    more = api.sell(ann)
+    (told,) = flags(api)
+    assert told["times"] == 30
+    assert told["sales"] == [t["body"]["id"] for t in first[1:21]]
+    assert more["id"] not in told["sales"]
 
 
 def test_a_batch_meets_a_limit_where_single_requests_would(api: Api) -> None:
