@@ -186,4 +186,6 @@ def list_flags(tx: ledger.Tx, book_id: int, *, before: UUID | None = None, limit
         f"select {_FLAG} from merchants.flag where book_id = %s and (%s::uuid is null or id < %s) order by id desc limit %s",
         [book_id, before, before, limit],
     )
-    return [Flag(*row[:10], sale_ids=tuple(row[10]), redemption_references=tuple(row[11]), id=row[12]) for row in rows]
+    return [
+        dataclasses.replace(Flag(*row), sale_ids=tuple(row[10]), redemption_references=tuple(row[11])) for row in rows
+    ]
