@@ -370,6 +370,39 @@ def test_after_the_record_of_a_freeze_there_is_no_hold(api: Api, what: str) -> N
     clean(api)
 
 
+def test_eight_operators_at_once_leave_one_record_and_get_one_answer(api: Api) -> None:
+    ann = api.member()
+    for path, record in (("freeze", "member_frozen"), ("unfreeze", "member_unfrozen")):
+        with ThreadPoolExecutor(8) as threads:
+            waiting = [threads.submit(brake, api, f"members/{ann.id}/{path}") for _ in range(8)]
+            answers = [answer.result() for answer in waiting]
+        assert {answer.status_code for answer in answers} == {200}
+        assert len({answer.content for answer in answers}) == 1
+        assert kinds(api).count(record) == 1
+    clean(api)
+
+
+def test_a_clock_that_moves_while_the_network_is_stopped_stands_still_and_goes_on_later(api: Api) -> None:
+    """Points of many days expire on the way; the stop lands in between, and nothing spins or is lost."""
+    ann = api.member()
+    for day in range(1, 13):
+        api.sell(ann, 1_000)
+        api.advance(f"2017-01-{day + 1:02}T00:00:00Z")
+    path, to = f"{_O}/books/{api.book}/test-clock", {"advance_to": "2018-01-20T00:00:00Z"}
+    with ThreadPoolExecutor(2) as threads:
+        moving = threads.submit(api.call, "POST", path, to, by=api.maker)
+        stopped = threads.submit(pull, api, f"books/{api.book}/stop")
+        stopped.result()
+        answer = moving.result()
+    assert answer.status_code in (200, 409)
+    clean(api)
+    pull(api, f"books/{api.book}/resume")
+    assert api.done("POST", path, to, by=api.maker)["clock"].startswith("2018-01-20")
+    assert api.done("GET", "/v1/me/balance", by=ann.token)["available"] == 0
+    assert kinds(api).count("expiry") == 12
+    clean(api)
+
+
 def phones(api: Api, member: Member, many: int) -> list[str]:
     """Spend codes of `many` phones of one member, made now. More phones than the product allows: a crowd of tills."""
     made = []
