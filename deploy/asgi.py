@@ -134,6 +134,7 @@ def settings_of(chosen: Config) -> Settings:
             member=Rate(*chosen.rate_member),
             lookup=Rate(*chosen.rate_lookup),
             code=Rate(*chosen.rate_code),
+            enrolment=Rate(*chosen.rate_enrolment),
         ),
         operators=Rate(*chosen.rate_operator),
         strangers=Rate(*chosen.rate_stranger),

@@ -55,6 +55,7 @@ class Config:
     rate_member: tuple[int, int]
     rate_lookup: tuple[int, int]
     rate_code: tuple[int, int]
+    rate_enrolment: tuple[int, int]
     rate_operator: tuple[int, int]
     rate_stranger: tuple[int, int]
 
@@ -210,6 +211,7 @@ VARIABLES: Final = (
     Variable("MANEX_RATE_MEMBER", "Requests of one member.", "300/60", "requests/seconds", _rate),
     Variable("MANEX_RATE_LOOKUP", "Member look-ups of one key.", "600/60", "requests/seconds", _rate),
     Variable("MANEX_RATE_CODE", "One-time codes asked for by one address.", "30/600", "requests/seconds", _rate),
+    Variable("MANEX_RATE_ENROLMENT", "Members enrolled by one key.", "2000/3600", "requests/seconds", _rate),
     Variable("MANEX_RATE_OPERATOR", "Requests of one operator key.", "1000/1", "requests/seconds", _rate),
     Variable("MANEX_RATE_STRANGER", "Unknown credentials from one address.", "100/60", "requests/seconds", _rate),
 )

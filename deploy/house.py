@@ -6,7 +6,7 @@ from uuid import UUID
 
 import ledger
 import settlement
-from merchants import contracts, trade
+from merchants import contracts, safety, trade
 from merchants.programme import terms
 
 
@@ -20,6 +20,8 @@ def handlers(networks: contracts.NetworkCache, spend_key: bytes) -> dict[str, le
         "terms": contracts.TermsHandler(terms.faults),
         "rules": contracts.RulesHandler(),
         "buy_out": contracts.BuyOutHandler(),
+        **dict.fromkeys(safety.MOVES, safety.Brakes()),
+        "velocity_limits": safety.LimitsHandler(),
         **settlement.handlers(),
     }
 

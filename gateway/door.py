@@ -154,7 +154,9 @@ def _reply(answer: Any) -> Reply:
     if isinstance(answer, ledger.Outcome):
         media_type = problems.MEDIA_TYPE if answer.status >= 400 else b"application/json"
         replayed = ((b"idempotent-replayed", b"true"),) if answer.replayed else ()
-        return Reply(answer.status, answer.body, media_type, replayed)
+        # a stopped network: the till keeps it and sends it again
+        later = ((b"retry-after", b"%d" % RETRY_SECONDS),) if answer.status == 503 else ()
+        return Reply(answer.status, answer.body, media_type, (*replayed, *later))
     return Reply(200, encode(answer))
 
 

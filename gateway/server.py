@@ -24,17 +24,21 @@ READERS: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """How fast callers may go: merchants by key, members by member, look-ups by key, one-time codes by address."""
+    """How fast callers may go: merchants by key, members by member, look-ups by key, one-time codes by address, members
+    enrolled by key."""
 
     key: Rate
     member: Rate
     lookup: Rate
     code: Rate
+    enrolment: Rate
 
 
-LIVE: Final = Rates(key=Rate(1_000, 1), member=Rate(300, 60), lookup=Rate(600, 60), code=Rate(30, 600))
+LIVE: Final = Rates(
+    key=Rate(1_000, 1), member=Rate(300, 60), lookup=Rate(600, 60), code=Rate(30, 600), enrolment=Rate(2_000, 3_600)
+)
 #: A test book is there to be tried hard.
-TEST: Final = Rates(*[Rate(50_000, 1)] * 4)
+TEST: Final = Rates(*[Rate(50_000, 1)] * 5)
 OPERATORS: Final = Rate(1_000, 1)
 STRANGERS: Final = Rate(100, 60)
 
@@ -81,6 +85,7 @@ class Limits:
         self.member = Limiter(rates.member)
         self.lookup = Limiter(rates.lookup)
         self.code = Limiter(rates.code)
+        self.enrolment = Limiter(rates.enrolment)
 
 
 class Strangers:

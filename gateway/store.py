@@ -192,6 +192,12 @@ def branch_place(tx: ledger.Tx, id: UUID) -> tuple[int, UUID] | None:
     return None if row is None else (row[0], row[1])
 
 
+def member_place(tx: ledger.Tx, id: UUID) -> int | None:
+    """The book of a member."""
+    row = tx.execute("select book_id from merchants.member where id = %s", [id]).fetchone()
+    return None if row is None else row[0]
+
+
 def window_place(tx: ledger.Tx, id: UUID) -> tuple[int, int] | None:
     """The book and the number of a window."""
     row = tx.execute("select book_id, number from settlement.window where id = %s", [id]).fetchone()

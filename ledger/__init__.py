@@ -11,6 +11,7 @@ from ledger.lots import Lot, Slice, first, last_first, points_back, spendable, t
 from ledger.posting import Accepted, Decision, Handler, Outcome, Render, Request, Round
 from ledger.store import (
     balances,
+    last_step,
     make_prefunded,
     open_lots,
     owing_lots,
@@ -18,6 +19,8 @@ from ledger.store import (
     put_rules,
     raise_settings_revision,
     read_book,
+    stop_book,
+    suspend_issuer,
 )
 from ledger.values import LARGEST_AMOUNT, PPM, Minor, Points, half_even
 from ledger.working import Book, Draft, Hold, Issuer, Needs, Working
@@ -61,6 +64,7 @@ __all__ = [
     "ids",
     "jobs",
     "last_first",
+    "last_step",
     "make_prefunded",
     "notices",
     "open_lots",
@@ -71,7 +75,9 @@ __all__ = [
     "raise_settings_revision",
     "read_book",
     "spendable",
+    "stop_book",
     "stream",
+    "suspend_issuer",
     "take",
     "take_back",
     "take_value",

@@ -35,6 +35,7 @@ PREFIXES = {
     "payment": "pay",
     "topup": "top",
     "purchase": "pur",
+    "flag": "flg",
 }
 
 

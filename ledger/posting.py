@@ -7,7 +7,7 @@ from uuid import UUID
 
 from ledger import store
 from ledger.db import Tx
-from ledger.errors import KeyReused, Refusal
+from ledger.errors import KeyReused, NetworkStopped, Refusal
 from ledger.working import Book, Needs, Working
 
 
@@ -64,7 +64,10 @@ class Round(Protocol):
 
 
 class Handler(Protocol):
-    """Whoever decides a kind of request. `exclusive` requests run alone under the book's exclusive lock."""
+    """Whoever decides a kind of request. `exclusive` requests run alone under the book's exclusive lock.
+
+    A handler with a true `while_stopped` is asked in a stopped book as well: the brakes themselves, and nobody else.
+    """
 
     exclusive: bool
 
@@ -90,8 +93,8 @@ def post(
         )
         fresh: dict[int, tuple[Handler, list[Request]]] = {}
         for request in requests:
-            if request.key is None or (request.principal_id, request.key) not in known:
-                handler = handlers[request.kind]
+            handler = handlers[request.kind]
+            if _runs(book, handler) and (request.key is None or (request.principal_id, request.key) not in known):
                 fresh.setdefault(id(handler), (handler, []))[1].append(request)
         rounds = {key: handler.prepare(tx, book, wanted) for key, (handler, wanted) in fresh.items()}
         needs = Needs()
@@ -105,7 +108,8 @@ def post(
             if request.key is not None and (prior := known.get(name)) is not None:
                 outcomes.append(_repeat(request, prior))
                 continue
-            decision = rounds[id(handlers[request.kind])].decide(request, working)
+            handler = handlers[request.kind]
+            decision = rounds[id(handler)].decide(request, working) if _runs(book, handler) else NetworkStopped()
             status, body = request.render(decision)
             outcome = Outcome(status, body, decision=decision)
             outcomes.append(outcome)
@@ -121,6 +125,11 @@ def post(
         # last: from here to the commit the head is ours alone
         store.seal(tx, working)
         return outcomes
+
+
+def _runs(book: Book, handler: Handler) -> bool:
+    """Whether a handler is asked at all: the one place that the kill switch bars. What is known is answered anyway."""
+    return not book.stopped or bool(getattr(handler, "while_stopped", False))
 
 
 def _repeat(request: Request, prior: "store.Known") -> Outcome:

@@ -56,6 +56,8 @@ book = Table(
     _when("clock", nullable=True),
     # raised by every change of what trade may cache: merchants, contracts, terms, branches
     Column("settings_revision", BigInteger, nullable=False, server_default="0"),
+    # the kill switch: while it is on, nothing is posted but what may be under it
+    Column("stopped", Boolean, nullable=False, server_default=text("false")),
     _when("created_at"),
     UniqueConstraint("network", "mode", name="book_network_mode"),
 )

@@ -81,7 +81,7 @@ class Caches:
 
 _BOOK = """
 select id, public_id, network, mode, currency, exponent, face_value_minor, points_life_days, inactivity_days,
-       time_zone, window_schedule, operator_id, settings_revision, coalesce(clock, clock_timestamp())
+       time_zone, window_schedule, operator_id, settings_revision, coalesce(clock, clock_timestamp()), stopped
 from ledger.book where id = %s
 """
 
@@ -652,6 +652,29 @@ def put_rules(tx: Tx, book_id: int, face_value_minor: int, points_life_days: int
 def raise_settings_revision(tx: Tx, book_id: int) -> None:
     """Tell every process that what it remembers of the book's merchants, branches, contracts or terms is old."""
     tx.execute("update ledger.book set settings_revision = settings_revision + 1 where id = %s", [book_id])
+
+
+def suspend_issuer(tx: Tx, book_id: int, merchant_id: UUID, suspended: bool) -> None:
+    """Keep what the ledger knows of a merchant in step. Raise the settings revision with it."""
+    tx.execute(
+        "update ledger.issuer set suspended = %s where book_id = %s and merchant_id = %s",
+        [suspended, book_id, merchant_id],
+    )
+
+
+def stop_book(tx: Tx, book_id: int, stopped: bool) -> None:
+    """Turn the kill switch. Every posting reads it under the book's lock, which the caller holds alone."""
+    tx.execute("update ledger.book set stopped = %s where id = %s", [stopped, book_id])
+
+
+def last_step(tx: Tx, book_id: int, subject_id: UUID) -> int:
+    """The revision that the last step of a thing made; 0 before the first."""
+    row = tx.execute(
+        "select coalesce(max(revision), 0) from ledger.revision where book_id = %s and subject_id = %s",
+        [book_id, subject_id],
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
 
 
 def set_clock(tx: Tx, book_id: int, to: datetime) -> None:

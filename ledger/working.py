@@ -40,6 +40,8 @@ class Book:
     operator_id: UUID
     settings_revision: int
     now: datetime
+    #: the kill switch is on
+    stopped: bool = False
 
     def expiry(self, life_days: int | None) -> datetime:
         """When points earned now expire, if nothing moves it: the network's life, or the longer one of a contract."""

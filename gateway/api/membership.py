@@ -156,4 +156,5 @@ def me(tx: ledger.Tx, member: people.Member) -> MeOut:
         family_name=store.family_name(tx, member.id),
         tier=member.tier,
         spend_locked=member.spend_locked,
+        frozen=member.state == "frozen",
     )

@@ -96,6 +96,7 @@ def book_told(book: ledger.Book) -> BookOut:
         inactivity_days=book.inactivity_days,
         time_zone=book.time_zone,
         clock=book.now,
+        stopped=book.stopped,
     )
 
 
@@ -134,7 +135,11 @@ async def post_clock(call: Call[ClockIn]) -> ClockOut:
     if to - now > LONGEST_ADVANCE:
         why = f"one call moves the clock by at most {LONGEST_ADVANCE.days} days"
         raise problems.invalid("/advance_to", why, "out_of_range")
-    clock = await call.thread(ledger.jobs.advance, server.db, server.committer, server.jobs, book.id, to)
+    try:
+        clock = await call.thread(ledger.jobs.advance, server.db, server.committer, server.jobs, book.id, to)
+    except ledger.errors.Stopped:
+        facts = {"what": "book", "state": "stopped"}
+        raise Problem("state_conflict", "the network is stopped, and its clock stands", facts=facts) from None
     return ClockOut(clock=clock)
 
 

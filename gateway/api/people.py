@@ -17,6 +17,7 @@ from merchants import people, trade
 
 async def post_member(call: Call[MemberIn]) -> MemberOut:
     body = call.body
+    call.take(call.server.limits[call.merchant.book.mode].enrolment, call.merchant.actor)
     phone = telephone(call.merchant.book, body.phone, "/phone")
     told = await call.work(partial(_enrol, call.merchant, body, phone))
     return MemberOut(
@@ -81,7 +82,7 @@ def _look_up(caller: MerchantCaller, body: LookupIn, tx: ledger.Tx) -> LookupOut
         kind=cast(Any, member.kind),
         tier=member.tier,
         spendable=Spendable(points=points, value=amounts.total(caller.book, value)),
-        spend_locked=member.spend_locked,
+        spend_locked=member.locked_by is not None,
     )
 
 
@@ -130,4 +131,4 @@ def _quote(
         member = people.find(tx, book, id=ref.id) if ref.id else people.find(tx, book, number=ref.number)
         if member is None or member.state == "left":
             raise problems.not_found("member", "/member")
-    return trade.quote(tx, book, network, caller.id, lines, whole, member)
+    return trade.quote(tx, book, network, caller.id, lines, whole, member, branch)

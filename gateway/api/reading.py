@@ -59,6 +59,12 @@ _SUBJECTS: Final = {
     "redemption_refund": "redemption",
     "contract": "merchant",
     "terms": "merchant",
+    "member_frozen": "member",
+    "member_unfrozen": "member",
+    "branch_frozen": "branch",
+    "branch_unfrozen": "branch",
+    "merchant_suspended": "merchant",
+    "merchant_resumed": "merchant",
 }
 
 

@@ -106,7 +106,8 @@ class SaleIn(Body, frozen=True, kw_only=True):
 
 class Earn(Answer, frozen=True, kw_only=True):
     points: int
-    # why nothing, or less, was issued: issuing_limit_reached, terms_exclude, merchant_suspended, no_terms
+    # why nothing, or less, was issued: issuing_limit_reached, terms_exclude, merchant_suspended,
+    # branch_frozen, velocity_limit, no_terms
     refused: str | None
     lot: str | None
     expires_at: datetime | None
@@ -503,6 +504,51 @@ class ItemPage(Answer, frozen=True, kw_only=True):
     next_cursor: str | None
 
 
+# -- merchant: keys
+
+
+class ApiKeyIn(Body, frozen=True, kw_only=True):
+    """A restricted key. Its scopes are among those of the key that asks."""
+
+    label: Name
+    scopes: Annotated[list[str], Meta(min_length=1, max_length=50)]
+
+
+class RotateIn(Body, frozen=True, kw_only=True):
+    # how long the old key goes on beside the new one
+    overlap_hours: Annotated[int, Meta(ge=0, le=168)] = 24
+
+
+class RevokeIn(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    # a key ends itself only when it says so
+    own: Literal["yes"] | None = None
+
+
+class ApiKeyOut(Answer, frozen=True, kw_only=True):
+    """A key without its secret, which was told once. An ended key stays in the list."""
+
+    id: str
+    kind: Literal["sk", "rk"]
+    label: str
+    last_four: str
+    scopes: list[str]
+    created_at: datetime
+    # when it ends because another replaced it
+    expires_at: datetime | None
+    revoked_at: datetime | None
+
+
+class NewApiKeyOut(ApiKeyOut, frozen=True, kw_only=True):
+    # told once
+    secret: str
+
+
+class ApiKeyPage(Answer, frozen=True, kw_only=True):
+    data: list[ApiKeyOut]
+    has_more: bool
+    next_cursor: str | None
+
+
 class FormatIn(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     format: Literal["json", "csv"] | None = None
 
@@ -603,7 +649,10 @@ class MeOut(Answer, frozen=True, kw_only=True):
     given_name: str | None
     family_name: str | None
     tier: str | None
+    # by oneself
     spend_locked: bool
+    # by the network: one earns and reads, and spends nothing
+    frozen: bool
 
 
 class CardOut(Answer, frozen=True, kw_only=True):
@@ -676,6 +725,8 @@ class BookOut(Answer, frozen=True, kw_only=True):
     inactivity_days: int | None
     time_zone: str
     clock: datetime
+    # the kill switch is on: nothing is posted
+    stopped: bool
 
 
 class MerchantIn(Body, frozen=True, kw_only=True):
@@ -706,7 +757,7 @@ class BranchOut(Answer, frozen=True, kw_only=True):
     name: str
     channel: Literal["physical", "online"]
     city: str | None
-    state: Literal["active", "closed"]
+    state: Literal["active", "frozen", "closed"]
 
 
 class TillIn(Body, frozen=True, kw_only=True):
@@ -977,6 +1028,81 @@ class PaymentsOut(Answer, frozen=True, kw_only=True):
     number: int
     at: datetime
     payments: list[PaymentOut]
+
+
+class BrakeIn(Body, frozen=True, kw_only=True):
+    # why, for the network's operators: it is in no record and in no log
+    reason: Annotated[str, Meta(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f]+$(?!\n)")]
+
+
+class BrakeOut(Answer, frozen=True, kw_only=True):
+    """How a member, branch, merchant or book is now; the record that made it so, where an operator ever did."""
+
+    id: str
+    state: Literal["active", "frozen", "suspended", "running", "stopped"]
+    record: str | None
+    at: datetime | None
+
+
+class BrakeTold(Answer, frozen=True, kw_only=True):
+    record: str
+    kind: str
+    subject: str
+    operator: str
+    reason: str
+    at: datetime
+
+
+class BrakePage(Answer, frozen=True, kw_only=True):
+    data: list[BrakeTold]
+    has_more: bool
+    next_cursor: str | None
+
+
+class VelocityLimit(Body, frozen=True, kw_only=True):
+    """At most `most` of `what` by one key, member or merchant in any `per_minutes`, by the book's clock."""
+
+    subject: Literal["key", "member", "merchant"]
+    what: Literal["earn_points", "sale_count", "redeem_points", "redeem_count"]
+    per_minutes: Annotated[int, Meta(ge=1, le=43_200)]
+    most: PointsAsked
+
+
+class VelocityIn(Body, frozen=True, kw_only=True):
+    # all there are to be; none takes them off
+    limits: Annotated[list[VelocityLimit], Meta(max_length=20)]
+
+
+class VelocityOut(Answer, frozen=True, kw_only=True):
+    limits: list[VelocityLimit]
+    # counts the lists; 0: there never was one
+    revision: int
+
+
+class FlagOut(Answer, frozen=True, kw_only=True):
+    """What an operator should look at: one a day for each subject and reason. Shop and member are the last ones."""
+
+    id: str
+    reason: Literal["velocity_limit", "wrong_codes"]
+    # a key, a member or a merchant
+    subject: str
+    # of a velocity limit, what it counts
+    what: str | None
+    times: int
+    first_at: datetime
+    last_at: datetime
+    merchant: str
+    branch: str
+    member: str
+    # the first of that day, 20 at most: sales that earned nothing, the shop's references of redemptions that were refused
+    sales: list[str]
+    redemption_references: list[str]
+
+
+class FlagPage(Answer, frozen=True, kw_only=True):
+    data: list[FlagOut]
+    has_more: bool
+    next_cursor: str | None
 
 
 class PhoneIn(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):

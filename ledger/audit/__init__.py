@@ -3,7 +3,7 @@
 Call `run(url, CHECKS)`; packages above add their own list of `Checks` and the composition root runs them together.
 """
 
-from ledger.audit import chain, guards, holds, identities, lots, outcomes, refunds, sales, sequence, value
+from ledger.audit import brakes, chain, guards, holds, identities, lots, outcomes, refunds, sales, sequence, value
 from ledger.audit.funding import LOTS, funded
 from ledger.audit.proving import SHOWN, Check, Checks, Finding, Report, Row, Scope, prove, run
 
@@ -18,6 +18,7 @@ CHECKS: list[Check] = [
     *outcomes.check,
     *sales.check,
     *refunds.check,
+    *brakes.check,
 ]
 
 __all__ = ["CHECKS", "LOTS", "SHOWN", "Check", "Checks", "Finding", "Report", "Row", "Scope", "funded", "prove", "run"]

@@ -24,6 +24,7 @@ from merchants.contracts.store import (
     list_merchants,
     list_tills,
     merchant,
+    set_state,
     till,
 )
 
@@ -62,5 +63,6 @@ __all__ = [
     "list_tills",
     "load",
     "merchant",
+    "set_state",
     "till",
 ]

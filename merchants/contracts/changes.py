@@ -105,17 +105,15 @@ def put_in_force(contract: Contract, actor: str, working: ledger.Working, agreed
     return draft
 
 
-def issuer(contract: Contract, working: ledger.Working) -> ledger.Issuer:
-    """What the ledger is to know of a merchant under a contract."""
-    before = working.issuers.get(contract.merchant_id)
+def issuer(contract: Contract, *, suspended: bool) -> ledger.Issuer:
+    """What the ledger is to know of a merchant under a contract. Whoever left has no new one."""
     return ledger.Issuer(
         merchant_id=contract.merchant_id,
         mode=contract.mode,
         unit_value=contract.unit_value_minor,
         credit_line=contract.credit_line_points,
         contract_id=contract.id,
-        suspended=before is not None and before.suspended,
-        exited=before is not None and before.exited,
+        suspended=suspended,
     )
 
 
@@ -170,7 +168,8 @@ class Boundary:
             ledger.put_rules(tx, working.book.id, rules.face_value_minor, rules.points_life_days, rules.inactivity_days)
         if self.born:
             store.put_contracts(tx, working.book.id, self.born, working.now)
-            ledger.put_issuers(tx, working.book.id, [issuer(c, working) for c in self.born])
+            issuers = [issuer(c, suspended=working.issuers[c.merchant_id].suspended) for c in self.born]
+            ledger.put_issuers(tx, working.book.id, issuers)
         if self.waiting:
             store.withdraw(tx, working.book.id, [agreed.subject_id for agreed in self.waiting])
             ledger.raise_settings_revision(tx, working.book.id)

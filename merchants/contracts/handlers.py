@@ -130,7 +130,11 @@ class ContractRound:
             # whatever waited for the window's end was agreed on before this
             store.withdraw(tx, working.book.id, [c.merchant_id for c in self._born])
             store.put_contracts(tx, working.book.id, self._born, working.now)
-            ledger.put_issuers(tx, working.book.id, [changes.issuer(c, working) for c in self._contracts_of_born()])
+            issuers = [
+                changes.issuer(c, suspended=self._merchants[c.merchant_id].state == "suspended")
+                for c in self._contracts_of_born()
+            ]
+            ledger.put_issuers(tx, working.book.id, issuers)
             ledger.raise_settings_revision(tx, working.book.id)
 
     def _contracts_of_born(self) -> list[Contract]:

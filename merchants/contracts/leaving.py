@@ -121,7 +121,7 @@ class BuyOutRound:
         ledger.make_prefunded(tx, book, merchant)
         if self.done.exit:
             store.withdraw(tx, book, [merchant])
-            store.put_exited(tx, book, merchant)
+            store.set_state(tx, book, "merchant", merchant, "exited")
             ledger.put_issuers(tx, book, [_exited(working.issuers[merchant])])
             ledger.raise_settings_revision(tx, book)
 

@@ -28,7 +28,7 @@ class Merchant:
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """`reference` is the merchant's own name for it, unique within the merchant. `state`: active, closed."""
+    """`reference` is the merchant's own name for it, unique within the merchant. `state`: active, frozen, closed."""
 
     id: UUID
     merchant_id: UUID

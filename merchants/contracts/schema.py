@@ -50,7 +50,12 @@ branch = Table(
         "channel", Text, CheckConstraint("channel in ('physical', 'online')", name="branch_channel"), nullable=False
     ),
     Column("city", Text),
-    Column("state", Text, CheckConstraint("state in ('active', 'closed')", name="branch_state"), nullable=False),
+    Column(
+        "state",
+        Text,
+        CheckConstraint("state in ('active', 'frozen', 'closed')", name="branch_state"),
+        nullable=False,
+    ),
     UniqueConstraint("merchant_id", "reference", name="branch_reference"),
 )
 

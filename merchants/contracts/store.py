@@ -1,6 +1,6 @@
 """The SQL of merchants, branches, tills, contracts, terms and keys. One book's rows are never found through another."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -23,6 +23,7 @@ from merchants.contracts.parties import (
     tidy,
 )
 
+#: A list asks for one more, to know whether there is another page.
 LARGEST_PAGE: Final = 100
 
 _MERCHANT: Final = "id, name, kind, state, category"
@@ -150,7 +151,7 @@ def list_merchants(
     rows = tx.execute(
         f"select {_MERCHANT} from merchants.merchant"
         " where book_id = %s and (%s::uuid is null or id > %s) order by id limit %s",
-        [book.id, after, after, min(limit, LARGEST_PAGE)],
+        [book.id, after, after, min(limit, LARGEST_PAGE + 1)],
     )
     return [Merchant(*row) for row in rows]
 
@@ -162,7 +163,7 @@ def list_branches(
     rows = tx.execute(
         f"select {_BRANCH} from merchants.branch"
         " where book_id = %s and merchant_id = %s and (%s::uuid is null or id > %s) order by id limit %s",
-        [book.id, merchant_id, after, after, min(limit, LARGEST_PAGE)],
+        [book.id, merchant_id, after, after, min(limit, LARGEST_PAGE + 1)],
     )
     return [Branch(*row) for row in rows]
 
@@ -180,7 +181,7 @@ def list_tills(
     rows = tx.execute(
         f"select {_TILL} from merchants.till where book_id = %s and merchant_id = %s"
         " and (%s::uuid is null or branch_id = %s) and (%s::uuid is null or id > %s) order by id limit %s",
-        [book.id, merchant_id, branch_id, branch_id, after, after, min(limit, LARGEST_PAGE)],
+        [book.id, merchant_id, branch_id, branch_id, after, after, min(limit, LARGEST_PAGE + 1)],
     )
     return [Till(*row) for row in rows]
 
@@ -306,8 +307,10 @@ def withdraw(tx: ledger.Tx, book_id: int, subjects: Sequence[UUID]) -> None:
     tx.execute("delete from merchants.agreed where book_id = %s and subject_id = any(%s)", [book_id, list(subjects)])
 
 
-def put_exited(tx: ledger.Tx, book_id: int, merchant_id: UUID) -> None:
-    tx.execute("update merchants.merchant set state = 'exited' where book_id = %s and id = %s", [book_id, merchant_id])
+def set_state(tx: ledger.Tx, book_id: int, what: str, id: UUID, state: str) -> None:
+    """How a merchant or a branch is; the book's lock is held exclusively. Raise the settings revision with it."""
+    assert what in ("merchant", "branch"), what
+    tx.execute(f"update merchants.{what} set state = %s where book_id = %s and id = %s", [state, book_id, id])
 
 
 # -- keys (role door). Their times are the world's, not a book's: a key opens a door, and a test clock may stand still.
@@ -358,12 +361,32 @@ def key_by_hash(tx: ledger.Tx, hash: bytes) -> tuple[KeyRow, bytes] | None:
     return None if row is None else (KeyRow(*row[:-1]), bytes(row[-1]))
 
 
-def lock_key(tx: ledger.Tx, book_id: int, merchant_id: UUID, key_id: UUID) -> KeyRow | None:
+def lock_keys(tx: ledger.Tx, book_id: int, merchant_id: UUID, ids: Iterable[UUID]) -> dict[UUID, KeyRow]:
+    """Those of the keys that are the merchant's, locked in the order of their ids until the transaction ends."""
+    rows = tx.execute(
+        f"select {_KEY} from merchants.api_key where book_id = %s and merchant_id = %s and id = any(%s)"
+        " order by id for no key update",
+        [book_id, merchant_id, list(ids)],
+    )
+    return {row[0]: KeyRow(*row) for row in rows}
+
+
+def lock_counts(tx: ledger.Tx, book_id: int, merchant_id: UUID) -> tuple[int, int]:
+    """How many keys of a merchant are living, and how many were made within a day.
+
+    Until the transaction ends nobody else makes one: the numbers are exact.
+    """
+    tx.execute(
+        "select from merchants.merchant where book_id = %s and id = %s for no key update", [book_id, merchant_id]
+    )
     row = tx.execute(
-        f"select {_KEY} from merchants.api_key where book_id = %s and merchant_id = %s and id = %s for no key update",
-        [book_id, merchant_id, key_id],
+        "select count(*) filter (where revoked_at is null and (expires_at is null or expires_at > now())),"
+        " count(*) filter (where created_at > now() - interval '1 day')"
+        " from merchants.api_key where book_id = %s and merchant_id = %s",
+        [book_id, merchant_id],
     ).fetchone()
-    return None if row is None else KeyRow(*row)
+    assert row is not None
+    return int(row[0]), int(row[1])
 
 
 def expire_key(tx: ledger.Tx, key_id: UUID, hours: int) -> None:
@@ -387,6 +410,6 @@ def keys_of(
     rows = tx.execute(
         f"select {_KEY} from merchants.api_key where book_id = %s and merchant_id = %s"
         " and (%s::uuid is null or id > %s) order by id limit %s",
-        [book_id, merchant_id, after, after, min(limit, LARGEST_PAGE)],
+        [book_id, merchant_id, after, after, min(limit, LARGEST_PAGE + 1)],
     )
     return [KeyRow(*row) for row in rows]

@@ -13,6 +13,7 @@ from merchants.people.store import (
     members_by,
     revoke_device,
     set_spend_lock,
+    set_state,
     use_steps,
     wrong_codes,
 )
@@ -35,6 +36,7 @@ __all__ = [
     "phones",
     "revoke_device",
     "set_spend_lock",
+    "set_state",
     "spend_codes",
     "use_steps",
     "wrong_codes",

@@ -115,6 +115,14 @@ def set_spend_lock(tx: ledger.Tx, book: ledger.Book, member_id: UUID, locked: bo
 # -- members (posting path: role ledger)
 
 
+def set_state(tx: ledger.Tx, book_id: int, member_id: UUID, state: str) -> None:
+    """Freeze or unfreeze a member; the book's lock is held exclusively. Nobody comes back by it who left."""
+    tx.execute(
+        "update merchants.member set state = %s where book_id = %s and id = %s and state <> 'left'",
+        [state, book_id, member_id],
+    )
+
+
 def members_by(
     tx: ledger.Tx, book_id: int, ids: Iterable[UUID] = (), numbers: Iterable[str] = ()
 ) -> dict[UUID | str, Member]:

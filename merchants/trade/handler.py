@@ -7,7 +7,7 @@ from uuid import UUID
 
 import ledger
 from ledger import AccountName, Book, Decision, Needs, Request, Tx, Working
-from merchants import contracts, people, sales
+from merchants import contracts, people, safety, sales
 from merchants.trade import redeeming, refunding, selling, vouching
 from merchants.trade.commands import (
     Capture,
@@ -20,7 +20,7 @@ from merchants.trade.commands import (
     Void,
     VoucherReturn,
 )
-from merchants.trade.known import Known
+from merchants.trade.known import Known, subjects
 
 
 class Trade:
@@ -31,6 +31,7 @@ class Trade:
     def __init__(self, networks: contracts.NetworkCache, spend_key: bytes) -> None:
         self._networks = networks
         self._spend_key = spend_key
+        self._limits = safety.LimitsCache()
 
     def prepare(self, tx: Tx, book: Book, requests: Sequence[Request]) -> "Round":
         known = Known(self._networks.of(tx, book), self._spend_key, inactivity=book.inactivity_days is not None)
@@ -63,6 +64,10 @@ class Trade:
             tx, book.id, {id for id in sold_before if id is not None}
         ) | sales.refundable_redemptions(tx, book.id, restored)
         known.captures = {row[0]: row[1:] for row in sales.captures(tx, list(restored))}
+        # then what counts towards a velocity limit
+        if limits := self._limits.of(tx, book):
+            counted = _counted(limits, known, requests)
+            known.velocity = safety.Counts(limits, safety.lock_counts(tx, book.id, counted), book.now)
         known.refunded = sales.known_refunds(tx, [(c.merchant_id, c.external_reference) for c in refunded])
         known.wrong_before = people.wrong_codes(tx, book, {c.merchant_id for c in spent} | askers)
         known.open_vouchers = sales.open_vouchers(tx, askers)
@@ -102,6 +107,23 @@ def _name(known: Known, tx: Tx, asked: Sequence[Any]) -> None:
     redeemed = {(c.merchant_id, named) for c in asked for named in _redemptions_named(c) if isinstance(named, str)}
     known.sales_named = dict.fromkeys(sold) | sales.known_sales(tx, list(sold))
     known.redemptions_named = dict.fromkeys(redeemed) | sales.known_redemptions(tx, list(redeemed))
+
+
+def _counted(limits: Sequence[safety.Limit], known: Known, requests: Sequence[Request]) -> set[safety.velocity.Name]:
+    """The counts that the sales and redemptions of a batch may add to."""
+    names: set[safety.velocity.Name] = set()
+    for request in requests:
+        command = request.body
+        if isinstance(command, NewVoucher):
+            of = subjects(request.actor, command.member_id, command.merchant_id)
+            names |= safety.velocity.names(limits, of, redeeming.COUNTED)
+        elif isinstance(command, Sale | Redemption) and command.member is not None:
+            if (member := known.member(command.member)) is None:
+                continue
+            of = subjects(request.actor, member.id, command.merchant_id)
+            counted = selling.COUNTED if isinstance(command, Sale) else redeeming.COUNTED
+            names |= safety.velocity.names(limits, of, counted)
+    return names
 
 
 def _needs(
@@ -222,6 +244,9 @@ class Round:
         )
         people.use_steps(tx, list(self.known.steps.items()))
         people.count_wrong_codes(tx, working.book, self.known.wrong_now)
+        if self.known.velocity is not None:
+            safety.put_counts(tx, working.book.id, self.known.velocity)
+        safety.put_flags(tx, working.book, self.known.flags)
 
 
 def handlers(networks: contracts.NetworkCache, spend_key: bytes) -> dict[str, ledger.Handler]:

@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from ledger import AccountName, Points, Refusal, Working
+from ledger import AccountName, Points, Refusal, Working, ids
 from ledger.errors import NotFound, StateConflict
-from merchants import contracts, people, sales
+from merchants import contracts, people, safety, sales
 from merchants.trade.commands import MemberRef, Named
 
 
@@ -42,6 +42,15 @@ class Known:
     # wrong spend codes by (merchant, member): those counted lately, and those this batch adds
     wrong_before: dict[tuple[UUID, UUID], int] = field(default_factory=dict)
     wrong_now: dict[tuple[UUID, UUID], int] = field(default_factory=dict)
+    # what passed lately, where the book has velocity limits; and what an operator should see
+    velocity: safety.Counts | None = None
+    flags: dict[tuple[str, str, UUID, str], safety.Flag] = field(default_factory=dict)
+
+    def flag(self, raised: safety.Flag) -> None:
+        """Raise a flag, or count it to the one of this batch."""
+        if (before := self.flags.get(raised.name)) is not None:
+            raised = before.and_then(raised)
+        self.flags[raised.name] = raised
 
     def guesses(self, merchant_id: UUID, member_id: UUID) -> bool:
         """Whether a shop has shown too many wrong codes, of this member or of all of them, to be heard now."""
@@ -67,14 +76,29 @@ class Known:
         return found if found is not None and found.state != "left" else None
 
 
+def subjects(actor: str, member_id: UUID, merchant_id: UUID) -> dict[str, UUID]:
+    """Whose velocity an operation is: its member's, its merchant's, and the key's that asked, where one did."""
+    key = ids.read("key", actor)
+    return {"member": member_id, "merchant": merchant_id} | ({"key": key} if key is not None else {})
+
+
 def place(
-    merchant_id: UUID, branch_id: UUID, till_id: UUID | None, known: Known, *, even_closed: bool = False
+    merchant_id: UUID,
+    branch_id: UUID,
+    till_id: UUID | None,
+    known: Known,
+    *,
+    selling: bool = False,
+    even_closed: bool = False,
 ) -> Refusal | None:
-    """Whether branch and till are the merchant's own, and open unless that does not matter."""
+    """Whether branch and till are the merchant's own, and open unless that does not matter.
+
+    A frozen branch sells, and does nothing else.
+    """
     branch = known.network.branch(branch_id)
     if branch is None or branch.merchant_id != merchant_id:
         return NotFound("branch", "/branch")
-    if branch.state != "active" and not even_closed:
+    if branch.state != "active" and not even_closed and not (selling and branch.state == "frozen"):
         return StateConflict("branch", branch.state)
     if till_id is not None:
         till = known.network.till(till_id)

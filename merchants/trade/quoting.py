@@ -22,11 +22,12 @@ def quote(
     lines: tuple[Line, ...],
     total: Minor,
     member: people.Member | None,
+    branch: contracts.Branch | None = None,
 ) -> Quote:
     """What the terms in force would give for this basket paid in money, and what the member may spend on it."""
     if member is None:
         return Quote(Points(0), None, None, None, None, None)
-    points, refused = selling.earning(network, merchant_id, lines, total, total, member)
+    points, refused = selling.earning(network, merchant_id, lines, total, total, member, branch)
     contract = network.contract(merchant_id)
     in_force = network.terms(merchant_id)
     points_there, value_there = spendable_at(tx, book, member.id, merchant_id)

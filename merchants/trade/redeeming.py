@@ -5,7 +5,7 @@ Each function checks in a fixed order, which the refusals' documentation follows
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import ClassVar
+from typing import ClassVar, Final
 from uuid import UUID
 
 from ledger import (
@@ -36,9 +36,12 @@ from ledger.errors import (
     StateConflict,
     Suspended,
 )
-from merchants import contracts, people, sales
+from merchants import contracts, people, safety, sales
 from merchants.trade.commands import Capture, Redemption, RedemptionDone, SliceDone, Void
-from merchants.trade.known import Known, absent, available, place
+from merchants.trade.known import Known, absent, available, place, subjects
+
+#: What a redemption adds to, by velocity limits: the points it takes, and itself.
+COUNTED: Final = ("redeem_points", "redeem_count")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +76,26 @@ def redemption(command: Redemption, actor: str, known: Known, working: Working) 
         return StateConflict("merchant", "without a contract")
     if merchant is None or merchant.state != "active":
         return Suspended()
-    if member.spend_locked:
-        return SpendLocked()
+    if (by := member.locked_by) is not None:
+        return SpendLocked(by)
     assert command.spend_code is not None, "a spend of a voucher is decided by vouching"
     consent = consented(command.merchant_id, command.spend_code, member, known, working)
     if isinstance(consent, Refusal):
+        if known.guesses(command.merchant_id, member.id):
+            _flag(safety.WRONG_CODES, ("merchant", command.merchant_id, ""), command, member, known, working)
         return consent
     slices = _chosen(command, member, working)
     if isinstance(slices, Refusal):
         return slices
+    of = subjects(actor, member.id, command.merchant_id)
+    amounts = {"redeem_points": sum(s.points for s in slices), "redeem_count": 1}
+    if known.velocity is not None and (met := known.velocity.met(of, amounts)) is not None:
+        flagged = (met.limit.subject, met.subject_id, met.limit.what)
+        _flag(safety.VELOCITY, flagged, command, member, known, working)
+        return met.refusal
     # nothing below may refuse
+    if known.velocity is not None:
+        known.velocity.add(of, amounts)
     device, step = consent
     known.steps[device] = step
     value = worth(slices)
@@ -236,6 +249,33 @@ def consented(
     if isinstance(match, people.spend_codes.Used):
         return CodeUsed()
     return match
+
+
+def _flag(
+    reason: str,
+    of: tuple[str, UUID, str],
+    command: Redemption,
+    member: people.Member,
+    known: Known,
+    working: Working,
+) -> None:
+    """Have an operator look at a redemption that was refused."""
+    subject, subject_id, what = of
+    known.flag(
+        safety.Flag(
+            reason=reason,
+            subject=subject,
+            subject_id=subject_id,
+            what=what,
+            times=1,
+            first_at=working.now,
+            last_at=working.now,
+            merchant_id=command.merchant_id,
+            branch_id=command.branch_id,
+            member_id=member.id,
+            redemption_references=(command.external_reference,),
+        )
+    )
 
 
 def _chosen(command: Redemption, member: people.Member, working: Working) -> list[Slice] | Refusal:

@@ -4,13 +4,17 @@
 """
 
 from datetime import timedelta
+from typing import Final
 from uuid import UUID
 
 from ledger import Accepted, AccountName, Decision, Minor, Points, Refusal, Working, ids
 from ledger.errors import DuplicateReference, Invalid, NotFound, StateConflict
-from merchants import contracts, people, programme, sales
+from merchants import contracts, people, programme, safety, sales
 from merchants.trade.commands import Line, Payment, Sale, SaleDone
-from merchants.trade.known import Known, available, place
+from merchants.trade.known import Known, available, place, subjects
+
+#: What a sale adds to, by velocity limits: the points it earns, and itself if it earns.
+COUNTED: Final = ("earn_points", "sale_count")
 
 
 def source(mode: str, merchant: UUID) -> AccountName:
@@ -20,7 +24,7 @@ def source(mode: str, merchant: UUID) -> AccountName:
 
 def sale(command: Sale, actor: str, known: Known, working: Working) -> Decision:
     """Record a sale; earning is its effect. A sale that may not earn is recorded all the same, with the reason."""
-    if refusal := place(command.merchant_id, command.branch_id, command.till_id, known):
+    if refusal := place(command.merchant_id, command.branch_id, command.till_id, known, selling=True):
         return refusal
     member = None
     if command.member is not None and (member := known.member(command.member)) is None:
@@ -38,9 +42,9 @@ def sale(command: Sale, actor: str, known: Known, working: Working) -> Decision:
         return points_part
     # nothing below may refuse
     money = Minor(command.total - points_part)
-    points, refused = _earns(command, money, member, known, working)
     now = working.now
     id = ids.new()
+    points, refused = _earns(id, command, actor, money, member, known, working)
     terms_in_force = known.network.terms(command.merchant_id)
     fee_ppm = contract.purchase_fee_ppm if member is not None else 0
     draft = working.record(
@@ -132,15 +136,42 @@ def sale(command: Sale, actor: str, known: Known, working: Working) -> Decision:
 
 
 def _earns(
-    command: Sale, money: Minor, member: people.Member | None, known: Known, working: Working
+    id: UUID,
+    command: Sale,
+    actor: str,
+    money: Minor,
+    member: people.Member | None,
+    known: Known,
+    working: Working,
 ) -> tuple[Points, str | None]:
     """The points a sale earns, or why it earns none."""
     if member is None:
         return Points(0), None
-    points, refused = earning(known.network, command.merchant_id, command.lines, money, command.total, member)
+    branch = known.network.branch(command.branch_id)
+    points, refused = earning(known.network, command.merchant_id, command.lines, money, command.total, member, branch)
     if points and (working.issuing_limit(working.issuers[command.merchant_id], points)):
         # issued in whole or not at all: a shop that has run dry tops up, and knows from the reason that it must
         return Points(0), "issuing_limit_reached"
+    if points and known.velocity is not None:
+        of, amounts = subjects(actor, member.id, command.merchant_id), {"earn_points": points, "sale_count": 1}
+        if (met := known.velocity.met(of, amounts)) is not None:
+            known.flag(
+                safety.Flag(
+                    reason=safety.VELOCITY,
+                    subject=met.limit.subject,
+                    subject_id=met.subject_id,
+                    what=met.limit.what,
+                    times=1,
+                    first_at=working.now,
+                    last_at=working.now,
+                    merchant_id=command.merchant_id,
+                    branch_id=command.branch_id,
+                    member_id=member.id,
+                    sale_ids=(id,),
+                )
+            )
+            return Points(0), "velocity_limit"
+        known.velocity.add(of, amounts)
     return points, refused
 
 
@@ -151,12 +182,15 @@ def earning(
     money: Minor,
     total: Minor,
     member: people.Member,
+    branch: contracts.Branch | None = None,
 ) -> tuple[Points, str | None]:
-    """What the terms in force give for a basket, before any issuing limit."""
+    """What the terms in force give for a basket, before any limit on issuing or velocity."""
     in_force = network.terms(merchant_id)
     merchant = network.merchant(merchant_id)
     if merchant is None or merchant.state != "active":
         return Points(0), "merchant_suspended"
+    if branch is not None and branch.state == "frozen":
+        return Points(0), "branch_frozen"
     if in_force is None:
         return Points(0), "no_terms"
     earned = programme.points_for(

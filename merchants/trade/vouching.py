@@ -28,7 +28,7 @@ from ledger.errors import (
 from merchants import sales
 from merchants.trade import redeeming
 from merchants.trade.commands import NewVoucher, Redemption, VoucherDone, VoucherReturn
-from merchants.trade.known import Known, available, place
+from merchants.trade.known import Known, available, place, subjects
 
 #: How long a voucher is held, and how much of that is left to the shop to redeem what was spent.
 HELD: Final = timedelta(days=7)
@@ -60,12 +60,10 @@ def voucher(command: NewVoucher, actor: str, known: Known, working: Working) -> 
     contract = known.network.contract(command.merchant_id)
     if contract is None:
         return StateConflict("merchant", "without a contract")
-    if member.state != "active":
-        return StateConflict("member", member.state)
     if merchant.state != "active":
         return Suspended()
-    if member.spend_locked:
-        return SpendLocked()
+    if (by := member.locked_by) is not None:
+        return SpendLocked(by)
     if all(device.id != command.device_id for device in known.devices.get(member.id, ())):
         return NotFound("device", "/device")
     if command.points > MOST_POINTS:
@@ -85,7 +83,13 @@ def voucher(command: NewVoucher, actor: str, known: Known, working: Working) -> 
     parts = _parts(slices)
     if len(parts) > MOST_PARTS:
         return LimitExceeded("voucher_parts", MOST_PARTS, len(parts))
+    of = subjects(actor, member.id, command.merchant_id)
+    amounts = {"redeem_points": int(command.points), "redeem_count": 1}
+    if known.velocity is not None and (met := known.velocity.met(of, amounts)) is not None:
+        return met.refusal
     # nothing below may refuse
+    if known.velocity is not None:
+        known.velocity.add(of, amounts)
     device, step = consent
     known.steps[device] = step
     deadline = working.now + HELD

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import ledger
 import settlement
-from merchants import trade
+from merchants import safety, trade
 from tests.world import World
 
 MAKER, APPROVER = UUID(int=1), UUID(int=2)
@@ -52,6 +52,7 @@ def lived(url: str) -> World:
     vouched(world)
     world.earn("eve", at="boots", points=8)  # still pending
     changed(world)
+    braked(world)
     world.house.drain(world.book_id)
     return world
 
@@ -97,6 +98,29 @@ def changed(world: World) -> None:
     world.earn("bob", at="books", points=12)
     world.capture(world.hold("bob", "cafe", 5), "cafe")
     world.agree("books", "prefunded")
+
+
+def braked(world: World) -> None:
+    """A member frozen and released, another who stays frozen; a shop and its branch; the network; velocity limits."""
+
+    def act(kind: str, subject: UUID, merchant: UUID | None = None) -> None:
+        world.do(kind, safety.Act(subject, MAKER, "a rehearsal", merchant))
+
+    barber, chair = world.shops["barber"], world.branches["barber"]
+    limits = (safety.Limit("member", "redeem_points", 60, 1_000), safety.Limit("merchant", "sale_count", 5, 50))
+    world.do("velocity_limits", safety.NewLimits(MAKER, limits[:1]))
+    world.do("velocity_limits", safety.NewLimits(MAKER, limits))
+    act("member_freeze", world.members["eve"])
+    act("member_unfreeze", world.members["eve"])
+    act("member_freeze", world.members["bob"])
+    act("branch_freeze", chair, barber)
+    world.sale("eve", "barber", 1_000)  # earns nothing
+    world.earn("eve", at="books", points=20)
+    world.void(world.hold("eve", "books", 5), "books")
+    act("network_stop", world.public_id)
+    act("merchant_suspend", barber)
+    act("network_resume", world.public_id)
+    world.sale("eve", "barber", 1_000)  # earns nothing
 
 
 def close(world: World, number: int) -> None:

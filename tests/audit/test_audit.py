@@ -800,6 +800,98 @@ CRIMES = [
         "update ledger.lot_move set merchant_id = gen_random_uuid()"
         f" where {first('repayment')}; select id as record from ledger.record where {first('repayment')}",
     ),
+    # the brakes
+    Crime(
+        "brakes_alternate",
+        "a freeze is made a release",
+        f"update ledger.record set kind = 'member_unfrozen' where {first('member_frozen')} returning id as record",
+    ),
+    Crime(
+        "brakes_alternate",
+        "an act is blamed on another operator",
+        "update merchants.brake set operator_id = gen_random_uuid() where kind = 'branch_frozen'"
+        " returning record_id as record",
+    ),
+    Crime(
+        "brakes_alternate",
+        "why nobody is told",
+        "delete from merchants.brake where kind = 'merchant_suspended' returning record_id as record",
+    ),
+    Crime(
+        "brakes_in_step",
+        "a frozen member is let loose without a record",
+        "update merchants.member set state = 'active' where state = 'frozen' returning id as subject, 'member' as what",
+    ),
+    Crime(
+        "brakes_in_step",
+        "a frozen branch is let loose",
+        "update merchants.branch set state = 'active' where state = 'frozen' returning id as subject, 'branch' as what",
+    ),
+    Crime(
+        "brakes_in_step",
+        "the ledger forgets that an issuer is suspended",
+        "update ledger.issuer set suspended = false where suspended returning merchant_id as subject",
+    ),
+    Crime(
+        "brakes_in_step",
+        "a network is stopped by nobody",
+        "update ledger.book set stopped = true returning public_id as subject, 'book' as what",
+    ),
+    Crime(
+        "no_hold_behind_a_brake",
+        "points of a frozen member are set aside",
+        "update ledger.record set member_id = (select id from merchants.member where state = 'frozen')"
+        f" where {first('hold', 'batch_id desc, n desc')} returning id as record, subject_id as hold",
+    ),
+    Crime(
+        "no_hold_behind_a_brake",
+        "points are set aside at a frozen branch",
+        "update merchants.redemption set branch_id = (select id from merchants.branch where state = 'frozen')"
+        " where (batch_id, n) = (select batch_id, n from merchants.redemption order by batch_id desc, n desc limit 1)"
+        " returning id as hold",
+    ),
+    Crime(
+        "no_hold_behind_a_brake",
+        "a hold is moved behind the suspension of its shop",
+        "update ledger.record set merchant_id = (select merchant_id from ledger.record where kind = 'branch_frozen'),"
+        f" subject_id = subject_id where {first('hold', 'batch_id desc, n desc')};"
+        " update ledger.record set subject_id = merchant_id, kind = 'merchant_suspended' where kind = 'branch_frozen';"
+        f" select id as record from ledger.record where {first('hold', 'batch_id desc, n desc')}",
+    ),
+    Crime(
+        "no_earning_behind_a_brake",
+        "a sale at a frozen branch earns",
+        "update ledger.record set payload = payload || '{\"points\": 10}'"
+        f" where {first('sale', 'batch_id desc, n desc')} returning id as record, subject_id as sale",
+    ),
+    Crime(
+        "nothing_while_stopped",
+        "something lapses in a stopped network",
+        "update ledger.record set kind = 'lapse' where kind = 'merchant_suspended' returning id as record",
+    ),
+    Crime(
+        "velocity_limits_in_force",
+        "a limit is raised by nobody",
+        "update merchants.velocity_limit set most = most * 10 where what = 'redeem_points'"
+        " returning what, most as in_force",
+    ),
+    Crime(
+        "velocity_kept",
+        "a redemption passes a limit",
+        "update ledger.record set payload = payload || '{\"points\": 1001}'"
+        f" where {first('hold', 'batch_id desc, n desc')} returning id as record",
+    ),
+    Crime(
+        "velocity_kept",
+        "what was below a limit is above one that was lower",
+        "update ledger.record set payload = jsonb_set(payload, '{limits,0,most}', '4') where kind = 'velocity_limits'"
+        f" returning 1; select id as record from ledger.record where {first('hold', 'batch_id desc, n desc')}",
+    ),
+    Crime(
+        "velocity_limits_in_force",
+        "a limit is taken off by nobody",
+        "delete from merchants.velocity_limit where what = 'sale_count' returning what, most as recorded",
+    ),
 ]
 
 

@@ -627,7 +627,7 @@ OPERATORS = [
     bad("a till that is there", "POST", "/v1/operator/branches/$branch/tills", "maker", {"reference": "1"}, 409,
         "duplicate_reference"),
     bad("a key that may do what nobody may", "POST", f"{MERCHANTS}/$cafe/api-keys", "maker",
-        {"label": "x", "kind": "rk", "scopes": ["keys:write"]}, *INVALID, "/scopes"),
+        {"label": "x", "kind": "rk", "scopes": ["keys:make"]}, *INVALID, "/scopes"),
     bad("a restricted key without scopes", "POST", f"{MERCHANTS}/$cafe/api-keys", "maker",
         {"label": "x", "kind": "rk"}, *INVALID, "/scopes"),
     bad("a contract with a fee of more than a fifth", "POST", f"{MERCHANTS}/$cafe/contracts", "maker",
@@ -703,9 +703,97 @@ OPERATORS = [
     bad("a window that is a book", "POST", f"{WINDOWS}/$book/close", "maker", {}, *MISSING),
 ]  # fmt: skip
 
+WHY = {"reason": "x"}
+LIMIT = {"subject": "member", "what": "redeem_points", "per_minutes": 60, "most": 100}
+VELOCITY = f"{OF_BOOK}/velocity-limits"
+
+
+def velocity(title: str, pointer: str, **changes: Any) -> Bad:
+    return bad(
+        title, "PUT", VELOCITY, "maker", {"limits": [LIMIT, but(LIMIT, per_minutes=5, **changes)]}, *INVALID, pointer
+    )
+
+
+def brake(what: str, path: str, who: str, *wanted: Any, body: Any = WHY, **headers: Any) -> Bad:
+    return bad(what, "POST", f"/v1/operator/{path}", who, body, *wanted, **headers)
+
+
+SAFETY = [
+    brake("a freeze of nobody", f"members/mem_{NONE}/freeze", "maker", *MISSING),
+    brake("a freeze by number", "members/$number/freeze", "maker", *MISSING),
+    brake("a freeze of a shop", "members/$cafe/freeze", "maker", *MISSING),
+    brake("a freeze without a reason", "members/$ann/freeze", "maker", *INVALID, "/reason", body={}),
+    brake("a freeze for nothing", "members/$ann/freeze", "maker", *INVALID, "/reason", body={"reason": ""}),
+    brake("a freeze for control characters", "members/$ann/freeze", "maker", *INVALID, "/reason",
+          body={"reason": "a\nb"}),
+    brake("a freeze for 501", "members/$ann/freeze", "maker", *INVALID, "/reason", body={"reason": "x" * 501}),
+    brake("a freeze until", "members/$ann/freeze", "maker", *UNKNOWN, "/until", body={"reason": "x", "until": "now"}),
+    brake("a freeze without a key", "members/$ann/freeze", "maker", 400, "idempotency_key_missing",
+          idempotency_key=None),
+    brake("a freeze from outside", "members/$ann/freeze", "of live", *MISSING),
+    brake("a freeze by a shop", "members/$ann/freeze", "cafe", *WHO),
+    brake("a freeze by an auditor", "members/$ann/freeze", "auditor", *FORBIDDEN),
+    brake("a release by a maker", "members/$ann/unfreeze", "maker", *FORBIDDEN),
+    brake("a release of nobody", f"members/mem_{NONE}/unfreeze", "approver", *MISSING),
+    brake("a branch of nobody frozen", f"branches/brn_{NONE}/freeze", "maker", *MISSING),
+    brake("a branch frozen from outside", "branches/$branch/freeze", "of live", *MISSING),
+    brake("a branch released from outside", "branches/$branch/unfreeze", "of live", *MISSING),
+    brake("a merchant of nobody suspended", f"merchants/mer_{NONE}/suspend", "maker", *MISSING),
+    brake("a merchant suspended from outside", "merchants/$cafe/suspend", "of live", *MISSING),
+    brake("a merchant suspended by a rival", "merchants/$cafe/suspend", "grocer", *WHO),
+    brake("a merchant resumed from outside", "merchants/$cafe/resume", "of live", *MISSING),
+    brake("a network stopped from outside", "books/$book/stop", "of live", *MISSING),
+    brake("a network stopped by a member", "books/$book/stop", "ann", *WHO),
+    brake("a network stopped by an auditor", "books/$book/stop", "auditor", *FORBIDDEN),
+    brake("a network resumed by a maker", "books/$book/resume", "maker", *FORBIDDEN),
+    bad("brakes of another book", "GET", f"{OF_BOOK}/brakes", "of live", None, *MISSING),
+    bad("brakes by another's cursor", "GET", f"{OF_BOOK}/brakes?cursor=$makers_cursor", "maker", None, *CURSOR),
+    bad("flags of another book", "GET", f"{OF_BOOK}/flags", "of live", None, *MISSING),
+    bad("flags without end", "GET", f"{OF_BOOK}/flags?limit=101", "maker", None, *INVALID, "/limit"),
+    bad("limits of another book", "GET", VELOCITY, "of live", None, *MISSING),
+    bad("limits set from outside", "PUT", VELOCITY, "of live", {"limits": []}, *MISSING),
+    bad("limits set by an approver", "PUT", VELOCITY, "approver", {"limits": []}, *FORBIDDEN),
+    bad("limits that are none", "PUT", VELOCITY, "maker", {}, *INVALID, "/limits"),
+    bad("21 limits", "PUT", VELOCITY, "maker", {"limits": [but(LIMIT, per_minutes=m) for m in range(1, 22)]},
+        *INVALID, "/limits"),
+    bad("one limit twice", "PUT", VELOCITY, "maker", {"limits": [LIMIT, but(LIMIT, most=5)]}, *INVALID, "/limits/1"),
+    velocity("a limit of a till", "/limits/1/subject", subject="till"),
+    velocity("a limit of refunds", "/limits/1/what", what="refund_points"),
+    velocity("a limit of nothing", "/limits/1/most", most=0),
+    velocity("a limit below nothing", "/limits/1/most", most=-1),
+    velocity("a limit of half a point", "/limits/1/most", most=0.5),
+    bad("a limit in no time", "PUT", VELOCITY, "maker", {"limits": [but(LIMIT, per_minutes=0)]}, *INVALID,
+        "/limits/0/per_minutes"),
+    bad("a limit of a month and a minute", "PUT", VELOCITY, "maker", {"limits": [but(LIMIT, per_minutes=43_201)]},
+        *INVALID, "/limits/0/per_minutes"),
+    bad("keys listed by a reader of records", "GET", "/v1/api-keys", "reader", None, *FORBIDDEN),
+    bad("keys listed by a member", "GET", "/v1/api-keys", "ann", None, *WHO),
+    bad("a key made by a reader", "POST", "/v1/api-keys", "reader", {"label": "x", "scopes": ["records:read"]},
+        *FORBIDDEN),
+    bad("a key without a label", "POST", "/v1/api-keys", "cafe", {"scopes": ["records:read"]}, *INVALID, "/label"),
+    bad("a key without scopes", "POST", "/v1/api-keys", "cafe", {"label": "x", "scopes": []}, *INVALID, "/scopes"),
+    bad("a key with a scope nobody has", "POST", "/v1/api-keys", "cafe", {"label": "x", "scopes": ["all"]}, *INVALID,
+        "/scopes"),
+    bad("a key of the other kind", "POST", "/v1/api-keys", "cafe", {"label": "x", "kind": "sk", "scopes": ["x"]},
+        *UNKNOWN, "/kind"),
+    bad("a key that nobody made, replaced", "POST", f"/v1/api-keys/key_{NONE}/rotate", "cafe", {}, *MISSING),
+    bad("an overlap of eight days", "POST", f"/v1/api-keys/key_{NONE}/rotate", "cafe", {"overlap_hours": 169},
+        *INVALID, "/overlap_hours"),
+    bad("an overlap below nothing", "POST", f"/v1/api-keys/key_{NONE}/rotate", "cafe", {"overlap_hours": -1},
+        *INVALID, "/overlap_hours"),
+    bad("a key that nobody made, ended", "DELETE", f"/v1/api-keys/key_{NONE}", "cafe", None, *MISSING),
+    bad("a key ended by a reader", "DELETE", f"/v1/api-keys/key_{NONE}", "reader", None, *FORBIDDEN),
+    bad("a key ended by maybe", "DELETE", f"/v1/api-keys/key_{NONE}?own=maybe", "cafe", None, *INVALID, "/own"),
+    bad("a merchant's keys from outside", "GET", f"{MERCHANTS}/$cafe/api-keys", "of live", None, *MISSING),
+    bad("a merchant's key ended from outside", "DELETE", f"{MERCHANTS}/$cafe/api-keys/key_{NONE}", "of live", None,
+        *MISSING),
+    bad("a merchant's key ended by an auditor", "DELETE", f"{MERCHANTS}/$cafe/api-keys/key_{NONE}", "auditor", None,
+        *FORBIDDEN),
+]  # fmt: skip
+
 TABLE = list(
     chain(
-        AMOUNTS, TEXTS, TIMES, SHAPES, IDS, CREDENTIALS, HEADERS, PATHS, QUERIES, TILL, MEMBERS, VOUCHERS, OPERATORS
+        AMOUNTS, TEXTS, TIMES, SHAPES, IDS, CREDENTIALS, HEADERS, PATHS, QUERIES, TILL, MEMBERS, VOUCHERS, OPERATORS, SAFETY
     )
 )  # fmt: skip
 

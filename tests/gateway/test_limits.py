@@ -34,7 +34,7 @@ def test_what_is_remembered_is_bounded() -> None:
 @pytest.fixture
 def slow(api: Api, server_keys: Keys) -> TestClient:
     """Another server on the same database, for the patient."""
-    rates = replace(TEST, key=Rate(2, 60), code=Rate(2, 60))
+    rates = replace(TEST, key=Rate(2, 60), code=Rate(2, 60), enrolment=Rate(1, 3_600))
     settings = Settings(test=rates, strangers=replace_rate(STRANGERS, 3))
     return TestClient(asgi.build_app(api.url, server_keys, settings))
 
@@ -52,6 +52,18 @@ def test_a_key_that_goes_too_fast_is_told_when_to_come_back(api: Api, slow: Test
     assert answers[0].headers["RateLimit"] == '"2-in-60s";r=1;t=60'
     assert 1 <= int(answers[2].headers["Retry-After"]) <= 30
     assert (answers[2].json()["code"], answers[2].json()["retryable"]) == ("rate_limited", True)
+
+
+def test_a_key_that_enrols_too_many_waits_and_goes_on_selling(api: Api, slow: TestClient) -> None:
+    headers = {"Authorization": f"Bearer {api.shops['cafe'].key}"}
+    other = {"Authorization": f"Bearer {api.shops['grocer'].key}"}
+    with slow as client:
+        enrolled = [
+            client.post("/v1/members", json={"phone": f"+1555010012{n}"}, headers=who)
+            for n, who in enumerate((headers, headers, other))
+        ]
+    assert [a.status_code for a in enrolled] == [200, 429, 200]
+    assert int(enrolled[1].headers["Retry-After"]) > 3_500
 
 
 def test_an_address_that_asks_for_many_codes_waits(slow: TestClient) -> None:

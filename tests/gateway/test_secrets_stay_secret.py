@@ -27,8 +27,8 @@ GIVEN, FAMILY = "Canaria", "Zwitscherling"
 #: As they are written in a body, a query or a log.
 PERSONAL = ("5550109876", GIVEN, FAMILY)
 
-#: Where a person's data lives, and where a test book keeps the code it would have sent.
-HOMES = {"merchants.member", "merchants.one_time_code"}
+#: Where a person's data lives, where a test book keeps the code it would have sent, and why an operator froze somebody.
+HOMES = {"merchants.member", "merchants.one_time_code", "merchants.brake"}
 
 Send = Callable[..., tuple[int, Any]]
 
@@ -111,7 +111,14 @@ def sing(api: Api, send: Send) -> list[str]:
     assert send("POST", "/v1/member-lookups", {"phone": PHONE}, Authorization=cafe)[0] == 200
     label = {"label": "till"}
     made = send("POST", f"/v1/operator/merchants/{shop.id}/api-keys", label, Authorization=f"Bearer {api.maker}")[1]
+    own = send("POST", "/v1/api-keys", label | {"scopes": ["records:read"]}, Authorization=cafe)[1]
+    new = send("POST", f"/v1/api-keys/{own['id']}/rotate", {}, Authorization=cafe)[1]
+    why = {"reason": f"{GIVEN} {FAMILY}, {PHONE}"}
+    for act in ("freeze", "freeze", "unfreeze"):
+        path = f"/v1/operator/members/{member.id}/{act}"
+        assert send("POST", path, why, Authorization=f"Bearer {api.approver}")[0] == 200
     secrets = [shop.key, api.maker, api.approver, token, device, code, wrong, spent, bad, made["secret"]]
+    secrets += [own["secret"], new["secret"]]
     for secret in (*secrets, PHONE, GIVEN, FAMILY):
         badly(send, cafe, secret)
     return secrets

@@ -115,6 +115,7 @@ def test_points_expire_while_tills_capture_and_each_point_goes_one_way(doors: Do
         status == 200 and json.loads(raw).get("state") == "captured" for status, raw, _ in answers[1 : 1 + len(held)]
     )
     assert doors.wallet(ann) | {"expiring": []} == {
+        "confirming": [],
         "available": 0,
         "pending": 0,
         "held": 0,
@@ -172,4 +173,34 @@ def test_two_gateways_post_to_one_hot_shop_and_its_credit_line_holds_to_the_poin
     assert sum(e["points"] for e in earned) == 1_000 // 9 * 9
     assert {e["refused"] for e in earned} == {None, "issuing_limit_reached"}
     assert sum(doors.wallet(m)["available"] for m in members) == 999
+    doors.clean()
+
+
+def test_a_network_is_stopped_in_one_gateway_and_at_once_in_the_other(doors: Doors) -> None:
+    """Fifty tills sell through both while an operator stops the network through one: after its record there is no sale."""
+    api = doors.api
+    ann, cafe = api.member(), api.shops["cafe"].key
+    stop = (f"/v1/operator/books/{api.book}/stop", {"reason": "a rehearsal"}, api.maker, new_key())
+    sendings: list[tuple[str, Any, str, str | None]] = [
+        ("/v1/sales", api.sale(ann, 100), cafe, new_key()) for _ in range(50)
+    ]
+    answers = doors.together([*sendings[:20], stop, *sendings[20:]])
+    assert {status for status, _, _ in answers} <= {200, 503}
+    assert answers[20][0] == 200
+    late = doors.send(1, *sendings[0][:3], new_key()), doors.send(0, *sendings[0][:3], new_key())
+    assert [status for status, _, _ in late] == [503, 503]
+    with psycopg.connect(api.url) as conn:
+        kinds = [
+            kind
+            for (kind,) in conn.execute(
+                "select kind from ledger.record r join ledger.batch b on b.id = r.batch_id order by first_sequence + n"
+            )
+        ]
+    assert kinds[-1] == "network_stopped"
+    resume = (f"/v1/operator/books/{api.book}/resume", {"reason": "it was one"}, api.approver, new_key())
+    assert doors.send(1, *resume)[0] == 200
+    again = doors.together(sendings)
+    assert {status for status, _, _ in again} == {200}
+    assert sum(replayed for _, _, replayed in again) == [s for s, _, _ in answers].count(200) - 1
+    assert doors.wallet(ann)["available"] == 50
     doors.clean()

@@ -216,7 +216,8 @@ def test_a_suspended_merchant_stays_suspended(
 ) -> None:
     post(committer, book, deferred(cafe))
     with db.tx("ledger") as tx:
-        tx.execute("update ledger.issuer set suspended = true")
+        contracts.set_state(tx, book.id, "merchant", cafe, "suspended")
+        ledger.suspend_issuer(tx, book.id, cafe, True)
         ledger.raise_settings_revision(tx, book.id)
     post(committer, book, deferred(cafe, hold_minutes=1))
     with db.tx("auditor") as tx:
