@@ -9,12 +9,13 @@ from ledger.encoding import canonical, fingerprint
 from ledger.errors import Refusal
 from ledger.lots import Lot, Slice, last_first, points_back, spendable, take, take_back, take_value, worth
 from ledger.posting import Accepted, Decision, Handler, Outcome, Render, Request, Round
-from ledger.store import balances, open_lots, put_issuers, raise_settings_revision, read_book
+from ledger.store import LONGEST_LINEAGE, balances, lineages, open_lots, put_issuers, raise_settings_revision, read_book
 from ledger.values import LARGEST_AMOUNT, PPM, Minor, Points, half_even
 from ledger.working import Book, Draft, Hold, Issuer, Needs, Working
 
 __all__ = [
     "LARGEST_AMOUNT",
+    "LONGEST_LINEAGE",
     "PPM",
     "Accepted",
     "AccountName",
@@ -50,6 +51,7 @@ __all__ = [
     "ids",
     "jobs",
     "last_first",
+    "lineages",
     "open_lots",
     "points_back",
     "put_issuers",

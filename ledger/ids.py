@@ -20,6 +20,8 @@ PREFIXES = {
     "redemption": "red",
     "refund": "ref",
     "lot": "lot",
+    "gift": "gft",
+    "household": "hhd",
     "debt": "dbt",
     "hold": "hld",
     "key": "key",

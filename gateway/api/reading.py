@@ -43,6 +43,11 @@ _NAMED: Final = {
     "debt": "debt",
     "branch": "branch",
     "operator": "operator",
+    "gift": "gift",
+    "giver": "member",
+    "receiver": "member",
+    "household": "household",
+    "consented_by": "member",
 }
 
 #: What a record of a kind is about.
@@ -57,6 +62,22 @@ _SUBJECTS: Final = {
     "redemption_refund": "redemption",
     "contract": "merchant",
     "terms": "merchant",
+    "gift": "gift",
+    "gift_received": "gift",
+    **dict.fromkeys(
+        (
+            "household_created",
+            "household_invited",
+            "household_joined",
+            "household_declined",
+            "household_sharing",
+            "household_limit",
+            "household_handed_over",
+            "household_left",
+            "household_ended",
+        ),
+        "household",
+    ),
 }
 
 

@@ -10,7 +10,7 @@ from uuid import UUID, uuid5
 import ledger
 from ledger.errors import Invalid, NotFound, StateConflict
 from merchants.contracts import store
-from merchants.contracts.parties import MODES, Contract, Merchant, Terms
+from merchants.contracts.parties import MODES, PERSONS, Contract, Merchant, Terms
 
 LARGEST_FEE_PPM: Final = 200_000
 LONGEST_HOLD_MINUTES: Final = 1440
@@ -32,6 +32,8 @@ class NewContract:
     points_life_days: int | None = None
     maturity_days: int = 0
     unit_value_minor: int | None = None
+    earns_for: Sequence[str] = PERSONS
+    spends_for: Sequence[str] = PERSONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,9 @@ def fault(wanted: NewContract, book: ledger.Book) -> Invalid | None:
     for at, value, least, most in bounds:
         if not least <= value <= most:
             return Invalid(at, f"must be {least} to {most}")
+    for at, kinds in (("/earns_for", wanted.earns_for), ("/spends_for", wanted.spends_for)):
+        if len(set(kinds)) != len(kinds) or not set(kinds) <= set(PERSONS):
+            return Invalid(at, f"must name each at most once of {', '.join(PERSONS)}")
     # one network has one face value; closed-loop points are no money, and worth what their shop says
     value = _unit_value(wanted, book)
     if value < 1 or value > ledger.LARGEST_AMOUNT:
@@ -137,6 +142,8 @@ class ContractRound:
             hold_minutes=body.hold_minutes,
             points_life_days=body.points_life_days,
             maturity_days=body.maturity_days,
+            earns_for=tuple(body.earns_for),
+            spends_for=tuple(body.spends_for),
         )
         draft = working.record(
             "contract",

@@ -30,7 +30,7 @@ _BRANCH: Final = "id, merchant_id, reference, name, state, channel, city"
 _TILL: Final = "id, merchant_id, branch_id, state, reference"
 _CONTRACT: Final = (
     "id, merchant_id, version, mode, unit_value_minor, credit_line_points, purchase_fee_ppm, redemption_fee_ppm,"
-    " hold_minutes, points_life_days, maturity_days"
+    " hold_minutes, points_life_days, maturity_days, earns_for, spends_for"
 )
 _TERMS: Final = "id, merchant_id, version, rules"
 _KEY: Final = "id, book_id, merchant_id, kind, label, last_four, scopes, created_at, expires_at, revoked_at"
@@ -254,7 +254,7 @@ def put_contracts(tx: ledger.Tx, book_id: int, contracts: Sequence[Contract], no
     for c in contracts:
         tx.execute(
             f"insert into merchants.contract (book_id, clauses, in_force_at, {_CONTRACT})"
-            " values (%s, '{}', %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            " values (%s, '{}', %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
             [
                 book_id,
                 now,
@@ -269,6 +269,8 @@ def put_contracts(tx: ledger.Tx, book_id: int, contracts: Sequence[Contract], no
                 c.hold_minutes,
                 c.points_life_days,
                 c.maturity_days,
+                list(c.earns_for),
+                list(c.spends_for),
             ],
         )
 

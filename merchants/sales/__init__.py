@@ -1,5 +1,17 @@
 """What was bought, redeemed and refunded, as rows beside the ledger's records."""
 
+from merchants.sales.gift_store import (
+    GiftDay,
+    GiftRow,
+    GiftRules,
+    GiftTold,
+    add_gifts,
+    gift_days,
+    gift_rules,
+    gifts_of,
+    put_gift_days,
+    put_gift_rules,
+)
 from merchants.sales.store import (
     RedemptionRow,
     Reference,
@@ -17,23 +29,35 @@ from merchants.sales.store import (
     redemptions_spent,
     refundable_redemptions,
     refundable_sales,
+    spent_for_others,
 )
 
 __all__ = [
+    "GiftDay",
+    "GiftRow",
+    "GiftRules",
+    "GiftTold",
     "RedemptionRow",
     "Reference",
     "RefundRow",
     "Refundable",
     "SaleRow",
+    "add_gifts",
     "add_redemptions",
     "add_refunds",
     "add_sales",
     "captures",
+    "gift_days",
+    "gift_rules",
+    "gifts_of",
     "known_redemptions",
     "known_refunds",
     "known_sales",
+    "put_gift_days",
+    "put_gift_rules",
     "redemptions",
     "redemptions_spent",
     "refundable_redemptions",
     "refundable_sales",
+    "spent_for_others",
 ]

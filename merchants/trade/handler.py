@@ -1,5 +1,6 @@
 """Trade's part of a posting: a few set-based reads, pure decisions in arrival order, set-based rows."""
 
+import typing
 from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -7,8 +8,19 @@ from uuid import UUID
 import ledger
 from ledger import AccountName, Book, Decision, Needs, Request, Tx, Working
 from merchants import contracts, people, sales
-from merchants.trade import redeeming, refunding, selling
-from merchants.trade.commands import Capture, Redemption, RedemptionRefund, Sale, SaleRefund, Void
+from merchants.trade import gift_rules, gifting, redeeming, refunding, selling, sharing
+from merchants.trade.commands import (
+    AnswerInvitation,
+    Capture,
+    Gift,
+    HouseholdStep,
+    InviteToHousehold,
+    Redemption,
+    RedemptionRefund,
+    Sale,
+    SaleRefund,
+    Void,
+)
 from merchants.trade.known import Known
 
 
@@ -27,14 +39,26 @@ class Trade:
         sold = [c for c in asked if isinstance(c, Sale)]
         spent = [c for c in asked if isinstance(c, Redemption)]
         ended = [c for c in asked if isinstance(c, Capture | Void)]
+        given = [c for c in asked if isinstance(c, Gift)]
+        steps = [c for c in asked if isinstance(c, typing.get_args(HouseholdStep))]
         refs = [c.member for c in sold if c.member is not None] + [c.member for c in spent]
         known.members = people.members_by(
-            tx, book.id, {r.id for r in refs if r.id is not None}, {r.number for r in refs if r.number is not None}
+            tx,
+            book.id,
+            {r.id for r in refs if r.id is not None} | {c.giver_id for c in given} | {c.member_id for c in steps},
+            {r.number for r in refs if r.number is not None}
+            | {c.to_number for c in given if c.to_number is not None}
+            | {c.number for c in steps if isinstance(c, InviteToHousehold)},
+            {c.to_phone for c in given if c.to_phone is not None},
         )
-        spenders = {m.id for c in spent if (m := known.member(c.member))}
-        # devices before wallets, in every process
-        for device in people.devices_of(tx, book.id, spenders):
+        owners = {m.id for c in spent if (m := known.member(c.member))}
+        # households, then devices, then today's gifts, all before wallets, in every process
+        _share(tx, book, known, owners, steps)
+        spenders = owners | {c.giver_id for c in given}
+        for device in people.devices_of(tx, book.id, spenders.union(*map(known.spenders_for, owners))):
             known.devices.setdefault(device.member_id, []).append(device)
+        if given:
+            _prepare_gifts(tx, book, known, given)
         refunded = [c for c in asked if isinstance(c, SaleRefund | RedemptionRefund)]
         # then what is refunded, sales before redemptions, and wallets after all of them
         known.refundable = sales.refundable_sales(
@@ -45,7 +69,7 @@ class Trade:
         restored = [c.redemption_id for c in refunded if isinstance(c, RedemptionRefund)]
         known.captures = {row[0]: row[1:] for row in sales.captures(tx, restored)}
         known.refunded = sales.known_refunds(tx, [(c.merchant_id, c.external_reference) for c in refunded])
-        known.wrong_before = people.wrong_codes(tx, book, {c.merchant_id for c in spent})
+        known.wrong_before = people.wrong_codes(tx, book, {c.merchant_id for c in spent} | {c.giver_id for c in given})
         known.sold = sales.known_sales(tx, [(c.merchant_id, c.external_reference) for c in sold])
         known.redeemed = sales.known_redemptions(tx, [(c.merchant_id, c.external_reference) for c in spent])
         paying = {p.redemption_id for c in sold for p in c.payments if p.redemption_id is not None}
@@ -53,7 +77,45 @@ class Trade:
         known.spent = sales.redemptions_spent(tx, paying)
         needs = _needs(known, sold, spent, ended, paying)
         needs |= _needs_of_refunds(known, refunded)
+        needs |= _needs_of_gifts(known, given)
         return Round(known, needs)
+
+
+def _share(tx: Tx, book: Book, known: Known, owners: set[UUID], steps: Sequence[HouseholdStep]) -> None:
+    """The households that the batch may change or spend in, and who and what is in them."""
+    if not owners and not steps:
+        return
+    known.households = people.lock_households(
+        tx,
+        book.id,
+        shared_by=owners,
+        of={c.member_id for c in steps},
+        ids={c.household_id for c in steps if isinstance(c, AnswerInvitation)},
+    )
+    if known.households:
+        inside = {p.member_id for household in known.households.values() for p in household.active()}
+        # read anew, behind the lock
+        known.members |= people.members_by(tx, book.id, inside)
+        known.spent_for = sales.spent_for_others(tx, book, owners & inside)
+
+
+def _prepare_gifts(tx: Tx, book: Book, known: Known, given: Sequence[Gift]) -> None:
+    givers = {c.giver_id for c in given if c.giver_id in known.members}
+    receivers = {m.id for c in given if (m := known.members.get(c.to_number or c.to_phone or "")) is not None}
+    known.gift_days = sales.gift_days(tx, book, givers | receivers)
+    known.gift_rules = sales.gift_rules(tx, book.id)
+    known.lineages = ledger.lineages(tx, book.id, givers)
+
+
+def _needs_of_gifts(known: Known, given: Sequence[Gift]) -> Needs:
+    needs = Needs()
+    for gift in given:
+        receiver = known.members.get(gift.to_number or gift.to_phone or "")
+        if gift.giver_id in known.members:
+            needs.lots_of.add(gift.giver_id)
+            if receiver is not None:
+                needs.accounts.add(AccountName("wallet", receiver.id))
+    return needs
 
 
 def _needs(
@@ -122,6 +184,10 @@ class Round:
             return refunding.sale_refund(command, request.actor, self.known, working)
         if isinstance(command, RedemptionRefund):
             return refunding.redemption_refund(command, request.actor, self.known, working)
+        if isinstance(command, Gift):
+            return gifting.gift(command, request.actor, self.known, working)
+        if isinstance(command, HouseholdStep):
+            return sharing.step(command, request.actor, self.known, working)
         assert isinstance(command, Void), command
         return redeeming.void(command, request.actor, self.known, working)
 
@@ -131,6 +197,10 @@ class Round:
         sales.add_refunds(
             tx, working.book.id, working.batch_id, self.known.new_refunds, list(self.known.refundable.values())
         )
+        sales.add_gifts(tx, working.book.id, working.batch_id, self.known.new_gifts)
+        sales.put_gift_days(tx, working.book, self.known.gift_days)
+        changed = [self.known.households[id] for id in sorted(self.known.changed_households)]
+        people.put_households(tx, working.book, changed)
         people.use_steps(tx, list(self.known.steps.items()))
         people.count_wrong_codes(tx, working.book, self.known.wrong_now)
 
@@ -138,4 +208,5 @@ class Round:
 def handlers(networks: contracts.NetworkCache, spend_key: bytes) -> dict[str, ledger.Handler]:
     """The kinds trade decides, for `ledger.Committer`."""
     trade = Trade(networks, spend_key)
-    return dict.fromkeys(("sale", "redemption", "capture", "void", "sale_refund", "redemption_refund"), trade)
+    kinds = ("sale", "redemption", "capture", "void", "sale_refund", "redemption_refund", "gift", "household")
+    return {**dict.fromkeys(kinds, trade), **gift_rules.handlers()}

@@ -3,9 +3,7 @@
 Each function checks in a fixed order, which the refusals' documentation follows; below its mark nothing may refuse.
 """
 
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import ClassVar
 from uuid import UUID
 
 from ledger import (
@@ -25,11 +23,10 @@ from ledger import (
     worth,
 )
 from ledger.errors import (
-    CodeUsed,
-    ConsentRequired,
     DuplicateReference,
     HoldExpired,
     InsufficientPoints,
+    LimitExceeded,
     NotFound,
     SpendLocked,
     StateConflict,
@@ -37,19 +34,8 @@ from ledger.errors import (
 )
 from merchants import contracts, people, sales
 from merchants.trade.commands import Capture, Redemption, RedemptionDone, SliceDone, Void
+from merchants.trade.consenting import Consent, consent
 from merchants.trade.known import Known, available, place
-
-
-@dataclass(frozen=True, slots=True)
-class SpendCodesLocked(Refusal):
-    """This shop has shown too many wrong codes lately; the member's other shops go on."""
-
-    code: ClassVar[str] = "otp_locked"
-
-    @property
-    def detail(self) -> str:
-        minutes = people.spend_codes.LOCK_TIME.seconds // 60
-        return f"too many wrong spend codes at this shop: none is taken for {minutes} minutes"
 
 
 def accepts(lot: Lot, acceptor: UUID) -> bool:
@@ -74,28 +60,30 @@ def redemption(command: Redemption, actor: str, known: Known, working: Working) 
         return Suspended()
     if member.spend_locked:
         return SpendLocked()
-    consent = _consent(command, member, known, working)
-    if isinstance(consent, Refusal):
-        return consent
+    if member.kind not in contract.spends_for:
+        return StateConflict("member", f"a {member.kind} person, whose points this shop does not take")
+    others = known.spenders_for(member.id)
+    consented = consent(command.spend_code, member.id, others, command.merchant_id, known, working.now)
+    if isinstance(consented, Refusal):
+        return consented
     slices = _chosen(command, member, working)
     if isinstance(slices, Refusal):
         return slices
+    if refusal := _too_much(consented, member, sum(s.points for s in slices), known):
+        return refusal
     # nothing below may refuse
-    device, step = consent
-    known.steps[device] = step
+    known.steps[consented.device] = consented.step
+    by = consented.member if consented.member != member.id else None
     value = worth(slices)
     deadline = working.now + timedelta(minutes=contract.hold_minutes)
     id = ids.new()
     told = [s.told for s in slices]
     points = sum(s.points for s in slices)
-    draft = working.record(
-        "hold",
-        actor,
-        merchant=command.merchant_id,
-        member=member.id,
-        subject=id,
-        payload={"points": points, "value_minor": value, "deadline": deadline, "slices": told},
-    )
+    payload: dict[str, object] = {"points": points, "value_minor": value, "deadline": deadline, "slices": told}
+    if by is not None:
+        payload["consented_by"] = by
+        known.spent_for[member.id, by] = known.spent_for.get((member.id, by), 0) + points
+    draft = working.record("hold", actor, merchant=command.merchant_id, member=member.id, subject=id, payload=payload)
     hold = working.hold(draft, id=id, member=member.id, acceptor=command.merchant_id, slices=slices, deadline=deadline)
     row = sales.RedemptionRow(
         id=id,
@@ -111,6 +99,7 @@ def redemption(command: Redemption, actor: str, known: Known, working: Working) 
         consent="code",
         contract_id=contract.id,
         n=draft.n,
+        consented_by=by,
     )
     known.redeemed[reference] = id
     known.redemptions[id] = row
@@ -177,24 +166,18 @@ def _take(
     return draft.id
 
 
-def _consent(command: Redemption, member: people.Member, known: Known, working: Working) -> tuple[UUID, int] | Refusal:
-    """The device whose code this is, and the code's step. Codes are used once, and none older than the last used."""
-    devices = [
-        (d.id, people.spend_codes.secret(known.spend_key, d.id, d.nonce), known.steps.get(d.id, d.last_step))
-        for d in known.devices.get(member.id, ())
-    ]
-    if not devices:
-        return ConsentRequired("the member has no device that makes spend codes")
-    if known.guesses(command.merchant_id, member.id):
-        return SpendCodesLocked()
-    match = people.spend_codes.matching_step(command.spend_code, devices, working.now)
-    if match is None:
-        pair = (command.merchant_id, member.id)
-        known.wrong_now[pair] = known.wrong_now.get(pair, 0) + 1
-        return ConsentRequired("the spend code is not the member's present one")
-    if isinstance(match, people.spend_codes.Used):
-        return CodeUsed()
-    return match
+def _too_much(consented: Consent, owner: people.Member, points: int, known: Known) -> Refusal | None:
+    """Whether another of the household would spend more of this wallet in a month than its owner, or the company, allows."""
+    household = known.household_of(owner.id)
+    if consented.member == owner.id or household is None:
+        return None
+    most, alone = household.allowed(owner.id, consented.member)
+    spent = sum(
+        points
+        for (wallet, spender), points in known.spent_for.items()
+        if wallet == owner.id and (not alone or spender == consented.member)
+    )
+    return LimitExceeded("household_month", max(0, most - spent), points) if spent + points > most else None
 
 
 def _chosen(command: Redemption, member: people.Member, working: Working) -> list[Slice] | Refusal:
@@ -229,4 +212,5 @@ def _done(row: sales.RedemptionRow, hold: Hold, record_id: UUID, working: Workin
         deadline=hold.deadline,
         slices=tuple(SliceDone(s.lot.id, s.lot.issuer_id, s.points, s.value) for s in hold.slices),
         available=available(working, row.member_id),
+        consented_by=row.consented_by,
     )
