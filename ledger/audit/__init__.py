@@ -3,7 +3,20 @@
 Call `run(url, CHECKS)`; packages above add their own list of `Checks` and the composition root runs them together.
 """
 
-from ledger.audit import chain, guards, holds, identities, lots, outcomes, refunds, sales, sequence, value
+from ledger.audit import (
+    chain,
+    gifts,
+    guards,
+    holds,
+    households,
+    identities,
+    lots,
+    outcomes,
+    refunds,
+    sales,
+    sequence,
+    value,
+)
 from ledger.audit.proving import SHOWN, Check, Checks, Finding, Report, Row, Scope, prove, run
 
 CHECKS: list[Check] = [
@@ -17,6 +30,8 @@ CHECKS: list[Check] = [
     *outcomes.check,
     *sales.check,
     *refunds.check,
+    *gifts.check,
+    *households.check,
 ]
 
 __all__ = ["CHECKS", "SHOWN", "Check", "Checks", "Finding", "Report", "Row", "Scope", "prove", "run"]

@@ -21,7 +21,7 @@ _STEPS: Final = """
 
 
 #: The grace that lots were given: from its record on they expire later, until then when they did.
-_GRACES: Final = f"""
+GRACES: Final = f"""
 (select given.lot as lot_id, r.sequence, r.at, given.expired_at, given.expires_at
  from {RECORDS} r cross join lateral jsonb_to_recordset(r.payload -> 'graced')
     as given(lot uuid, expired_at timestamptz, expires_at timestamptz)
@@ -72,7 +72,7 @@ def lots_never_overdrawn(scope: Scope) -> Iterable[Row]:
 
 @check(
     "lots_born_once",
-    "every lot is as the record that made it tells it, made once, by a move from home of all its points",
+    "every lot is as the record that made it tells it, made once, by a move of all its points from home, or from its parent",
     over="lot",
 )
 def lots_born_once(scope: Scope) -> Iterable[Row]:
@@ -80,16 +80,19 @@ def lots_born_once(scope: Scope) -> Iterable[Row]:
     return scope.rows(
         f"""
         with told as (
-            select r.book_id, r.batch_id, r.n, r.member_id, r.at, born.*
+            select r.book_id, r.batch_id, r.n, r.kind,
+                case r.kind when 'gift' then (r.payload ->> 'receiver')::uuid else r.member_id end as member_id,
+                case r.kind when 'gift' then born.earned_at else r.at end as at, born.*
             from ledger.record r
             cross join jsonb_to_recordset(r.payload -> 'lots') as born(lot uuid, issuer uuid, unit_value_minor bigint,
                 funding text, contract uuid, rule uuid, sale uuid, parent uuid, points bigint,
-                available_at timestamptz, expires_at timestamptz)
+                available_at timestamptz, expires_at timestamptz, earned_at timestamptz)
             where r.book_id = any(%(books)s) and jsonb_typeof(r.payload -> 'lots') = 'array'
         ), births as (
             select m.lot_id, count(*) as times, sum(m.points) as points
             from ledger.lot_move m join ledger.lot l on l.id = m.lot_id and l.batch_id = m.batch_id and l.n = m.n
-            where m.source = 'home' and m.target = case when l.available_at <= l.earned_at then 'wallet' else 'pending' end
+            where case when l.parent_id is not null then m.source = 'given' and m.target = 'wallet' else m.source = 'home'
+                and m.target = case when l.available_at <= l.earned_at then 'wallet' else 'pending' end end
             group by 1
         )
         select coalesce(l.id, t.lot) as lot, coalesce(l.batch_id, t.batch_id) as batch, coalesce(l.n, t.n) as n,
@@ -99,14 +102,14 @@ def lots_born_once(scope: Scope) -> Iterable[Row]:
         from told t
         full join (select * from ledger.lot where book_id = any(%(books)s)) l on l.id = t.lot
         left join births b on b.lot_id = l.id
-        left join {_GRACES} g on g.lot_id = l.id
+        left join {GRACES} g on g.lot_id = l.id
         where (l.book_id, l.batch_id, l.n, l.member_id, l.earned_at, l.issuer_id, l.unit_value_minor, l.funding,
                l.contract_id, l.rule_id, l.sale_id, l.parent_id, l.points, l.available_at,
                coalesce(g.expired_at, l.expires_at))
             is distinct from
               (t.book_id, t.batch_id, t.n, t.member_id, t.at, t.issuer, t.unit_value_minor, t.funding,
                t.contract, t.rule, t.sale, t.parent, t.points, t.available_at, t.expires_at)
-            or b.times is distinct from 1 or b.points <> l.points
+            or b.times is distinct from 1 or b.points <> l.points or (t.kind = 'gift') <> (t.parent is not null)
         """
     )
 
@@ -212,7 +215,7 @@ def expiry_respected(scope: Scope) -> Iterable[Row]:
         from ledger.lot_move m
         join {RECORDS} r on r.batch_id = m.batch_id and r.n = m.n
         join ledger.lot l on l.id = m.lot_id
-        left join {_GRACES} g on g.lot_id = l.id
+        left join {GRACES} g on g.lot_id = l.id
         cross join lateral (select case when r.sequence < g.sequence then g.expired_at else l.expires_at end
             as expires_at) life
         where case
@@ -250,7 +253,7 @@ def wallets_in_order(scope: Scope) -> Iterable[Row]:
 
 @check(
     "soonest_expiry_first",
-    "every hold took the lots its shop accepts soonest expiry first: none that goes earlier was passed over",
+    "every hold took the lots its shop accepts, and every gift any, soonest expiry first: none that goes earlier was passed over",
     over="hold",
 )
 def soonest_expiry_first(scope: Scope) -> Iterable[Row]:
@@ -266,17 +269,17 @@ def soonest_expiry_first(scope: Scope) -> Iterable[Row]:
         ), wallets as (
             select had.*, l.member_id, l.batch_id, l.n, l.issuer_id, l.funding, l.unit_value_minor,
                 case when had.since < g.sequence then g.expired_at else l.expires_at end as expires_at
-            from had join ledger.lot l on l.id = had.lot_id left join {_GRACES} g on g.lot_id = l.id
+            from had join ledger.lot l on l.id = had.lot_id left join {GRACES} g on g.lot_id = l.id
             where had.points > 0
         ), taken as (
-            select r.id as record, r.sequence, r.at, r.merchant_id, l.member_id, l.batch_id, l.n, l.id as lot_id,
+            select r.id as record, r.sequence, r.at, r.kind, r.merchant_id, l.member_id, l.batch_id, l.n, l.id as lot_id,
                 case when r.sequence < g.sequence then g.expired_at else l.expires_at end as expires_at,
                 m.points * l.unit_value_minor as value
             from {RECORDS} r
-            join ledger.lot_move m on m.batch_id = r.batch_id and m.n = r.n and m.target = 'held'
+            join ledger.lot_move m on m.batch_id = r.batch_id and m.n = r.n and m.target in ('held', 'given')
             join ledger.lot l on l.id = m.lot_id
-            left join {_GRACES} g on g.lot_id = l.id
-            where r.kind = 'hold'
+            left join {GRACES} g on g.lot_id = l.id
+            where r.kind in ('hold', 'gift')
         )
         select t.record, t.sequence, t.member_id as member, w.lot_id as passed_over, w.points as left_in_it,
             w.expires_at, sum(t.value) as value_taken_later
@@ -284,7 +287,7 @@ def soonest_expiry_first(scope: Scope) -> Iterable[Row]:
         join wallets w on w.member_id = t.member_id and w.since <= t.sequence
             and (w.until is null or w.until > t.sequence) and w.expires_at > t.at
             and (w.expires_at, w.batch_id, w.n, w.lot_id) < (t.expires_at, t.batch_id, t.n, t.lot_id)
-            and (w.funding <> 'closed_loop' or w.issuer_id = t.merchant_id)
+            and (t.kind = 'gift' or w.funding <> 'closed_loop' or w.issuer_id = t.merchant_id)
         group by 1, 2, 3, 4, 5, 6, w.unit_value_minor
         having sum(t.value) >= w.unit_value_minor
         order by 2
@@ -305,10 +308,16 @@ def grace_once(scope: Scope) -> Iterable[Row]:
         full join (
             select lot_id, count(*) as times, max(expires_at) as until,
                 bool_and(expired_at <= at and expires_at = at + make_interval(secs => %(grace)s)) as lawful
-            from {_GRACES} graces group by 1
+            from {GRACES} graces group by 1
         ) g on g.lot_id = l.id
-        where l.id is null or l.grace_used <> (g.lot_id is not null) or g.times > 1 or not g.lawful
-            or l.expires_at <> g.until
+        -- a lot that was given has the grace its parent had
+        left join (
+            select distinct born.lot from {RECORDS} r
+            cross join lateral jsonb_to_recordset(r.payload -> 'lots') as born(lot uuid, grace_used boolean)
+            where r.kind = 'gift' and born.grace_used
+        ) had on had.lot = l.id
+        where l.id is null or l.grace_used <> (g.lot_id is not null or had.lot is not null)
+            or g.times + (had.lot is not null)::int > 1 or not g.lawful or l.expires_at <> g.until
         """,
         grace=int(GRACE.total_seconds()),
     )
