@@ -5,7 +5,7 @@ from uuid import UUID
 
 import ledger
 import settlement
-from merchants import trade
+from merchants import sales, trade
 from tests.world import World
 
 MAKER, APPROVER = UUID(int=1), UUID(int=2)
@@ -47,6 +47,7 @@ def lived(url: str) -> World:
     world.hold("eve", "cafe", 15)  # stays open
     world.earn("bob", at="books", points=11)
     refunded(world, late)
+    given(world)
     world.house.drain(world.book_id)
     return world
 
@@ -63,6 +64,22 @@ def refunded(world: World, late: trade.RedemptionDone) -> None:
     world.earn("ann", at="barber", points=7)
     world.give_back(late, "cafe", 30)  # in grace
     world.give_back(late, "cafe", 45)
+
+
+def given(world: World) -> None:
+    """Gifts, one of them of given points, under limits; a household, and one of it who spends for another."""
+    world.do("gift_rules", sales.GiftRules(points_a_day=30, gifts_a_day=5, received_a_day=30))
+    world.member("dan")
+    world.earn("dan", at="cafe", points=44)
+    world.earn("dan", at="books", points=33)
+    world.give("dan", "eve", 25)
+    world.member("fay")
+    world.member("gus")
+    world.give("dan", "fay", 5)
+    world.give("fay", "gus", 3)
+    world.household("dan", "fay")
+    world.step(trade.ShareWallet(world.members["dan"], 10))
+    world.redeem("dan", "books", 6, code=world.code("fay"))
 
 
 def close(world: World, number: int) -> None:
