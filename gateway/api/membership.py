@@ -135,7 +135,7 @@ async def get_consents(call: Call[None]) -> ConsentsOut:
     return await call.work(lambda tx: _consents(_me(call, tx), tx))
 
 
-async def post_confirmation(call: Call[NothingIn]) -> ConsentsOut:
+async def post_own_confirmation(call: Call[NothingIn]) -> ConsentsOut:
     """One's own word for what was said at a counter. Saying it again changes nothing."""
 
     def confirm(tx: ledger.Tx) -> ConsentsOut:

@@ -341,7 +341,7 @@ MEMBER: Final = (
         "POST",
         "/v1/me/consents/confirm",
         Member(),
-        membership.post_confirmation,
+        membership.post_own_confirmation,
         "Confirm what was said at a counter.",
         answer=shapes.ConsentsOut,
         request=shapes.NothingIn,

@@ -210,7 +210,12 @@ def contracts_in_force(tx: ledger.Tx, book_id: int) -> list[Contract]:
         " order by merchant_id, version desc",
         [book_id],
     )
-    return [Contract(*row) for row in rows]
+    return [_contract(row) for row in rows]
+
+
+def _contract(row: Sequence[Any]) -> Contract:
+    """The row's arrays as tuples: what a process remembers must not change."""
+    return Contract(*(tuple(value) if isinstance(value, list) else value for value in row))
 
 
 def terms_in_force(tx: ledger.Tx, book_id: int) -> list[Terms]:
@@ -244,7 +249,7 @@ def parties_to(
     )
     return (
         {row[0]: Merchant(*row) for row in merchants},
-        {row[1]: Contract(*row) for row in contracts},
+        {row[1]: _contract(row) for row in contracts},
         {row[0]: row[1] for row in versions},
     )
 
