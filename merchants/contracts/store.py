@@ -215,7 +215,8 @@ def contracts_in_force(tx: ledger.Tx, book_id: int) -> list[Contract]:
 
 def _contract(row: Sequence[Any]) -> Contract:
     """The row's arrays as tuples: what a process remembers must not change."""
-    return Contract(*(tuple(value) if isinstance(value, list) else value for value in row))
+    values: list[Any] = [tuple(value) if isinstance(value, list) else value for value in row]
+    return Contract(*values)
 
 
 def terms_in_force(tx: ledger.Tx, book_id: int) -> list[Terms]:

@@ -34,7 +34,10 @@ def spend(world: World, owner: str, points: int, by: str, **more: Any) -> str:
     asked = world.redemption_of(owner, "bakery", points, code=more.pop("code", None) or world.code(by), **more)
     decision = world.ask("redemption", asked, principal=world.shops["bakery"]).decision
     world.later(minutes=1)
-    return decision.code if isinstance(decision, ledger.Refusal) else decision.value.state
+    if isinstance(decision, ledger.Refusal):
+        return decision.code
+    assert isinstance(decision, ledger.Accepted)
+    return str(decision.value.state)
 
 
 def refused(world: World, command: Any) -> str:

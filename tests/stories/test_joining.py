@@ -36,7 +36,6 @@ def confirmation(api: Api, **body: Any) -> tuple[int, str | None]:
     return answer.status_code, answer.json().get("code")
 
 
-@pytest.mark.row("B10")
 def test_join_earn_at_once_and_confirm_with_the_code_on_the_phone(api: Api) -> None:
     cafe = api.shops["cafe"].key
     joined = api.done("POST", "/v1/members", JOIN, by=cafe)
@@ -53,7 +52,6 @@ def test_join_earn_at_once_and_confirm_with_the_code_on_the_phone(api: Api) -> N
     assert confirmation(api, phone=PHONE, code=code) == (403, "consent_required")
 
 
-@pytest.mark.row("B10")
 def test_until_the_member_says_so_nothing_is_given(api: Api) -> None:
     api.done("POST", "/v1/members", JOIN, by=api.shops["cafe"].key)
     token = signed_in(api)
@@ -72,7 +70,6 @@ def test_until_the_member_says_so_nothing_is_given(api: Api) -> None:
     assert given(api, token) == {"marketing": True, "profiling": False}
 
 
-@pytest.mark.row("B10")
 def test_the_code_said_aloud_at_the_counter_signs_nobody_in(api: Api) -> None:
     api.done("POST", "/v1/members", JOIN, by=api.shops["cafe"].key)
     [code] = codes(api)
@@ -85,7 +82,6 @@ def test_the_code_said_aloud_at_the_counter_signs_nobody_in(api: Api) -> None:
     assert confirmation(api, phone=PHONE, code=code)[0] == 200
 
 
-@pytest.mark.row("B10")
 def test_wrong_codes_are_limited(api: Api) -> None:
     api.done("POST", "/v1/members", JOIN, by=api.shops["cafe"].key)
     [code] = codes(api)
@@ -97,7 +93,6 @@ def test_wrong_codes_are_limited(api: Api) -> None:
     assert confirmation(api, member=f"mem_{'0' * 32}", code=code) == (403, "consent_required")
 
 
-@pytest.mark.row("B10")
 def test_a_telephone_that_is_known_is_told_nothing_of_and_asked_nothing_twice(api: Api) -> None:
     first = api.done("POST", "/v1/members", JOIN, by=api.shops["cafe"].key)
     again = api.done("POST", "/v1/members", JOIN | {"given_name": "Other"}, by=api.shops["grocer"].key)
