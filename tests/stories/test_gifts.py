@@ -33,6 +33,20 @@ def town(world: World) -> Iterator[World]:
     assert world.audit() == []
 
 
+class Watch:
+    """Why a committer tried a batch again."""
+
+    def __init__(self) -> None:
+        self.reasons: list[str] = []
+
+    def committed(self, requests: int, replayed: int, seconds: float) -> None: ...
+
+    def repeated(self, reason: str) -> None:
+        self.reasons.append(reason)
+
+    def singly(self, requests: int) -> None: ...
+
+
 def refusal(world: World, giver: str, to: str, points: int, **more: Any) -> str:
     return world.refusal("gift", world.gift_of(giver, to, points, **more), principal=world.members[giver])
 
@@ -272,7 +286,8 @@ def test_gifts_both_ways_and_redemptions_at_once_lose_and_double_nothing(town: W
         everyone.append((giver, town.request("gift", wanted, principal=town.members[giver])))
         spend = town.redemption_of(giver, "bakery", 3, code=_phone(town, giver))
         everyone.append((giver, town.request("redemption", spend, principal=town.shops["bakery"])))
-    houses = [town.house, House.open(town.url, SPEND_KEY)]
+    watch = Watch()
+    houses = [town.house, House.open(town.url, SPEND_KEY, watch)]
     try:
         with ThreadPoolExecutor(16) as threads:
             waiting = [threads.submit(houses[i % 2].committer.post, request) for i, (_, request) in enumerate(everyone)]
@@ -282,6 +297,7 @@ def test_gifts_both_ways_and_redemptions_at_once_lose_and_double_nothing(town: W
     done = [o.decision.value for o in outcomes if isinstance(o.decision, ledger.Accepted)]
     gifts = [d for d in done if isinstance(d, trade.GiftDone)]
     spent = [d for d in done if isinstance(d, trade.RedemptionDone)]
+    assert "DeadlockDetected" not in watch.reasons
     assert len(spent) == 16
     assert len(gifts) >= 8
     refused = {o.decision.code for o in outcomes if isinstance(o.decision, ledger.Refusal)}
@@ -343,8 +359,14 @@ def test_a_gift_by_phone_and_both_histories(api: Api) -> None:
     assert [record["kind"] for record in told] == ["gift_received"]
     assert told[0]["facts"]["giver"] == ann.id
     assert told[0]["subject"] == done["id"]
-    pages = api.done("GET", "/v1/me/gifts?limit=1", by=ann.token)
-    assert not pages["has_more"]
+    api.advance("2017-01-01T00:02:00Z")
+    api.done("POST", "/v1/me/gifts", body | {"points": 7, "spend_code": ann.code()}, by=ann.token, key=new_key())
+    newest = api.done("GET", "/v1/me/gifts?limit=1", by=ann.token)
+    assert ([g["points"] for g in newest["data"]], newest["has_more"]) == ([7], True)
+    oldest = api.done("GET", f"/v1/me/gifts?limit=1&cursor={newest['next_cursor']}", by=ann.token)
+    assert ([g["points"] for g in oldest["data"]], oldest["has_more"]) == ([30], False)
+    stolen = api.call("GET", f"/v1/me/gifts?cursor={newest['next_cursor']}", by=bob.token)
+    assert stolen.json()["code"] == "cursor_invalid"
 
 
 @pytest.mark.row("A8")

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import pytest
-
 from tests.gateway.network import Api
 
 PHONE = "+15550100555"
