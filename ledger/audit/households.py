@@ -9,17 +9,23 @@ from ledger.audit.sequence import RECORDS
 
 check = Checks()
 
-#: Every stay of a member in a household: from which record, and until which; and what the household is.
+#: Every stay of a member in a household: from which record and until which; and what members let others spend, likewise.
 _STAYS: Final = f"""
 facts as materialized (
     select r.*, (r.payload ->> 'monthly_points')::bigint as monthly_points from {RECORDS} r where r.kind like 'household%%'
 ), stays as materialized (
-    select j.subject_id as household_id, j.member_id, j.sequence as since,
-        (select min(l.sequence) from facts l where l.subject_id = j.subject_id and l.sequence > j.sequence
-            and (l.kind = 'household_ended' or (l.kind = 'household_left' and l.member_id = j.member_id))) as until,
-        c.payload ->> 'household_kind' as kind, c.member_id as creator
-    from facts j join facts c on c.subject_id = j.subject_id and c.kind = 'household_created'
-    where j.kind in ('household_created', 'household_joined')
+    select own.subject_id as household_id, own.member_id, own.sequence as since,
+        least(own.next, ended.sequence) as until, made.payload ->> 'household_kind' as kind, made.member_id as creator
+    from (select f.*, lead(sequence) over (partition by subject_id, member_id order by sequence) as next from facts f
+          where kind in ('household_created', 'household_joined', 'household_left')) own
+    join facts made on made.subject_id = own.subject_id and made.kind = 'household_created'
+    left join (select subject_id, min(sequence) as sequence from facts where kind = 'household_ended' group by 1) ended
+        on ended.subject_id = own.subject_id
+    where own.kind <> 'household_left'
+), shares as materialized (
+    select subject_id as household_id, member_id, sequence as since, monthly_points,
+        lead(sequence) over (partition by subject_id, member_id order by sequence) as until
+    from facts where kind = 'household_sharing'
 )
 """
 
@@ -35,19 +41,19 @@ def consents_lawful(scope: Scope) -> Iterable[Row]:
         with {_STAYS}, consented as (
             select r.id, r.sequence, r.subject_id, r.member_id as owner, (r.payload ->> 'consented_by')::uuid as spender
             from {RECORDS} r where r.kind = 'hold' and r.payload ? 'consented_by'
+        ), lawful as (
+            select c.id from consented c
+            join stays o on o.member_id = c.owner and o.since < c.sequence
+                and (o.until is null or o.until > c.sequence)
+            join stays p on p.household_id = o.household_id and p.member_id = c.spender and p.since < c.sequence
+                and (p.until is null or p.until > c.sequence)
+            left join shares s on s.household_id = o.household_id and s.member_id = o.member_id and s.since > o.since
+                and s.since < c.sequence and (s.until is null or s.until > c.sequence)
+            where c.owner <> c.spender
+                and case o.kind when 'company' then o.creator = c.owner else s.monthly_points is not null end
         )
         select c.subject_id as redemption, c.id as record, c.owner, c.spender
-        from consented c
-        where c.owner = c.spender or not exists (
-            select from stays o join stays p on p.household_id = o.household_id
-            where o.member_id = c.owner and p.member_id = c.spender
-                and o.since < c.sequence and (o.until is null or o.until > c.sequence)
-                and p.since < c.sequence and (p.until is null or p.until > c.sequence)
-                and case o.kind when 'company' then o.creator = c.owner else
-                    (select f.monthly_points from facts f where f.kind = 'household_sharing'
-                        and f.subject_id = o.household_id and f.member_id = c.owner and f.sequence > o.since
-                        and f.sequence < c.sequence order by f.sequence desc limit 1) is not null end
-        )
+        from consented c left join lawful on lawful.id = c.id where lawful.id is null
         """
     )
 
@@ -61,12 +67,11 @@ def households_derived(scope: Scope) -> Iterable[Row]:
     return scope.rows(
         f"""
         with {_STAYS}, now_there as (
-            select s.household_id, s.member_id,
-                (select f.monthly_points from facts f where f.kind = 'household_sharing' and f.sequence > s.since
-                    and f.subject_id = s.household_id and f.member_id = s.member_id
-                    order by f.sequence desc limit 1) as shared_points,
-                count(*) over (partition by s.member_id) as households
-            from stays s where s.until is null
+            select y.household_id, y.member_id, s.monthly_points as shared_points,
+                count(*) over (partition by y.member_id) as households
+            from stays y left join shares s on s.household_id = y.household_id and s.member_id = y.member_id
+                and s.since > y.since and s.until is null
+            where y.until is null
         )
         select coalesce(t.household_id, p.household_id) as household, coalesce(t.member_id, p.member_id) as member,
             t.households
