@@ -84,3 +84,50 @@ def households_derived(scope: Scope) -> Iterable[Row]:
             or t.shared_points is distinct from p.shared_points
         """
     )
+
+
+@check(
+    "household_limits_held",
+    "nobody spent more for another in a month than the owner, or the company, allowed at that moment",
+    over="redemption",
+)
+def household_limits_held(scope: Scope) -> Iterable[Row]:
+    # what was voided, lapsed or given back before counts no more, as it did not for the decision
+    return scope.rows(
+        f"""
+        with {_STAYS}, consented as (
+            select r.id, r.sequence, r.subject_id, r.member_id as owner, (r.payload ->> 'consented_by')::uuid as spender,
+                (r.payload ->> 'points')::bigint as points,
+                date_trunc('month', r.at at time zone k.time_zone) as month
+            from {RECORDS} r join ledger.book k on k.id = r.book_id
+            where r.kind = 'hold' and r.payload ? 'consented_by'
+        ), back as materialized (
+            select r.subject_id, r.sequence, (r.payload ->> 'points')::bigint as points
+            from {RECORDS} r where r.kind in ('void', 'lapse', 'redemption_refund')
+        ), limits as (
+            select subject_id as household_id, member_id, sequence as since, monthly_points,
+                lead(sequence) over (partition by subject_id, member_id order by sequence) as until
+            from facts where kind in ('household_invited', 'household_limit')
+        ), allowed as (
+            select c.*, o.kind, case o.kind when 'company' then l.monthly_points else s.monthly_points end as most
+            from consented c
+            join stays o on o.member_id = c.owner and o.since < c.sequence and (o.until is null or o.until > c.sequence)
+            left join shares s on s.household_id = o.household_id and s.member_id = c.owner and s.since > o.since
+                and s.since < c.sequence and (s.until is null or s.until > c.sequence)
+            left join limits l on l.household_id = o.household_id and l.member_id = c.spender and l.since < c.sequence
+                and (l.until is null or l.until > c.sequence)
+        ), pairs as (
+            select a.id, a.sequence, b.subject_id, b.points
+            from allowed a join consented b on b.owner = a.owner and b.month = a.month and b.sequence <= a.sequence
+                and (a.kind = 'family' or b.spender = a.spender)
+        ), spent as (
+            select id, sum(points) as points from (
+                select id, points from pairs
+                union all
+                select p.id, -b.points from pairs p join back b on b.subject_id = p.subject_id and b.sequence < p.sequence
+            ) parts group by 1
+        )
+        select a.subject_id as redemption, a.id as record, a.owner, a.spender, s.points as spent, a.most
+        from allowed a join spent s on s.id = a.id where s.points > a.most
+        """
+    )

@@ -506,6 +506,12 @@ CRIMES = [
         " select id as record from ledger.record where payload ? 'consented_by'",
     ),
     Crime(
+        "household_limits_held",
+        "another spent more than the owner let them",
+        "update ledger.record set payload = payload || '{\"monthly_points\": 5}' where kind = 'household_sharing';"
+        " select id as record from ledger.record where payload ? 'consented_by'",
+    ),
+    Crime(
         "redemptions_recorded",
         "a redemption hides who consented",
         "update merchants.redemption set consented_by = null where consented_by is not null returning id as redemption",
