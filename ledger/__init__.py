@@ -10,8 +10,10 @@ from ledger.errors import Refusal
 from ledger.lots import Lot, Slice, first, last_first, points_back, spendable, take, take_back, take_value, worth
 from ledger.posting import Accepted, Decision, Handler, Outcome, Render, Request, Round
 from ledger.store import (
+    LONGEST_LINEAGE,
     balances,
     last_step,
+    lineages,
     make_prefunded,
     open_lots,
     owing_lots,
@@ -27,6 +29,7 @@ from ledger.working import Book, Draft, Hold, Issuer, Needs, Working
 
 __all__ = [
     "LARGEST_AMOUNT",
+    "LONGEST_LINEAGE",
     "PPM",
     "Accepted",
     "AccountName",
@@ -65,6 +68,7 @@ __all__ = [
     "jobs",
     "last_first",
     "last_step",
+    "lineages",
     "make_prefunded",
     "notices",
     "open_lots",

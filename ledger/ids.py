@@ -21,6 +21,8 @@ PREFIXES = {
     "refund": "ref",
     "voucher": "vch",
     "lot": "lot",
+    "gift": "gft",
+    "household": "hhd",
     "debt": "dbt",
     "hold": "hld",
     "key": "key",

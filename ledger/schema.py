@@ -196,7 +196,7 @@ lot_move = Table(
     Column("n", SmallInteger, nullable=False),
     Column("ordinal", SmallInteger, nullable=False),
     Column("lot_id", UUID(as_uuid=True), nullable=False),
-    # where the points were and went: home, pending, wallet, held, accepted
+    # where the points were and went: home, pending, wallet, held, accepted; given: from a lot to its child
     Column("source", Text, nullable=False),
     Column("target", Text, nullable=False),
     # the acceptor where one side is `accepted`; of a repayment, the creditor

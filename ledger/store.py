@@ -693,6 +693,24 @@ def open_lots(tx: Tx, book_id: int, member_id: UUID) -> list[Lot]:
     return [_lot(row) for row in rows]
 
 
+#: A lot that was given this often is given no more: a lineage stays short enough to be walked in every gift.
+LONGEST_LINEAGE = 8
+
+
+def lineages(tx: Tx, book_id: int, members: Iterable[UUID]) -> dict[UUID, tuple[UUID, UUID | None]]:
+    """(holder, parent) of every lot from which the open lots of `members` descend, themselves included where given."""
+    rows = tx.execute(
+        "with recursive line (id, member_id, parent_id, depth) as ("
+        " select id, member_id, parent_id, 0 from ledger.lot where book_id = %(book)s"
+        "  and member_id = any(%(members)s::uuid[]) and (remaining > 0 or pending > 0) and parent_id is not null"
+        " union select l.id, l.member_id, l.parent_id, line.depth + 1 from line join ledger.lot l on l.id = line.parent_id"
+        "  where line.depth <= %(longest)s)"
+        " select distinct id, member_id, parent_id from line",
+        {"book": book_id, "members": array(set(members)), "longest": LONGEST_LINEAGE},
+    )
+    return {id: (member, parent) for id, member, parent in rows}
+
+
 def balances(tx: Tx, book_id: int, names: Sequence[AccountName]) -> dict[AccountName, int]:
     """Balances as last committed; 0 for an account that was never opened."""
     return dict.fromkeys(names, 0) | {name: balance for name, (_, balance) in _find(tx, book_id, names).items()}

@@ -422,6 +422,51 @@ class Working:
         self.catch_up(hold.member_id)
         self.repay(draft.actor, hold.member_id, slices)
 
+    # -- giving
+
+    def give(self, draft: Draft, *, giver: UUID, receiver: UUID, slices: list[Slice]) -> list[Lot]:
+        """wallet:giver -> wallet:receiver: each slice becomes a child lot, like its parent in all but whose it is.
+
+        A gift repays nothing of what the receiver owes.
+        """
+        assert giver != receiver, giver
+        children = []
+        for lot, points in slices:
+            assert lot.member_id == giver, lot.id
+            assert 0 < points <= lot.remaining, lot.id
+            lot.remaining -= points
+            child = Lot(
+                id=ids.new(),
+                member_id=receiver,
+                issuer_id=lot.issuer_id,
+                batch_id=self.batch_id,
+                n=draft.n,
+                unit_value=lot.unit_value,
+                funding=lot.funding,
+                contract_id=lot.contract_id,
+                points=points,
+                pending=0,
+                remaining=points,
+                held=0,
+                earned_at=lot.earned_at,
+                available_at=lot.available_at,
+                expires_at=lot.expires_at,
+                rule_id=lot.rule_id,
+                sale_id=lot.sale_id,
+                parent_id=lot.id,
+                grace_used=lot.grace_used,
+                stored=False,
+            )
+            draft.moves.append((lot, "wallet", "given", None, points))
+            draft.moves.append((child, "given", "wallet", None, points))
+            self.lots[child.id] = child
+            if receiver in self.lots_of:
+                self.lots_of[receiver].append(child)
+            children.append(child)
+        self.move(draft, AccountName("wallet", giver), AccountName("wallet", receiver), sum(s.points for s in slices))
+        draft.payload["lots"] = [child.born for child in children]
+        return children
+
     # -- owing
 
     def take_back(self, draft: Draft, lot: Lot, taken: TakenBack, sale: UUID) -> None:

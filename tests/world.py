@@ -16,7 +16,7 @@ import settlement
 import settlement.audit
 from deploy.house import House
 from ledger.posting import Decision
-from merchants import contracts, people, trade
+from merchants import contracts, people, safety, trade
 
 SPEND_KEY = b"s" * 32
 MAKER = settlement.windows.Asker(UUID(int=1), "maker")
@@ -310,6 +310,37 @@ class World:
         assert isinstance(done, trade.RedemptionRefundDone)
         return done
 
+    # -- gifts and households
+
+    def number(self, member: str) -> str:
+        [(number,)] = self.rows("select number from merchants.member where id = %s", self.members[member])
+        return str(number)
+
+    def gift_of(self, giver: str, to: str, points: int, *, code: str | None = None) -> trade.Gift:
+        return trade.Gift(
+            self.members[giver], ledger.Points(points), to_number=self.number(to), spend_code=code or self.code(giver)
+        )
+
+    def give(self, giver: str, to: str, points: int) -> trade.GiftDone:
+        """A gift; the clock then moves a minute on, for the next code."""
+        done = self.do("gift", self.gift_of(giver, to, points), principal=self.members[giver])
+        assert isinstance(done, trade.GiftDone)
+        self.later(minutes=1)
+        return done
+
+    def step(self, command: Any) -> trade.HouseholdDone:
+        done = self.do("household", command, principal=command.member_id)
+        assert isinstance(done, trade.HouseholdDone)
+        return done
+
+    def household(self, founder: str, *others: str, limits: int | None = None) -> UUID:
+        """A household of `founder` that the others have joined; a company's people with `limits` a month."""
+        id = self.step(trade.FoundHousehold(self.members[founder])).household_id
+        for other in others:
+            self.step(trade.InviteToHousehold(self.members[founder], self.number(other), limits))
+            self.step(trade.AnswerInvitation(self.members[other], id, True))
+        return id
+
     # -- money and time
 
     def topup(self, shop: str, amount: int) -> None:
@@ -318,6 +349,9 @@ class World:
 
     def buy(self, shop: str, points: int) -> None:
         self.do("purchase", settlement.Purchase(self.shops[shop], ledger.Points(points)))
+
+    def freeze(self, member: str) -> None:
+        self.do("member_freeze", safety.Act(self.members[member], self.operator, "a story"))
 
     def sell_back(self, shop: str, points: int) -> None:
         self.do("sell_back", settlement.SellBack(self.shops[shop], ledger.Points(points)))

@@ -12,10 +12,13 @@ from gateway.api.people import telephone
 from gateway.api.shapes import (
     AtTime,
     CardOut,
+    ConsentOut,
+    ConsentsOut,
     DeviceIn,
     DeviceOut,
     MemberBalance,
     MeOut,
+    NothingIn,
     OtpIn,
     OtpOut,
     SpendLockIn,
@@ -127,6 +130,32 @@ async def post_device(call: Call[DeviceIn]) -> DeviceOut:
 
     device, secret = await call.work(enrol)
     return DeviceOut(id=ids.show("device", device.id), name=device.name, spend_secret=secret)
+
+
+async def get_consents(call: Call[None]) -> ConsentsOut:
+    return await call.work(lambda tx: _consents(_me(call, tx), tx))
+
+
+async def post_own_confirmation(call: Call[NothingIn]) -> ConsentsOut:
+    """One's own word for what was said at a counter. Saying it again changes nothing."""
+
+    def confirm(tx: ledger.Tx) -> ConsentsOut:
+        member, book = _me(call, tx), ledger.read_book(tx, call.member.book.id)
+        people.confirm_consents(tx, book, member.id, book.now)
+        return _consents(member, tx)
+
+    return await call.work(confirm)
+
+
+def _consents(member: people.Member, tx: ledger.Tx) -> ConsentsOut:
+    said, confirmed = people.consents_of(tx, member.id)
+    return ConsentsOut(
+        data=[
+            ConsentOut(purpose=purpose, given=told["given"], asked=told.get("asked", told["given"]))
+            for purpose, told in sorted(said.items())
+        ],
+        confirmed=confirmed,
+    )
 
 
 async def put_spend_lock(call: Call[SpendLockIn]) -> MeOut:

@@ -45,6 +45,11 @@ _NAMED: Final = {
     "device": "device",
     "rest_of": "record",
     "operator": "operator",
+    "gift": "gift",
+    "giver": "member",
+    "receiver": "member",
+    "household": "household",
+    "consented_by": "member",
 }
 
 #: What a record of a kind is about.
@@ -65,6 +70,22 @@ _SUBJECTS: Final = {
     "branch_unfrozen": "branch",
     "merchant_suspended": "merchant",
     "merchant_resumed": "merchant",
+    "gift": "gift",
+    "gift_received": "gift",
+    **dict.fromkeys(
+        (
+            "household_created",
+            "household_invited",
+            "household_joined",
+            "household_declined",
+            "household_sharing",
+            "household_limit",
+            "household_handed_over",
+            "household_left",
+            "household_ended",
+        ),
+        "household",
+    ),
 }
 
 

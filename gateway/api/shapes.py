@@ -277,6 +277,9 @@ class LookupOut(Answer, frozen=True, kw_only=True):
     spend_locked: bool
 
 
+Kind = Literal["natural", "legal"]
+
+
 class ConsentIn(Body, frozen=True, kw_only=True):
     purpose: Annotated[str, Meta(pattern=r"^[a-z_]{1,40}$(?!\n)")]
     given: bool
@@ -289,6 +292,8 @@ class MemberIn(Body, frozen=True, kw_only=True):
     family_name: Name | None = None
     language: Literal["fa", "en"] = "fa"
     consents: Annotated[list[ConsentIn], Meta(max_length=20)] = []
+    # true: a code goes to the phone, and with it the member says that these consents are theirs
+    confirm: bool = False
 
 
 class MemberOut(Answer, frozen=True, kw_only=True):
@@ -297,6 +302,21 @@ class MemberOut(Answer, frozen=True, kw_only=True):
     kind: Literal["natural", "legal"]
     # false: the phone was a member already
     created: bool
+    # false: a code was sent to the phone, and until it is told the consents stand as asked; null: nothing was asked
+    consents_confirmed: bool | None
+
+
+class MemberConfirmationIn(Body, frozen=True, kw_only=True):
+    # one of the two
+    phone: Annotated[str, Meta(min_length=4, max_length=40)] | None = None
+    # a member id (mem_...) or number
+    member: Annotated[str, Meta(max_length=64)] | None = None
+    # the code on the member's phone
+    code: Annotated[str, Meta(min_length=4, max_length=12)]
+
+
+class ConfirmedOut(Answer, frozen=True, kw_only=True):
+    consents_confirmed: bool
 
 
 class SaleOperation(Body, frozen=True, kw_only=True, tag="sale", tag_field="operation"):
@@ -663,8 +683,106 @@ class CardOut(Answer, frozen=True, kw_only=True):
     qr: str
 
 
+class ConsentOut(Answer, frozen=True, kw_only=True):
+    """`given` counts; `asked` was said at a counter and waits for the member's word."""
+
+    purpose: str
+    given: bool
+    asked: bool
+
+
+class ConsentsOut(Answer, frozen=True, kw_only=True):
+    data: list[ConsentOut]
+    # false: something was said at a counter that one has not confirmed; null: nothing was
+    confirmed: bool | None
+
+
 class SpendLockIn(Body, frozen=True, kw_only=True):
     locked: bool
+
+
+class GiftIn(Body, frozen=True, kw_only=True):
+    # a member number, or a telephone
+    to: Annotated[str, Meta(min_length=4, max_length=64)]
+    points: PointsAsked
+    # the six digits on one's own device: without them nothing is given
+    spend_code: Annotated[str, Meta(min_length=6, max_length=12)] | None = None
+
+
+class GiftOut(Answer, frozen=True, kw_only=True):
+    """`member` is the other's member number, all but its last four digits hidden."""
+
+    id: str
+    given: bool
+    member: str
+    points: int
+    value: Sum
+    at: datetime
+
+
+class GiftGivenOut(GiftOut, frozen=True, kw_only=True):
+    record: str
+    balance: Balance
+
+
+class GiftPage(Answer, frozen=True, kw_only=True):
+    data: list[GiftOut]
+    has_more: bool
+    next_cursor: str | None
+
+
+class HouseholdPerson(Answer, frozen=True, kw_only=True):
+    id: str
+    # all but its last four digits hidden
+    number: str
+    state: Literal["invited", "active"]
+    founder: bool
+    # whether others may spend from this wallet
+    shared: bool
+    # of a family: what all others together may spend from this wallet in a month; of a company: what this person may spend
+    monthly_points: int | None
+
+
+class HouseholdOut(Answer, frozen=True, kw_only=True):
+    id: str
+    kind: Literal["family", "company"]
+    people: list[HouseholdPerson]
+
+
+class InvitationOut(Answer, frozen=True, kw_only=True):
+    household: str
+    kind: Literal["family", "company"]
+    # the member number of whoever asks, all but its last four digits hidden
+    by: str
+
+
+class MyHousehold(Answer, frozen=True, kw_only=True):
+    household: HouseholdOut | None
+    invitations: list[InvitationOut]
+
+
+class HouseholdStepOut(Answer, frozen=True, kw_only=True):
+    record: str
+    household: str
+    kind: Literal["family", "company"]
+    state: Literal["active", "ended"]
+    founder: str
+    at: datetime
+
+
+class InviteIn(Body, frozen=True, kw_only=True):
+    number: Annotated[str, Meta(min_length=6, max_length=64)]
+    # of a company, and only there: what this person may spend in a month
+    monthly_points: Amount | None = None
+
+
+class SharingIn(Body, frozen=True, kw_only=True):
+    # what the others may spend from one's wallet in a month; null: it is not shared
+    monthly_points: Amount | None
+
+
+class PersonLimitIn(Body, frozen=True, kw_only=True):
+    monthly_points: Amount
 
 
 # -- everybody
@@ -705,6 +823,20 @@ class BookIn(Body, frozen=True, kw_only=True):
     window_schedule: "ScheduleIn | None" = None
     # a test book's clock begins here
     clock: Time | None = None
+
+
+class GiftRulesIn(Body, frozen=True, kw_only=True):
+    """What a member may give and be given on one day of the network's calendar."""
+
+    points_a_day: Amount
+    gifts_a_day: Annotated[int, Meta(ge=0, le=10_000)]
+    received_a_day: Amount
+
+
+class GiftRulesOut(Answer, frozen=True, kw_only=True):
+    points_a_day: int
+    gifts_a_day: int
+    received_a_day: int
 
 
 class ScheduleIn(Body, frozen=True, kw_only=True):
@@ -796,6 +928,9 @@ class ContractIn(Body, frozen=True, kw_only=True):
     maturity_days: Annotated[int, Meta(ge=0, le=365)] = 0
     # minor units a closed-loop point is worth at its own shop; null: the network's face value
     unit_value: Annotated[int, Meta(ge=1, le=LARGEST_AMOUNT)] | None = None
+    # the kinds of person whose sales earn here, and those whose points are taken
+    earns_for: Annotated[tuple[Kind, ...], Meta(max_length=2)] = ("natural", "legal")
+    spends_for: Annotated[tuple[Kind, ...], Meta(max_length=2)] = ("natural", "legal")
 
 
 class ContractOut(Answer, frozen=True, kw_only=True):
@@ -810,6 +945,8 @@ class ContractOut(Answer, frozen=True, kw_only=True):
     hold_minutes: int
     points_life_days: int | None
     maturity_days: int
+    earns_for: list[Kind]
+    spends_for: list[Kind]
     # null: agreed on, and in force when the open window closes
     in_force_at: datetime | None
 
@@ -850,7 +987,7 @@ class Rate(Body, frozen=True, kw_only=True):
     per: Annotated[int, Meta(ge=1, le=LARGEST_AMOUNT)]
 
 
-class TermsIn(Body, frozen=True, kw_only=True):
+class Rates(Body, frozen=True, kw_only=True):
     """`points` for every `per` minor units of the money part, by category where one is named; one floor per basket."""
 
     points: Annotated[int, Meta(ge=0, le=1_000_000)]
@@ -860,10 +997,22 @@ class TermsIn(Body, frozen=True, kw_only=True):
     cap_points: PointsAsked | None = None
 
 
+class TermsIn(Rates, frozen=True, kw_only=True):
+    """Rates for everybody; those of a kind of person take their place for that kind, whole."""
+
+    by_kind: dict[Kind, Rates] = {}
+
+
 class TermsOut(Answer, frozen=True, kw_only=True):
     id: str
     merchant: str
     version: int
+    points: int
+    per: int
+    categories: dict[str, Rate]
+    minimum: int
+    cap_points: int | None
+    by_kind: dict[Kind, Rates]
     in_force_at: datetime
 
 

@@ -3,7 +3,21 @@
 Call `run(url, CHECKS)`; packages above add their own list of `Checks` and the composition root runs them together.
 """
 
-from ledger.audit import brakes, chain, guards, holds, identities, lots, outcomes, refunds, sales, sequence, value
+from ledger.audit import (
+    brakes,
+    chain,
+    gifts,
+    guards,
+    holds,
+    households,
+    identities,
+    lots,
+    outcomes,
+    refunds,
+    sales,
+    sequence,
+    value,
+)
 from ledger.audit.funding import LOTS, funded
 from ledger.audit.proving import SHOWN, Check, Checks, Finding, Report, Row, Scope, prove, run
 
@@ -19,6 +33,8 @@ CHECKS: list[Check] = [
     *sales.check,
     *refunds.check,
     *brakes.check,
+    *gifts.check,
+    *households.check,
 ]
 
 __all__ = ["CHECKS", "LOTS", "SHOWN", "Check", "Checks", "Finding", "Report", "Row", "Scope", "funded", "prove", "run"]

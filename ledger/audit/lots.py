@@ -22,7 +22,7 @@ _STEPS: Final = """
 
 
 #: What moved the expiry of lots: grace, and in a network that expires the points of the inactive, their members' activity.
-_MOVED: Final = f"""
+MOVED: Final = f"""
 (select moved.lot as lot_id, r.sequence, r.at, r.book_id, r.member_id, change.graced, moved.expired_at, moved.expires_at
  from {RECORDS} r
  cross join lateral (values (true, r.payload -> 'graced'), (false, r.payload -> 'prolonged')) as change(graced, lots)
@@ -31,11 +31,11 @@ _MOVED: Final = f"""
 """
 
 #: When a lot whose expiry was moved was to expire, from which record on (`since`; null: its birth) and before which.
-_LIVES: Final = f"""
-(select lot_id, sequence as since, lead(sequence) over lot as until, expires_at from {_MOVED} moved
+LIVES: Final = f"""
+(select lot_id, sequence as since, lead(sequence) over lot as until, expires_at from {MOVED} moved
  window lot as (partition by lot_id order by sequence)
  union all
- (select distinct on (lot_id) lot_id, null, sequence, expired_at from {_MOVED} moved order by lot_id, sequence))
+ (select distinct on (lot_id) lot_id, null, sequence, expired_at from {MOVED} moved order by lot_id, sequence))
 """
 
 
@@ -82,7 +82,7 @@ def lots_never_overdrawn(scope: Scope) -> Iterable[Row]:
 
 @check(
     "lots_born_once",
-    "every lot is as the record that made it tells it, made once, by a move from home of all its points",
+    "every lot is as the record that made it tells it, made once, by a move of all its points from home, or from its parent",
     over="lot",
 )
 def lots_born_once(scope: Scope) -> Iterable[Row]:
@@ -90,16 +90,19 @@ def lots_born_once(scope: Scope) -> Iterable[Row]:
     return scope.rows(
         f"""
         with told as (
-            select r.book_id, r.batch_id, r.n, r.member_id, r.at, born.*
+            select r.book_id, r.batch_id, r.n, r.kind,
+                case r.kind when 'gift' then (r.payload ->> 'receiver')::uuid else r.member_id end as member_id,
+                case r.kind when 'gift' then born.earned_at else r.at end as at, born.*
             from ledger.record r
             cross join jsonb_to_recordset(r.payload -> 'lots') as born(lot uuid, issuer uuid, unit_value_minor bigint,
                 funding text, contract uuid, rule uuid, sale uuid, parent uuid, points bigint,
-                available_at timestamptz, expires_at timestamptz)
+                available_at timestamptz, expires_at timestamptz, earned_at timestamptz)
             where r.book_id = any(%(books)s) and jsonb_typeof(r.payload -> 'lots') = 'array'
         ), births as (
             select m.lot_id, count(*) as times, sum(m.points) as points
             from ledger.lot_move m join ledger.lot l on l.id = m.lot_id and l.batch_id = m.batch_id and l.n = m.n
-            where m.source = 'home' and m.target = case when l.available_at <= l.earned_at then 'wallet' else 'pending' end
+            where case when l.parent_id is not null then m.source = 'given' and m.target = 'wallet' else m.source = 'home'
+                and m.target = case when l.available_at <= l.earned_at then 'wallet' else 'pending' end end
             group by 1
         )
         select coalesce(l.id, t.lot) as lot, coalesce(l.batch_id, t.batch_id) as batch, coalesce(l.n, t.n) as n,
@@ -109,14 +112,14 @@ def lots_born_once(scope: Scope) -> Iterable[Row]:
         from told t
         full join {LOTS} l on l.id = t.lot
         left join births b on b.lot_id = l.id
-        left join {_LIVES} born on born.lot_id = l.id and born.since is null
+        left join {LIVES} born on born.lot_id = l.id and born.since is null
         where (l.book_id, l.batch_id, l.n, l.member_id, l.earned_at, l.issuer_id, l.unit_value_minor,
                coalesce(l.first_funding, l.funding), l.contract_id, l.rule_id, l.sale_id, l.parent_id, l.points, l.available_at,
                coalesce(born.expires_at, l.expires_at))
             is distinct from
               (t.book_id, t.batch_id, t.n, t.member_id, t.at, t.issuer, t.unit_value_minor, t.funding,
                t.contract, t.rule, t.sale, t.parent, t.points, t.available_at, t.expires_at)
-            or b.times is distinct from 1 or b.points <> l.points
+            or b.times is distinct from 1 or b.points <> l.points or (t.kind = 'gift') <> (t.parent is not null)
         """
     )
 
@@ -224,7 +227,7 @@ def expiry_respected(scope: Scope) -> Iterable[Row]:
         from ledger.lot_move m
         join {RECORDS} r on r.batch_id = m.batch_id and r.n = m.n
         join ledger.lot l on l.id = m.lot_id
-        left join {_LIVES} life on life.lot_id = l.id and r.sequence >= coalesce(life.since, 0)
+        left join {LIVES} life on life.lot_id = l.id and r.sequence >= coalesce(life.since, 0)
             and (life.until is null or r.sequence < life.until)
         where case
             when r.kind = 'expiry' then m.target <> 'home' or m.source <> 'wallet'
@@ -262,7 +265,7 @@ def wallets_in_order(scope: Scope) -> Iterable[Row]:
 
 @check(
     "soonest_expiry_first",
-    "every hold took the lots its shop accepts soonest expiry first: none that goes earlier was passed over",
+    "every hold took the lots its shop accepts, and every gift any, soonest expiry first: none that goes earlier was passed over",
     over="hold",
 )
 def soonest_expiry_first(scope: Scope) -> Iterable[Row]:
@@ -278,18 +281,18 @@ def soonest_expiry_first(scope: Scope) -> Iterable[Row]:
         ), wallets as (
             select had.*, l.member_id, l.batch_id, l.n, l.issuer_id, l.funding, l.first_funding, l.bought_out, l.unit_value_minor,
                 coalesce(life.expires_at, l.expires_at) as expires_at, life.since as life_since, life.until as life_until
-            from had join {LOTS} l on l.id = had.lot_id left join {_LIVES} life on life.lot_id = l.id
+            from had join {LOTS} l on l.id = had.lot_id left join {LIVES} life on life.lot_id = l.id
             where had.points > 0
         ), taken as (
-            select r.id as record, r.sequence, r.at, r.merchant_id, l.member_id, l.batch_id, l.n, l.id as lot_id,
+            select r.id as record, r.sequence, r.at, r.kind, r.merchant_id, l.member_id, l.batch_id, l.n, l.id as lot_id,
                 coalesce(life.expires_at, l.expires_at) as expires_at, m.points * l.unit_value_minor as value
             from {RECORDS} r
-            join ledger.lot_move m on m.batch_id = r.batch_id and m.n = r.n and m.target = 'held'
+            join ledger.lot_move m on m.batch_id = r.batch_id and m.n = r.n and m.target in ('held', 'given')
             join ledger.lot l on l.id = m.lot_id
             -- a hold chooses, and then prolongs
-            left join {_LIVES} life on life.lot_id = l.id and r.sequence > coalesce(life.since, -1)
+            left join {LIVES} life on life.lot_id = l.id and r.sequence > coalesce(life.since, -1)
                 and (life.until is null or r.sequence <= life.until)
-            where r.kind = 'hold'
+            where r.kind in ('hold', 'gift')
         )
         select t.record, t.sequence, t.member_id as member, w.lot_id as passed_over, w.points as left_in_it,
             w.expires_at, sum(t.value) as value_taken_later
@@ -298,7 +301,8 @@ def soonest_expiry_first(scope: Scope) -> Iterable[Row]:
             and (w.until is null or w.until > t.sequence) and w.expires_at > t.at
             and t.sequence > coalesce(w.life_since, -1) and (w.life_until is null or t.sequence <= w.life_until)
             and (w.expires_at, w.batch_id, w.n, w.lot_id) < (t.expires_at, t.batch_id, t.n, t.lot_id)
-            and (w.issuer_id = t.merchant_id or {funded("t.sequence", "w")} <> 'closed_loop')
+            and (t.kind = 'gift' or w.issuer_id = t.merchant_id
+                or {funded("t.sequence", "w")} <> 'closed_loop')
         group by 1, 2, 3, 4, 5, 6, w.unit_value_minor
         having sum(t.value) >= w.unit_value_minor
         order by 2
@@ -319,14 +323,21 @@ def expiry_moved_lawfully(scope: Scope) -> Iterable[Row]:
                 count(*) filter (where graced) over (partition by lot_id) as graces,
                 (date_trunc('day', m.at at time zone b.time_zone) + make_interval(days => b.inactivity_days + 1))
                     at time zone b.time_zone as active_until
-            from {_MOVED} m join ledger.book b on b.id = m.book_id
+            from {MOVED} m join ledger.book b on b.id = m.book_id
             window lot as (partition by lot_id order by sequence)
         )
         select coalesce(l.id, c.lot_id) as lot, c.sequence, c.graced, l.grace_used, c.expired_at, c.expires_at,
             l.expires_at as now_expires_at
         from (select * from ledger.lot where book_id = any(%(books)s)) l
         full join changes c on c.lot_id = l.id
-        where l.id is null or l.grace_used <> (coalesce(c.graces, 0) > 0) or c.graces > 1
+        -- a lot that was given has the grace its parent had
+        left join (
+            select distinct born.lot from {RECORDS} r
+            cross join lateral jsonb_to_recordset(r.payload -> 'lots') as born(lot uuid, grace_used boolean)
+            where r.kind = 'gift' and born.grace_used
+        ) had on had.lot = l.id
+        where l.id is null or l.grace_used <> (coalesce(c.graces, 0) > 0 or had.lot is not null)
+            or coalesce(c.graces, 0) + (had.lot is not null)::int > 1
             or (c.before is not null and c.before <> c.expired_at) or (c.next is null and c.expires_at <> l.expires_at)
             or (c.graced and (c.expired_at > c.at or c.expires_at <> c.at + make_interval(secs => %(grace)s)))
             or (not c.graced and (c.member_id <> l.member_id or c.expired_at <= c.at or c.expires_at <= c.expired_at
@@ -361,7 +372,7 @@ def active_members_keep_their_points(scope: Scope) -> Iterable[Row]:
         join ledger.lot l on l.member_id = a.member_id
         join had on had.lot_id = l.id and had.points > 0 and had.since <= a.sequence
             and (had.until is null or had.until > a.sequence)
-        left join {_LIVES} life on life.lot_id = l.id and a.sequence >= coalesce(life.since, 0)
+        left join {LIVES} life on life.lot_id = l.id and a.sequence >= coalesce(life.since, 0)
             and (life.until is null or a.sequence < life.until)
         where coalesce(life.expires_at, l.expires_at) > a.at
             and coalesce(life.expires_at, l.expires_at) < a.active_until

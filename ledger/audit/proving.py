@@ -50,6 +50,10 @@ _COUNTS: Final = {
     "refund": "select count(*) from merchants.refund where book_id = any(%(books)s)",
     "brake": "select count(*) from merchants.brake where book_id = any(%(books)s)",
     "velocity_limit": "select count(*) from merchants.velocity_limit where book_id = any(%(books)s)",
+    "gift": "select count(*) from merchants.gift where book_id = any(%(books)s)",
+    "gift_day": "select count(*) from merchants.gift_day where book_id = any(%(books)s)",
+    "household_person": "select count(*) from merchants.household_person p"
+    " join merchants.household h on h.id = p.household_id where h.book_id = any(%(books)s)",
     "window": "select count(*) from settlement.window where book_id = any(%(books)s)",
     "contract": "select count(*) from settlement.contract where book_id = any(%(books)s)",
     "item": "select count(*) from settlement.item where book_id = any(%(books)s)",

@@ -116,7 +116,7 @@ def refunds_take_what_is_there(scope: Scope) -> Iterable[Row]:
             select f.id,
                 sum(m.points * ((m.target in ('pending', 'wallet'))::int - (m.source in ('pending', 'wallet'))::int)) as left_over,
                 sum(m.points) filter (where r.kind = 'expiry') as expired
-            from {_OF_SALES} f join ledger.lot l on l.sale_id = f.subject_id
+            from {_OF_SALES} f join ledger.lot l on l.sale_id = f.subject_id and l.parent_id is null
             join ledger.lot_move m on m.lot_id = l.id
             join {RECORDS} r on r.batch_id = m.batch_id and r.n = m.n
             where r.sequence <= f.sequence group by 1

@@ -91,9 +91,10 @@ def redemptions_recorded(scope: Scope) -> Iterable[Row]:
             where r.kind = case when v.subject_id is null then 'hold' else 'capture' end
         ) r
         full join (select * from merchants.redemption where book_id = any(%(books)s)) d on d.id = r.subject_id
-        where (d.book_id, d.merchant_id, d.member_id, d.at, d.batch_id, d.n, d.points, d.value_minor)
+        where (d.book_id, d.merchant_id, d.member_id, d.at, d.batch_id, d.n, d.points, d.value_minor, d.consented_by)
             is distinct from (r.book_id, r.merchant_id, r.member_id, r.at, r.batch_id, r.n,
-                (r.payload ->> 'points')::bigint, (r.payload ->> 'value_minor')::bigint)
+                (r.payload ->> 'points')::bigint, (r.payload ->> 'value_minor')::bigint,
+                (r.payload ->> 'consented_by')::uuid)
             or (d.consent = 'voucher') is distinct from r.vouched
         """
     )

@@ -13,7 +13,7 @@ from uuid import UUID
 import ledger
 from ledger import AccountName
 from merchants.contracts import store
-from merchants.contracts.parties import Contract
+from merchants.contracts.parties import PERSONS, Contract
 
 LONGEST_LIFE_DAYS: Final = 36_500
 
@@ -31,6 +31,8 @@ class NewContract:
     points_life_days: int | None = None
     maturity_days: int = 0
     unit_value_minor: int | None = None
+    earns_for: Sequence[str] = PERSONS
+    spends_for: Sequence[str] = PERSONS
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -82,6 +84,8 @@ def version_of(wanted: NewContract, before: Contract | None, face_value: int, id
         hold_minutes=wanted.hold_minutes,
         points_life_days=wanted.points_life_days,
         maturity_days=wanted.maturity_days,
+        earns_for=tuple(wanted.earns_for),
+        spends_for=tuple(wanted.spends_for),
     )
 
 

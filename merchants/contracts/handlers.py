@@ -11,7 +11,7 @@ import ledger
 from ledger.errors import Invalid, NotFound, StateConflict
 from merchants.contracts import changes, store
 from merchants.contracts.changes import LONGEST_LIFE_DAYS, NewContract, NewRules
-from merchants.contracts.parties import MODES, Contract, Merchant, Terms
+from merchants.contracts.parties import MODES, PERSONS, Contract, Merchant, Terms
 
 LARGEST_FEE_PPM: Final = 200_000
 LONGEST_HOLD_MINUTES: Final = 1440
@@ -66,6 +66,9 @@ def fault(wanted: NewContract, book: ledger.Book) -> Invalid | None:
     for at, value, least, most in bounds:
         if not least <= value <= most:
             return Invalid(at, f"must be {least} to {most}")
+    for at, kinds in (("/earns_for", wanted.earns_for), ("/spends_for", wanted.spends_for)):
+        if len(set(kinds)) != len(kinds) or not set(kinds) <= set(PERSONS):
+            return Invalid(at, f"must name each at most once of {', '.join(PERSONS)}")
     # one network has one face value; closed-loop points are no money, and worth what their shop says
     value = _unit_value(wanted, book)
     if value < 1 or value > ledger.LARGEST_AMOUNT:

@@ -110,6 +110,9 @@ contract = Table(
     # null: the network's; never shorter than it
     Column("points_life_days", Integer),
     Column("maturity_days", Integer, nullable=False),
+    # for which kinds of person sales earn here, and of which kinds points are taken
+    Column("earns_for", ARRAY(Text), nullable=False, server_default="{natural,legal}"),
+    Column("spends_for", ARRAY(Text), nullable=False, server_default="{natural,legal}"),
     # clauses later kinds of agreement need; read only by the rule that owns the name
     Column("clauses", JSONB, nullable=False),
     Column("in_force_at", DateTime(timezone=True), nullable=False),

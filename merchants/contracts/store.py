@@ -31,7 +31,7 @@ _BRANCH: Final = "id, merchant_id, reference, name, state, channel, city"
 _TILL: Final = "id, merchant_id, branch_id, state, reference"
 _CONTRACT: Final = (
     "id, merchant_id, version, mode, unit_value_minor, credit_line_points, purchase_fee_ppm, redemption_fee_ppm,"
-    " hold_minutes, points_life_days, maturity_days"
+    " hold_minutes, points_life_days, maturity_days, earns_for, spends_for"
 )
 _TERMS: Final = "id, merchant_id, version, rules"
 _KEY: Final = "id, book_id, merchant_id, kind, label, last_four, scopes, created_at, expires_at, revoked_at"
@@ -211,7 +211,13 @@ def contracts_in_force(tx: ledger.Tx, book_id: int) -> list[Contract]:
         " order by merchant_id, version desc",
         [book_id],
     )
-    return [Contract(*row) for row in rows]
+    return [_contract(row) for row in rows]
+
+
+def _contract(row: Sequence[Any]) -> Contract:
+    """The row's arrays as tuples: what a process remembers must not change."""
+    values: list[Any] = [tuple(value) if isinstance(value, list) else value for value in row]
+    return Contract(*values)
 
 
 def terms_in_force(tx: ledger.Tx, book_id: int) -> list[Terms]:
@@ -245,7 +251,7 @@ def parties_to(
     )
     return (
         {row[0]: Merchant(*row) for row in merchants},
-        {row[1]: Contract(*row) for row in contracts},
+        {row[1]: _contract(row) for row in contracts},
         {row[0]: row[1] for row in versions},
     )
 
@@ -255,7 +261,7 @@ def put_contracts(tx: ledger.Tx, book_id: int, contracts: Sequence[Contract], no
     for c in contracts:
         tx.execute(
             f"insert into merchants.contract (book_id, clauses, in_force_at, {_CONTRACT})"
-            " values (%s, '{}', %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            " values (%s, '{}', %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
             [
                 book_id,
                 now,
@@ -270,6 +276,8 @@ def put_contracts(tx: ledger.Tx, book_id: int, contracts: Sequence[Contract], no
                 c.hold_minutes,
                 c.points_life_days,
                 c.maturity_days,
+                list(c.earns_for),
+                list(c.spends_for),
             ],
         )
 

@@ -51,6 +51,8 @@ class RedemptionRow:
     consent: str
     contract_id: UUID
     n: int
+    # the member of the household who consented, when not the wallet's owner
+    consented_by: UUID | None = None
 
 
 @dataclass(slots=True)
@@ -144,7 +146,7 @@ def redemptions(tx: Tx, book_id: int, ids: set[UUID]) -> dict[UUID, RedemptionRo
         return {}
     rows = tx.execute(
         "select id, merchant_id, branch_id, till_id, member_id, external_reference, occurred_at, at, points, value_minor,"
-        " consent, contract_id, n from merchants.redemption where book_id = %s and id = any(%s::uuid[])",
+        " consent, contract_id, n, consented_by from merchants.redemption where book_id = %s and id = any(%s::uuid[])",
         [book_id, ledger.array(ids)],
     )
     return {row[0]: RedemptionRow(*row) for row in rows}
@@ -158,6 +160,23 @@ def redemptions_spent(tx: Tx, ids: set[UUID]) -> set[UUID]:
         "select redemption_id from merchants.sale where redemption_id = any(%s::uuid[])", [ledger.array(ids)]
     )
     return {row[0] for row in rows}
+
+
+def spent_for_others(tx: Tx, book: ledger.Book, owners: set[UUID]) -> dict[tuple[UUID, UUID], int]:
+    """Points that others spent this month from the wallets of `owners`, by (owner, spender); what came back left out.
+
+    Exact where the households are locked: nobody spends for another without that.
+    """
+    if not owners:
+        return {}
+    rows = tx.execute(
+        "select d.member_id, d.consented_by, sum(d.points - d.refunded_points)::bigint"
+        " from merchants.redemption d join ledger.hold h on h.id = d.id"
+        " where d.member_id = any(%s::uuid[]) and d.consented_by is not null and h.state in ('open', 'captured')"
+        " and d.at >= date_trunc('month', %s::timestamptz at time zone %s) at time zone %s group by 1, 2",
+        [ledger.array(owners), book.now, book.time_zone, book.time_zone],
+    )
+    return {(owner, spender): points for owner, spender, points in rows}
 
 
 def refundable_sales(tx: Tx, book_id: int, ids: set[UUID]) -> dict[UUID, Refundable]:
@@ -299,9 +318,10 @@ def add_redemptions(tx: Tx, book_id: int, batch_id: int, rows: Sequence[Redempti
         return
     tx.execute(
         "insert into merchants.redemption (book_id, batch_id, id, merchant_id, branch_id, till_id, member_id,"
-        " external_reference, occurred_at, at, points, value_minor, consent, contract_id, n)"
+        " external_reference, occurred_at, at, points, value_minor, consent, contract_id, n, consented_by)"
         " select %s, %s, * from unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::uuid[], %s::uuid[], %s::text[],"
-        " %s::timestamptz[], %s::timestamptz[], %s::bigint[], %s::bigint[], %s::text[], %s::uuid[], %s::smallint[])",
+        " %s::timestamptz[], %s::timestamptz[], %s::bigint[], %s::bigint[], %s::text[], %s::uuid[], %s::smallint[],"
+        " %s::uuid[])",
         [
             book_id,
             batch_id,
@@ -318,6 +338,7 @@ def add_redemptions(tx: Tx, book_id: int, batch_id: int, rows: Sequence[Redempti
             ledger.array(r.consent for r in rows),
             ledger.array(r.contract_id for r in rows),
             ledger.array(r.n for r in rows),
+            ledger.array(r.consented_by for r in rows),
         ],
     )
 

@@ -1,7 +1,16 @@
 """Sales, redemptions and their refunds: what a till may do, decided on the ledger's batches."""
 
 from merchants.trade.commands import (
+    AnswerInvitation,
     Capture,
+    FoundHousehold,
+    Gift,
+    GiftDone,
+    HandOver,
+    HouseholdDone,
+    InviteToHousehold,
+    LeaveHousehold,
+    LimitPerson,
     Line,
     MemberRef,
     Named,
@@ -16,17 +25,29 @@ from merchants.trade.commands import (
     SaleDone,
     SaleRefund,
     SaleRefundDone,
+    ShareWallet,
     SliceDone,
     Spend,
     Void,
     VoucherDone,
     VoucherReturn,
 )
+from merchants.trade.gift_rules import GiftRulesInForce
 from merchants.trade.handler import handlers
 from merchants.trade.quoting import quote, spendable_at
 
 __all__ = [
+    "AnswerInvitation",
     "Capture",
+    "FoundHousehold",
+    "Gift",
+    "GiftDone",
+    "GiftRulesInForce",
+    "HandOver",
+    "HouseholdDone",
+    "InviteToHousehold",
+    "LeaveHousehold",
+    "LimitPerson",
     "Line",
     "MemberRef",
     "Named",
@@ -41,6 +62,7 @@ __all__ = [
     "SaleDone",
     "SaleRefund",
     "SaleRefundDone",
+    "ShareWallet",
     "SliceDone",
     "Spend",
     "Void",

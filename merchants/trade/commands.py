@@ -136,6 +136,17 @@ class VoucherReturn:
 
 
 @dataclass(frozen=True, slots=True)
+class Gift:
+    """To whoever has the number or the telephone (E.164); one of the two."""
+
+    giver_id: UUID
+    points: Points
+    to_number: str | None = field(default=None, repr=False)
+    to_phone: str | None = field(default=None, repr=False)
+    spend_code: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Lapse:
     """The clock's own: end a hold whose deadline has passed."""
 
@@ -182,6 +193,8 @@ class RedemptionDone:
     deadline: datetime
     slices: tuple[SliceDone, ...]
     available: Points | None
+    # who of the household consented, when not the member whose points they are
+    consented_by: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +239,17 @@ class RedemptionRefundDone:
 
 
 @dataclass(frozen=True, slots=True)
+class GiftDone:
+    id: UUID
+    record_id: UUID
+    receiver_number: str = field(repr=False)
+    points: Points
+    value: Minor
+    at: datetime
+    available: Points
+
+
+@dataclass(frozen=True, slots=True)
 class Quote:
     """What a basket would earn, and what the member may spend here."""
 
@@ -235,3 +259,77 @@ class Quote:
     expires_at: datetime | None
     spendable_points: Points | None
     spendable_value: Minor | None
+
+
+# -- households
+
+
+@dataclass(frozen=True, slots=True)
+class FoundHousehold:
+    """A natural person founds a family; a company, the account that its people spend from."""
+
+    member_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class InviteToHousehold:
+    """`own_points`: of a company, what the person may spend in a month."""
+
+    member_id: UUID
+    number: str = field(repr=False)
+    own_points: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerInvitation:
+    member_id: UUID
+    household_id: UUID
+    accepts: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LeaveHousehold:
+    """`person_id` leaves: oneself, or somebody the founder takes out or no longer invites."""
+
+    member_id: UUID
+    person_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class ShareWallet:
+    """`points`: what the others may spend from one's wallet in a month; None: it is not shared."""
+
+    member_id: UUID
+    points: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class LimitPerson:
+    """A company says what one of its people may spend in a month."""
+
+    member_id: UUID
+    person_id: UUID
+    points: int
+
+
+@dataclass(frozen=True, slots=True)
+class HandOver:
+    """The founder makes another of the household its founder."""
+
+    member_id: UUID
+    person_id: UUID
+
+
+HouseholdStep = (
+    FoundHousehold | InviteToHousehold | AnswerInvitation | LeaveHousehold | ShareWallet | LimitPerson | HandOver
+)
+
+
+@dataclass(frozen=True, slots=True)
+class HouseholdDone:
+    record_id: UUID
+    household_id: UUID
+    kind: str
+    state: str
+    founder_id: UUID
+    at: datetime

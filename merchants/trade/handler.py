@@ -1,5 +1,6 @@
 """Trade's part of a posting: a few set-based reads, pure decisions in arrival order, set-based rows."""
 
+import typing
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,9 +9,13 @@ from uuid import UUID
 import ledger
 from ledger import AccountName, Book, Decision, Needs, Request, Tx, Working
 from merchants import contracts, people, safety, sales
-from merchants.trade import redeeming, refunding, selling, vouching
+from merchants.trade import gift_rules, gifting, redeeming, refunding, selling, sharing, vouching
 from merchants.trade.commands import (
+    AnswerInvitation,
     Capture,
+    Gift,
+    HouseholdStep,
+    InviteToHousehold,
     Named,
     NewVoucher,
     Redemption,
@@ -41,18 +46,30 @@ class Trade:
         ended = [c for c in asked if isinstance(c, Capture | Void)]
         promised = [c for c in asked if isinstance(c, NewVoucher)]
         _name(known, tx, asked)
+        given = [c for c in asked if isinstance(c, Gift)]
+        steps = [c for c in asked if isinstance(c, typing.get_args(HouseholdStep))]
         refs = [c.member for c in sold if c.member is not None] + [c.member for c in spent]
         askers = {c.member_id for c in promised}
         known.members = people.members_by(
             tx,
             book.id,
-            {r.id for r in refs if r.id is not None} | askers,
-            {r.number for r in refs if r.number is not None},
+            {r.id for r in refs if r.id is not None}
+            | askers
+            | {c.giver_id for c in given}
+            | {c.member_id for c in steps},
+            {r.number for r in refs if r.number is not None}
+            | {c.to_number for c in given if c.to_number is not None}
+            | {c.number for c in steps if isinstance(c, InviteToHousehold)},
+            {c.to_phone for c in given if c.to_phone is not None},
         )
-        spenders = {m.id for c in spent if c.spend is None and (m := known.member(c.member))} | askers
-        # devices before wallets, in every process
-        for device in people.devices_of(tx, book.id, spenders):
+        owners = {m.id for c in spent if c.spend is None and (m := known.member(c.member))}
+        # households, then devices, then today's gifts, all before wallets, in every process
+        _share(tx, book, known, owners, steps)
+        spenders = owners | askers | {c.giver_id for c in given}
+        for device in people.devices_of(tx, book.id, spenders.union(*map(known.spenders_for, owners))):
             known.devices.setdefault(device.member_id, []).append(device)
+        if given:
+            _prepare_gifts(tx, book, known, given)
         refunded = [c for c in asked if isinstance(c, SaleRefund | RedemptionRefund)]
         # then what is refunded, sales before redemptions, and wallets after all of them
         sold_before = (known.sale_id(c.merchant_id, c.sale) for c in refunded if isinstance(c, SaleRefund))
@@ -69,7 +86,9 @@ class Trade:
             counted = _counted(limits, known, requests)
             known.velocity = safety.Counts(limits, safety.lock_counts(tx, book.id, counted), book.now)
         known.refunded = sales.known_refunds(tx, [(c.merchant_id, c.external_reference) for c in refunded])
-        known.wrong_before = people.wrong_codes(tx, book, {c.merchant_id for c in spent} | askers)
+        known.wrong_before = people.wrong_codes(
+            tx, book, {c.merchant_id for c in spent} | askers | {c.giver_id for c in given}
+        )
         known.open_vouchers = sales.open_vouchers(tx, askers)
         vouched = {c.spend.voucher_id for c in spent if c.spend is not None}
         vouched |= {c.voucher_id for c in asked if isinstance(c, VoucherReturn)}
@@ -85,6 +104,7 @@ class Trade:
         needs |= _needs_of_refunds(known, refunded)
         needs |= _needs_of_refunds_to_come(known, sold)
         needs |= _needs_of_vouchers(known, promised)
+        needs |= _needs_of_gifts(known, given)
         return Round(known, needs)
 
 
@@ -124,6 +144,43 @@ def _counted(limits: Sequence[safety.Limit], known: Known, requests: Sequence[Re
             counted = selling.COUNTED if isinstance(command, Sale) else redeeming.COUNTED
             names |= safety.velocity.names(limits, of, counted)
     return names
+
+
+def _share(tx: Tx, book: Book, known: Known, owners: set[UUID], steps: Sequence[HouseholdStep]) -> None:
+    """The households that the batch may change or spend in, and who and what is in them."""
+    if not owners and not steps:
+        return
+    known.households = people.lock_households(
+        tx,
+        book.id,
+        shared_by=owners,
+        of={c.member_id for c in steps},
+        ids={c.household_id for c in steps if isinstance(c, AnswerInvitation)},
+    )
+    if known.households:
+        inside = {p.member_id for household in known.households.values() for p in household.active()}
+        # read anew, behind the lock
+        known.members |= people.members_by(tx, book.id, inside)
+        known.spent_for = sales.spent_for_others(tx, book, owners & inside)
+
+
+def _prepare_gifts(tx: Tx, book: Book, known: Known, given: Sequence[Gift]) -> None:
+    givers = {c.giver_id for c in given if c.giver_id in known.members}
+    receivers = {m.id for c in given if (m := known.members.get(c.to_number or c.to_phone or "")) is not None}
+    known.gift_days = sales.gift_days(tx, book, givers | receivers)
+    known.gift_rules = sales.gift_rules(tx, book.id)
+    known.lineages = ledger.lineages(tx, book.id, givers)
+
+
+def _needs_of_gifts(known: Known, given: Sequence[Gift]) -> Needs:
+    needs = Needs()
+    for gift in given:
+        receiver = known.members.get(gift.to_number or gift.to_phone or "")
+        if gift.giver_id in known.members:
+            needs.lots_of.add(gift.giver_id)
+            if receiver is not None:
+                needs.accounts.add(AccountName("wallet", receiver.id))
+    return needs
 
 
 def _needs(
@@ -232,6 +289,10 @@ class Round:
             return refunding.sale_refund(command, request.actor, self.known, working)
         if isinstance(command, RedemptionRefund):
             return refunding.redemption_refund(command, request.actor, self.known, working)
+        if isinstance(command, Gift):
+            return gifting.gift(command, request.actor, self.known, working)
+        if isinstance(command, HouseholdStep):
+            return sharing.step(command, request.actor, self.known, working)
         assert isinstance(command, Void), command
         return redeeming.void(command, request.actor, self.known, working)
 
@@ -242,6 +303,10 @@ class Round:
         sales.add_refunds(
             tx, working.book.id, working.batch_id, self.known.new_refunds, list(self.known.refundable.values())
         )
+        sales.add_gifts(tx, working.book.id, working.batch_id, self.known.new_gifts)
+        sales.put_gift_days(tx, working.book, self.known.gift_days)
+        changed = [self.known.households[id] for id in sorted(self.known.changed_households)]
+        people.put_households(tx, working.book, changed)
         people.use_steps(tx, list(self.known.steps.items()))
         people.count_wrong_codes(tx, working.book, self.known.wrong_now)
         if self.known.velocity is not None:
@@ -253,4 +318,4 @@ def handlers(networks: contracts.NetworkCache, spend_key: bytes) -> dict[str, le
     """The kinds trade decides, for `ledger.Committer`."""
     trade = Trade(networks, spend_key)
     kinds = ("sale", "redemption", "capture", "void", "sale_refund", "redemption_refund", "voucher", "voucher_return")
-    return dict.fromkeys(kinds, trade)
+    return {**dict.fromkeys((*kinds, "gift", "household"), trade), **gift_rules.handlers()}

@@ -35,6 +35,15 @@ class Known:
     vouchers: dict[UUID, sales.VoucherRow] = field(default_factory=dict)
     open_vouchers: dict[UUID, int] = field(default_factory=dict)
     new_vouchers: list[sales.VoucherRow] = field(default_factory=list)
+    # gifts: what the network allows, today's counts by member, and the lots that the givers' lots come from
+    gift_rules: sales.GiftRules = field(default_factory=sales.GiftRules)
+    gift_days: dict[UUID, sales.GiftDay] = field(default_factory=dict)
+    lineages: dict[UUID, tuple[UUID, UUID | None]] = field(default_factory=dict)
+    # households, locked, and what others spent this month from wallets in them, by (owner, spender)
+    households: dict[UUID, people.Household] = field(default_factory=dict)
+    spent_for: dict[tuple[UUID, UUID], int] = field(default_factory=dict)
+    new_gifts: list[sales.GiftRow] = field(default_factory=list)
+    changed_households: set[UUID] = field(default_factory=set)
     new_sales: list[sales.SaleRow] = field(default_factory=list)
     new_redemptions: list[sales.RedemptionRow] = field(default_factory=list)
     new_refunds: list[sales.RefundRow] = field(default_factory=list)
@@ -74,6 +83,16 @@ class Known:
         """The member a till named; none of those who left."""
         found = self.members.get(ref.id if ref.id is not None else ref.number or "")
         return found if found is not None and found.state != "left" else None
+
+    def household_of(self, member_id: UUID) -> people.Household | None:
+        """The household a member is in now, of those that this batch has locked."""
+        return next((household for household in self.households.values() if household.has(member_id)), None)
+
+    def spenders_for(self, owner: UUID) -> list[UUID]:
+        """Who besides the owner may consent to spending from a wallet: nobody frozen, gone or locked."""
+        household = self.household_of(owner)
+        people_there = (self.members.get(id) for id in (household.spenders(owner) if household else ()))
+        return [m.id for m in people_there if m is not None and m.locked_by is None and m.state == "active"]
 
 
 def subjects(actor: str, member_id: UUID, merchant_id: UUID) -> dict[str, UUID]:

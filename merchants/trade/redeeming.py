@@ -3,9 +3,8 @@
 Each function checks in a fixed order, which the refusals' documentation follows; below its mark nothing may refuse.
 """
 
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import ClassVar, Final
+from typing import Final
 from uuid import UUID
 
 from ledger import (
@@ -26,11 +25,10 @@ from ledger import (
     worth,
 )
 from ledger.errors import (
-    CodeUsed,
-    ConsentRequired,
     DuplicateReference,
     HoldExpired,
     InsufficientPoints,
+    LimitExceeded,
     NotFound,
     SpendLocked,
     StateConflict,
@@ -38,22 +36,11 @@ from ledger.errors import (
 )
 from merchants import contracts, people, safety, sales
 from merchants.trade.commands import Capture, Redemption, RedemptionDone, SliceDone, Void
+from merchants.trade.consenting import Consent, consent
 from merchants.trade.known import Known, absent, available, place, subjects
 
 #: What a redemption adds to, by velocity limits: the points it takes, and itself.
 COUNTED: Final = ("redeem_points", "redeem_count")
-
-
-@dataclass(frozen=True, slots=True)
-class SpendCodesLocked(Refusal):
-    """Whoever shows these codes, a shop or the member, has shown too many wrong ones lately; others go on."""
-
-    code: ClassVar[str] = "otp_locked"
-
-    @property
-    def detail(self) -> str:
-        minutes = people.spend_codes.LOCK_TIME.seconds // 60
-        return f"too many wrong spend codes were shown here: none is taken for {minutes} minutes"
 
 
 def accepts(lot: Lot, acceptor: UUID) -> bool:
@@ -78,15 +65,20 @@ def redemption(command: Redemption, actor: str, known: Known, working: Working) 
         return Suspended()
     if (by := member.locked_by) is not None:
         return SpendLocked(by)
+    if member.kind not in contract.spends_for:
+        return StateConflict("member", f"a {member.kind} person, whose points this shop does not take")
     assert command.spend_code is not None, "a spend of a voucher is decided by vouching"
-    consent = consented(command.merchant_id, command.spend_code, member, known, working)
-    if isinstance(consent, Refusal):
+    others = known.spenders_for(member.id)
+    consented = consent(command.spend_code, member.id, others, command.merchant_id, known, working.now)
+    if isinstance(consented, Refusal):
         if known.guesses(command.merchant_id, member.id):
             _flag(safety.WRONG_CODES, ("merchant", command.merchant_id, ""), command, member, known, working)
-        return consent
+        return consented
     slices = _chosen(command, member, working)
     if isinstance(slices, Refusal):
         return slices
+    if refusal := _too_much(consented, member, sum(s.points for s in slices), known):
+        return refusal
     of = subjects(actor, member.id, command.merchant_id)
     amounts = {"redeem_points": sum(s.points for s in slices), "redeem_count": 1}
     if known.velocity is not None and (met := known.velocity.met(of, amounts)) is not None:
@@ -96,21 +88,18 @@ def redemption(command: Redemption, actor: str, known: Known, working: Working) 
     # nothing below may refuse
     if known.velocity is not None:
         known.velocity.add(of, amounts)
-    device, step = consent
-    known.steps[device] = step
+    known.steps[consented.device] = consented.step
+    spender = consented.member if consented.member != member.id else None
     value = worth(slices)
     deadline = working.now + timedelta(minutes=contract.hold_minutes)
     id = ids.new()
     told = [s.told for s in slices]
     points = sum(s.points for s in slices)
-    draft = working.record(
-        "hold",
-        actor,
-        merchant=command.merchant_id,
-        member=member.id,
-        subject=id,
-        payload={"points": points, "value_minor": value, "deadline": deadline, "slices": told},
-    )
+    payload: dict[str, object] = {"points": points, "value_minor": value, "deadline": deadline, "slices": told}
+    if spender is not None:
+        payload["consented_by"] = spender
+        known.spent_for[member.id, spender] = known.spent_for.get((member.id, spender), 0) + points
+    draft = working.record("hold", actor, merchant=command.merchant_id, member=member.id, subject=id, payload=payload)
     working.active(draft, member.id)
     hold = working.hold(draft, id=id, member=member.id, acceptor=command.merchant_id, slices=slices, deadline=deadline)
     row = sales.RedemptionRow(
@@ -127,6 +116,7 @@ def redemption(command: Redemption, actor: str, known: Known, working: Working) 
         consent="code",
         contract_id=contract.id,
         n=draft.n,
+        consented_by=spender,
     )
     keep(row, known)
     record_id = take_held(row, hold, actor, contract, known, working) if command.capture else draft.id
@@ -226,29 +216,18 @@ def take_held(
     return draft.id
 
 
-def consented(
-    shown_by: UUID, spend_code: str, member: people.Member, known: Known, working: Working
-) -> tuple[UUID, int] | Refusal:
-    """The device whose code this is, and the code's step. Codes are used once, and none older than the last used.
-
-    Wrong ones are counted against whoever shows them: the shop, or the member who asks for a voucher.
-    """
-    devices = [
-        (d.id, people.spend_codes.secret(known.spend_key, d.id, d.nonce), known.steps.get(d.id, d.last_step))
-        for d in known.devices.get(member.id, ())
-    ]
-    if not devices:
-        return ConsentRequired("the member has no device that makes spend codes")
-    if known.guesses(shown_by, member.id):
-        return SpendCodesLocked()
-    match = people.spend_codes.matching_step(spend_code, devices, working.now)
-    if match is None:
-        pair = (shown_by, member.id)
-        known.wrong_now[pair] = known.wrong_now.get(pair, 0) + 1
-        return ConsentRequired("the spend code is not the member's present one")
-    if isinstance(match, people.spend_codes.Used):
-        return CodeUsed()
-    return match
+def _too_much(consented: Consent, owner: people.Member, points: int, known: Known) -> Refusal | None:
+    """Whether another of the household would spend more of this wallet in a month than its owner, or the company, allows."""
+    household = known.household_of(owner.id)
+    if consented.member == owner.id or household is None:
+        return None
+    most, alone = household.allowed(owner.id, consented.member)
+    spent = sum(
+        points
+        for (wallet, spender), points in known.spent_for.items()
+        if wallet == owner.id and (not alone or spender == consented.member)
+    )
+    return LimitExceeded("household_month", max(0, most - spent), points) if spent + points > most else None
 
 
 def _flag(
@@ -310,4 +289,5 @@ def done(row: sales.RedemptionRow, hold: Hold, record_id: UUID, working: Working
         deadline=hold.deadline,
         slices=tuple(SliceDone(s.lot.id, s.lot.issuer_id, s.points, s.value) for s in first(hold.slices, row.points)),
         available=available(working, row.member_id),
+        consented_by=row.consented_by,
     )

@@ -193,6 +193,9 @@ def earning(
         return Points(0), "branch_frozen"
     if in_force is None:
         return Points(0), "no_terms"
+    contract = network.contract(merchant_id)
+    if contract is not None and member.kind not in contract.earns_for:
+        return Points(0), "terms_exclude"
     earned = programme.points_for(
         _rules(in_force), [(line.category, line.amount) for line in lines], money, total, kind=member.kind
     )

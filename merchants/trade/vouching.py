@@ -26,7 +26,7 @@ from ledger.errors import (
     Suspended,
 )
 from merchants import sales
-from merchants.trade import redeeming
+from merchants.trade import consenting, redeeming
 from merchants.trade.commands import NewVoucher, Redemption, VoucherDone, VoucherReturn
 from merchants.trade.known import Known, available, place, subjects
 
@@ -71,7 +71,7 @@ def voucher(command: NewVoucher, actor: str, known: Known, working: Working) -> 
     already = known.open_vouchers.get(member.id, 0)
     if already >= MOST_OPEN:
         return LimitExceeded("open_vouchers", MOST_OPEN, already + 1)
-    consent = redeeming.consented(member.id, command.spend_code, member, known, working)
+    consent = consenting.consent(command.spend_code, member.id, (), member.id, known, working.now)
     if isinstance(consent, Refusal):
         return consent
     working.catch_up(member.id)
@@ -90,8 +90,7 @@ def voucher(command: NewVoucher, actor: str, known: Known, working: Working) -> 
     # nothing below may refuse
     if known.velocity is not None:
         known.velocity.add(of, amounts)
-    device, step = consent
-    known.steps[device] = step
+    known.steps[consent.device] = consent.step
     deadline = working.now + HELD
     spend_until = deadline - TO_REDEEM
     value = worth(slices)

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import ledger
 import settlement
-from merchants import safety, trade
+from merchants import safety, sales, trade
 from tests.world import World
 
 MAKER, APPROVER = UUID(int=1), UUID(int=2)
@@ -51,6 +51,7 @@ def lived(url: str) -> World:
     refunded(world, late)
     vouched(world)
     world.earn("eve", at="boots", points=8)  # still pending
+    given(world)
     changed(world)
     braked(world)
     world.house.drain(world.book_id)
@@ -121,6 +122,22 @@ def braked(world: World) -> None:
     act("merchant_suspend", barber)
     act("network_resume", world.public_id)
     world.sale("eve", "barber", 1_000)  # earns nothing
+
+
+def given(world: World) -> None:
+    """Gifts, one of them of given points, under limits; a household, and one of it who spends for another."""
+    world.do("gift_rules", sales.GiftRules(points_a_day=30, gifts_a_day=5, received_a_day=30))
+    world.member("dan")
+    world.earn("dan", at="cafe", points=44)
+    world.earn("dan", at="books", points=33)
+    world.give("dan", "eve", 25)
+    world.member("fay")
+    world.member("gus")
+    world.give("dan", "fay", 5)
+    world.give("fay", "gus", 3)
+    world.household("dan", "fay")
+    world.step(trade.ShareWallet(world.members["dan"], 10))
+    world.redeem("dan", "books", 6, code=world.code("fay"))
 
 
 def close(world: World, number: int) -> None:

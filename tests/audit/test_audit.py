@@ -489,6 +489,120 @@ CRIMES = [
         " update merchants.sale set external_reference = 'X' where merchant_id ="
         " (select merchant_id from merchants.sale where member_id is null) returning external_reference as reference",
     ),
+    # gifts
+    Crime(
+        "children_like_parents",
+        "a lot that was given is worth more than its parent",
+        "update ledger.lot set unit_value_minor = unit_value_minor + 1 where parent_id is not null and points = 3"
+        " returning id as lot",
+    ),
+    Crime(
+        "children_like_parents",
+        "a lot that was given lives longer than its parent",
+        "update ledger.lot set expires_at = expires_at + interval '1 day' where parent_id is not null and points = 3"
+        " returning id as lot",
+    ),
+    Crime(
+        "children_like_parents",
+        "a lot that was given is another issuer's",
+        "update ledger.lot set issuer_id = (select issuer_id from ledger.lot where funding = 'closed_loop' limit 1)"
+        " where parent_id is not null and points = 3 returning id as lot",
+    ),
+    Crime(
+        "lots_born_once",
+        "the record of a gift tells of a lot that expires later",
+        "update ledger.record set payload = jsonb_set(payload, '{lots,0,expires_at}', '\"2030-01-01T00:00:00+00:00\"')"
+        f" where {first('gift')} returning batch_id as batch",
+    ),
+    Crime(
+        "gifts_whole",
+        "more was given than was got",
+        f"update ledger.lot_move set points = points + 1 where {first('gift')} and target = 'given' and ordinal = 0"
+        " returning batch_id as batch, n",
+    ),
+    Crime(
+        "gifts_whole",
+        "a gift went to another wallet than it says",
+        "update ledger.record set payload = payload || jsonb_build_object('receiver',"
+        f" (select max(member_id::text) from ledger.lot)) where {first('gift')} returning id as record",
+    ),
+    Crime(
+        "gifts_never_return",
+        "given points come back to who gave them",
+        "update ledger.lot c set member_id = p.member_id from ledger.lot p where p.id = c.parent_id and c.points = 3"
+        " returning c.id as lot",
+    ),
+    Crime(
+        "gifts_never_return",
+        "points come round to who gave them first",
+        "update ledger.lot c set member_id = g.member_id from ledger.lot p join ledger.lot g on g.id = p.parent_id"
+        " where p.id = c.parent_id returning c.id as lot",
+    ),
+    Crime(
+        "gifts_told",
+        "a receiver is told of more than there was",
+        "update ledger.record set payload = payload || '{\"points\": 99}' where kind = 'gift_received'"
+        " and payload ->> 'points' = '3' returning subject_id as gift",
+    ),
+    Crime(
+        "gifts_told",
+        "a gift vanishes from the list",
+        "delete from merchants.gift where points = 25 returning id as gift",
+    ),
+    Crime(
+        "gift_days_counted",
+        "a day's gifts are forgotten",
+        "update merchants.gift_day set gifts = 0 where gifts = 2 returning member_id as member",
+    ),
+    Crime(
+        "gift_days_counted",
+        "more was given than the network allows",
+        "update ledger.record set payload = payload || '{\"received_a_day\": 20}' where kind = 'gift_rules';"
+        f" select id as record from ledger.record where {first('gift')}",
+    ),
+    Crime(
+        "soonest_expiry_first",
+        "a gift passed over what would have gone sooner",
+        "update ledger.lot set expires_at = expires_at - interval '1 hour' where id = (select id from ledger.lot where"
+        " member_id = (select giver_id from merchants.gift where points = 25) and parent_id is null"
+        " order by batch_id desc limit 1) returning id as passed_over",
+    ),
+    Crime(
+        "consents_lawful",
+        "a stranger consented",
+        "update ledger.record set payload = payload || jsonb_build_object('consented_by',"
+        " (select receiver_id from merchants.gift where points = 3)) where payload ? 'consented_by'"
+        " returning id as record",
+    ),
+    Crime(
+        "consents_lawful",
+        "the owner had not shared",
+        "update ledger.record set payload = payload || '{\"monthly_points\": null}' where kind = 'household_sharing';"
+        " select id as record from ledger.record where payload ? 'consented_by'",
+    ),
+    Crime(
+        "household_limits_held",
+        "another spent more than the owner let them",
+        "update ledger.record set payload = payload || '{\"monthly_points\": 5}' where kind = 'household_sharing';"
+        " select id as record from ledger.record where payload ? 'consented_by'",
+    ),
+    Crime(
+        "redemptions_recorded",
+        "a redemption hides who consented",
+        "update merchants.redemption set consented_by = null where consented_by is not null returning id as redemption",
+    ),
+    Crime(
+        "households_derived",
+        "somebody is in a household that never asked them",
+        "insert into merchants.household_person select id, (select receiver_id from merchants.gift where points = 3),"
+        " 'active', null, null, 7 from merchants.household returning member_id as member",
+    ),
+    Crime(
+        "households_derived",
+        "a wallet is shared further than its owner said",
+        "update merchants.household_person set shared_points = 1000 where shared_points is not null"
+        " returning member_id as member",
+    ),
     # settlement
     Crime(
         "consumer_within",

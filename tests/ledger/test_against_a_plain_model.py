@@ -5,6 +5,7 @@ Hypothesis drives both with the same operations and compares every wallet and ev
 
 import datetime as dt
 import itertools
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -23,11 +24,11 @@ from hypothesis.stateful import (
 import ledger
 import ledger.audit
 import settlement.audit
-from merchants import trade
+from merchants import sales, trade
 from tests.world import BEGINNING, World
 
 SHOPS = {"cafe": 400, "books": 60, "taxi": 0}  # credit lines; taxi is prefunded with 150 points
-PEOPLE = ("ann", "bob")
+PEOPLE = ("ann", "bob", "eve")
 LIFE = dt.timedelta(days=3)
 HOLD = dt.timedelta(minutes=30)
 VOUCHER = dt.timedelta(days=7)
@@ -42,6 +43,8 @@ class PlainLot:
     grace: bool = False
     # gone home again, expired or taken back
     home: int = 0
+    # who held the points before
+    before: tuple[str, ...] = ()
 
 
 @dataclass
@@ -88,6 +91,7 @@ class Plain:
     refunded: dict[int, int] = field(default_factory=dict)
     sales: list[PlainSale] = field(default_factory=list)
     debts: dict[str, list[PlainDebt]] = field(default_factory=lambda: {p: [] for p in PEOPLE})
+    missed: Counter[tuple[str, dt.date]] = field(default_factory=Counter)
     numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def available(self, member: str) -> int:
@@ -162,6 +166,27 @@ class Plain:
                 slices.append((lot, part))
         return slices
 
+    def give(self, giver: str, receiver: str, points: int) -> str:
+        """What comes of a gift: given, or the code of the refusal."""
+        if any(debt.points for debt in self.debts[giver]):
+            return "state_conflict"
+        if self.missed[giver, self.now.date()] >= 10:
+            return "rate_limited"
+        if points > self.available(giver):
+            return "insufficient_points"
+        kept = [(lot, lot.points) for lot in self.lots[giver]]
+        slices = self.take(giver, points)
+        if any(receiver in lot.before for lot, _ in slices):
+            self.missed[giver, self.now.date()] += 1
+            for lot, had in kept:
+                lot.points = had
+            return "state_conflict"
+        for lot, part in slices:
+            child = PlainLot(lot.issuer, part, lot.expires, next(self.numbers), lot.grace)
+            child.before = (*lot.before, giver)
+            self.lots[receiver].append(child)
+        return "given"
+
     def give_back(self, hold: PlainHold) -> None:
         for lot, part in hold.slices:
             lot.points += part
@@ -214,6 +239,7 @@ class Histories(RuleBasedStateMachine):
             )
         for person in PEOPLE:
             self.world.member(person)
+        self.world.do("gift_rules", sales.GiftRules(points_a_day=10**6, gifts_a_day=10**6, received_a_day=10**6))
         self.plain = Plain()
 
     def teardown(self) -> None:
@@ -277,6 +303,15 @@ class Histories(RuleBasedStateMachine):
             self.plain.captured.append(hold)
         else:
             self.plain.holds.append(hold)
+        self.pass_time(1)
+
+    @rule(pair=st.permutations(PEOPLE), points=st.integers(1, 120))
+    def gift(self, pair: list[str], points: int) -> None:
+        giver, receiver = pair[:2]
+        asked = self.world.gift_of(giver, receiver, points)
+        decision = self.world.ask("gift", asked, principal=self.world.members[giver]).decision
+        said = decision.code if isinstance(decision, ledger.Refusal) else "given"
+        assert said == self.plain.give(giver, receiver, points)
         self.pass_time(1)
 
     @precondition(lambda self: self.plain.holds)
@@ -348,6 +383,7 @@ class Histories(RuleBasedStateMachine):
 @pytest.mark.row("A4")
 @pytest.mark.row("A5")
 @pytest.mark.row("A7")
+@pytest.mark.row("A8")
 @pytest.mark.row("A15")
 @pytest.mark.timeout(240)
 def test_any_history_leaves_what_the_plain_model_says(database_url: str) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy.dialects import postgresql
 from deploy.migrations.grants import new_table
 
 revision = "0005"
-down_revision = "0003"
+down_revision = "0004"
 
 
 def upgrade() -> None:

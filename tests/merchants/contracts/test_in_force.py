@@ -94,6 +94,8 @@ def test_a_contract_comes_into_force_as_a_record(
                 "hold_minutes": 30,
                 "points_life_days": 400,
                 "maturity_days": 7,
+                "earns_for": ["natural", "legal"],
+                "spends_for": ["natural", "legal"],
             },
         )
     ]
