@@ -29,6 +29,8 @@ class Bearer:
 
     member_id: UUID
     book_public_id: UUID
+    #: when it ends, Unix time; of one that is still to be issued, 0
+    expires_at: int = 0
 
 
 class Tokens:
@@ -79,7 +81,7 @@ class Tokens:
         book = ledger.ids.read("book", str(claims["book"]))
         if member is None or book is None:
             raise unauthenticated()
-        return Bearer(member, book)
+        return Bearer(member, book, int(claims["exp"]))
 
     def jwks(self) -> dict[str, Any]:
         """The public key, for `/.well-known/jwks.json`."""

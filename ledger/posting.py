@@ -8,7 +8,7 @@ from uuid import UUID
 from ledger import store
 from ledger.db import Tx
 from ledger.errors import KeyReused, Refusal
-from ledger.working import Book, Needs, Working
+from ledger.working import Book, Draft, Needs, Working
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +81,9 @@ def post(
     requests: Sequence[Request],
     *,
     exclusive: bool = False,
-) -> list[Outcome]:
-    """Post `requests` to one book in order; an outcome each. Durable when this returns, nothing happened when it raises."""
+) -> tuple[list[Outcome], Sequence[Draft]]:
+    """Post `requests` to one book in order; an outcome each, and the records they left. Durable when this returns, nothing
+    happened when it raises."""
     # one pipeline: what does not wait for an answer is on its way with what does
     with tx.pipeline(), tx.transaction():
         book, known = store.open_book(
@@ -121,7 +122,7 @@ def post(
             )
             # last: from here to the commit the head is ours alone
             store.seal(tx, working)
-        return outcomes
+        return outcomes, working.records
 
 
 def _repeat(request: Request, prior: "store.Known") -> Outcome:

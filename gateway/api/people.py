@@ -58,7 +58,7 @@ def telephone(book: BookFacts, text: str, pointer: str) -> str:
 
 async def post_lookup(call: Call[LookupIn]) -> LookupOut:
     caller, body = call.merchant, call.body
-    call.take(call.server.limits[caller.book.mode].lookup, caller.actor)
+    await call.take(call.server.limits[caller.book.mode].lookup, caller.actor)
     if (body.number is None) == (body.phone is None):
         raise problems.invalid("/number", "say number or phone, one of the two")
     return await call.work(partial(_look_up, caller, body))

@@ -10,7 +10,19 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = ("ledger", "merchants", "settlement", "gateway", "wallet_app")
 
 #: Beyond the faces: tables, which the migrations gather, and the proofs and assembly that only the top floor puts together.
-OPEN_TO_DEPLOY = {"schema", "audit", "app", "server", "log", "limits", "metrics", "operator_keys", "tokens"}
+OPEN_TO_DEPLOY = {
+    "schema",
+    "audit",
+    "app",
+    "server",
+    "log",
+    "limits",
+    "metrics",
+    "neighbours",
+    "operator_keys",
+    "streams",
+    "tokens",
+}
 
 
 def imports(path: Path) -> list[tuple[int, str]]:
