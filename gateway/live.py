@@ -33,6 +33,8 @@ FARTHEST: Final = 20_000
 PER_CALLER: Final = 5
 PER_PROCESS: Final = 500
 _RETRY: Final = ((b"retry-after", b"10"),)
+#: Streams that read the ledger at once; the other threads are for requests.
+READERS: Final = 4
 #: Records that wait for one listener.
 MOST_WAITING: Final = 1_000
 #: Ids in a message; a batch of more says "many".
@@ -87,7 +89,7 @@ class Listener:
 
 
 class Live:
-    """The listeners of a process. `tell` speaks to its neighbours, where it has some."""
+    """The listeners of a process. `tell` speaks to its neighbours, where it has some. A stream reads in one of `turns`."""
 
     def __init__(self, db: ledger.Database, tell: Callable[[Message], None] | None = None) -> None:
         self._db = db
@@ -107,6 +109,7 @@ class Live:
         """Follow, as long as this lasts."""
         self._stirred, self._reading = asyncio.Event(), asyncio.Lock()
         self._thread = anyio.CapacityLimiter(1)
+        self.turns = asyncio.Semaphore(READERS)
         self._loop = asyncio.get_running_loop()
         follower = asyncio.create_task(self._follow(), name="manex-live")
         try:
@@ -181,11 +184,12 @@ class Live:
         others = self._tell is not None and time.monotonic() < self._others_listen_until
         if here or others:
             ids = {id for record in records for id in (record.member_id, record.merchant_id) if id is not None}
-            self._on_loop(self._posted, book_id, ids, others)
+            if ids:
+                self._on_loop(self._posted, book_id, ids, others)
 
     def _posted(self, book_id: int, ids: set[UUID], others: bool) -> None:
         self._look_for(book_id, ids)
-        if others and self._tell is not None and ids:
+        if others and self._tell is not None:
             self._tell(Posted(book_id, [id.bytes for id in ids] if len(ids) <= MOST_IDS else []))
 
     def heard(self, message: Message) -> None:

@@ -118,6 +118,7 @@ class Neighbours:
         self._timeout = timeout_ms / 1000
         self._own = os.urandom(_SENDER_BYTES)
         self._not_before = 0.0
+        self._said = False
         self._takes: deque[_Take] = deque()
         self._messages: deque[bytes] = deque(maxlen=MOST_MESSAGES)
         self._encode = msgspec.msgpack.Encoder().encode
@@ -225,9 +226,9 @@ class Neighbours:
             await asyncio.sleep(PULSE_SECONDS)
 
     def _lost(self, error: Exception) -> None:
-        if self.up:
+        if self.up or not self._said:
             log.warning("redis does not answer: %s; this process limits by itself", type(error).__name__)
-        self.up = False
+        self.up, self._said = False, True
         self._not_before = time.monotonic() + PAUSE_SECONDS
         self._give_up()
 

@@ -180,11 +180,24 @@ def _success(op: Operation, found: dict[int, Any]) -> dict[str, Any]:
         names.append("Idempotent-Replayed")
     content: dict[str, Any] = {"application/json": {"schema": found[id(op.answer)]}} if op.answer else {}
     if op.events:
-        # OpenAPI 3.1 has no words for the parts of a stream
-        data = {name: found[id(kind)] for name, kind in op.events}
-        content = {"text/event-stream": {"schema": {"type": "string"}, "x-event-data": data}}
+        # of each event: OpenAPI 3.1 has no words for the parts of a stream, and readers take it so
+        content = {
+            "text/event-stream": {"schema": {"oneOf": [_event(name, found[id(kind)]) for name, kind in op.events]}}
+        }
     content |= {media_type: {"schema": {"type": "string"}} for media_type in op.also}
     return {"description": "Done.", "headers": _refs(names), "content": content}
+
+
+def _event(name: str, data: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": {
+            "id": {"type": "string", "pattern": "^[0-9]{1,18}$"},
+            "event": {"const": name},
+            "data": {"type": "string", "contentMediaType": "application/json", "contentSchema": data},
+        },
+        "required": ["id", "event", "data"],
+    }
 
 
 def _refs(names: Iterable[str]) -> dict[str, Any]:

@@ -29,8 +29,9 @@ HEARTBEAT_SECONDS: Final = 15.0
 LIFE_SECONDS: Final = 15 * 60.0
 #: Who does not take what is sent for so long is cut off.
 SEND_SECONDS: Final = 5.0
-#: Events in one piece.
-MOST_AT_ONCE: Final = 50
+#: Events in one piece, and how soon after one comes the next: a busy shop's stream reads in gulps.
+MOST_AT_ONCE: Final = 100
+REST_SECONDS: Final = 0.05
 #: How long a client waits before it connects again.
 RETRY_MS: Final = 2_000
 #: How the server is told to drop a connection, its buffer and all; where the server knows how.
@@ -74,7 +75,8 @@ class Stream:
             raise
 
     async def _caught_up(self, after: int | None) -> bytes:
-        last, rows = await self.missed(after)
+        async with self.live.turns:
+            last, rows = await self.missed(after)
         told = [event(last, "reset", Reset(sequence=last))] if rows is None else await self._told(rows)
         self._at = last
         return b"".join(told) + event(last, "ready", Ready(sequence=last))
@@ -82,7 +84,8 @@ class Stream:
     async def _told(self, rows: Sequence[Touched]) -> list[bytes]:
         if not rows:
             return []
-        told = await self.tell(rows)
+        async with self.live.turns:
+            told = await self.tell(rows)
         return [event(row.sequence, name, data) for row, (name, data) in zip(rows, told, strict=True)]
 
     async def serve(self, receive: Receive, send: Send, abort: Callable[[], None] | None) -> None:
@@ -127,6 +130,7 @@ class Stream:
                     if fresh:
                         yield b"".join(await self._told(fresh))
                         self._at = fresh[-1].sequence
+                        await asyncio.sleep(REST_SECONDS)
                 else:
                     try:
                         async with asyncio.timeout(min(left, HEARTBEAT_SECONDS)):
