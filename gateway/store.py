@@ -308,7 +308,7 @@ def missed(
         f" where r.{column} = %(owner)s and r.book_id = %(book)s"
         # batches take their numbers before they are sealed: the least number of those sealed since, whatever the order
         "  and r.batch_id >= (select min(id) from ledger.batch where book_id = %(book)s and first_sequence >="
-        "   (select max(first_sequence) from ledger.batch where book_id = %(book)s and first_sequence <= %(after)s + 1))"
+        "   coalesce((select max(first_sequence) from ledger.batch where book_id = %(book)s and first_sequence <= %(after)s + 1), 0))"
         "  and b.first_sequence + r.n > %(after)s and b.first_sequence + r.n <= %(last)s"
         " order by 1 limit %(most)s",
         {"owner": owner, "book": book_id, "after": after, "last": last, "most": MOST_MISSED + 1},
