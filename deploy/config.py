@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from deploy.errors import Refusal
 
@@ -113,8 +114,13 @@ def _text(text: str) -> str | None:
 
 
 def _redis(text: str) -> str | None:
+    wanted = "redis://, rediss:// or unix:// and where it is"
     if text and not re.fullmatch(r"(rediss?|unix)://[^\s]+", text):
-        raise ValueError("redis://, rediss:// or unix:// and where it is")
+        raise ValueError(wanted)
+    try:
+        _ = urlsplit(text).port
+    except ValueError:
+        raise ValueError(wanted) from None
     return text or None
 
 
