@@ -100,11 +100,15 @@ class Door:
         # a method nobody has is the caller's word, and would be a series of its own
         method = scope["method"] if operation is not None else "other"
         status = reply.status if isinstance(reply, Reply) else 200
-        self._server.metrics.request(self._path, method, status, seconds)
-        if self._server.settings.access_log:
-            log.access(time.time(), request_id, scope["method"], self._path, status, seconds)
-        if isinstance(reply, Stream):
-            await _stream(reply, scope, receive, send, request_id, headers)
+        try:
+            self._server.metrics.request(self._path, method, status, seconds)
+            if self._server.settings.access_log:
+                log.access(time.time(), request_id, scope["method"], self._path, status, seconds)
+            if isinstance(reply, Stream):
+                await _stream(reply, scope, receive, send, request_id, headers)
+        finally:
+            if isinstance(reply, Stream):
+                reply.close()
 
 
 async def _answer(
@@ -254,17 +258,14 @@ async def _stream(
     headers: Sequence[tuple[bytes, bytes]],
 ) -> None:
     """Answer with a stream, to its end."""
-    try:
-        told = [(b"content-type", MEDIA_TYPE), (b"request-id", request_id.encode()), *ALWAYS, *headers]
-        # a balancer that gathers answers before it hands them on would gather this one for ever
-        told.append((b"x-accel-buffering", b"no"))
-        await send({"type": "http.response.start", "status": 200, "headers": told})
-        if scope["method"] == "HEAD":
-            await send({"type": "http.response.body", "body": b""})
-        else:
-            await stream.serve(receive, send, scope.get("extensions", {}).get(ABORT, {}).get("abort"))
-    finally:
-        stream.live.close(stream.listener)
+    told = [(b"content-type", MEDIA_TYPE), (b"request-id", request_id.encode()), *ALWAYS, *headers]
+    # a balancer that gathers answers before it hands them on would gather this one for ever
+    told.append((b"x-accel-buffering", b"no"))
+    await send({"type": "http.response.start", "status": 200, "headers": told})
+    if scope["method"] == "HEAD":
+        await send({"type": "http.response.body", "body": b""})
+    else:
+        await stream.serve(receive, send, scope.get("extensions", {}).get(ABORT, {}).get("abort"))
 
 
 async def respond(send: Send, reply: Reply, request_id: str, headers: Sequence[tuple[bytes, bytes]]) -> None:

@@ -18,6 +18,7 @@ from typing import Any, Final, TypeVar
 from uuid import UUID
 
 import msgspec
+import redis
 import redis.asyncio
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -245,6 +246,14 @@ class Neighbours:
         """Say it to the other processes, soon; it may be lost. From the loop."""
         self._messages.append(self._own + self._encode(message))
         self._to_tell.set()
+
+    def tell_once(self, message: Message) -> None:
+        """The same from a command, which is in no loop and not `running`."""
+        with (
+            contextlib.suppress(redis.RedisError, OSError),
+            redis.Redis.from_url(self._url, socket_timeout=TELL_SECONDS, socket_connect_timeout=TELL_SECONDS) as client,
+        ):
+            client.publish(self._house, self._own + self._encode(message))
 
     async def _send(self, client: Any) -> None:
         while True:

@@ -50,7 +50,7 @@ def event(id: int, name: str, data: msgspec.Struct) -> bytes:
 
 @dataclass(slots=True)
 class Stream:
-    """An answer that goes on until one side ends it. Who makes one sees to it that it is `served` or `closed`.
+    """An answer that goes on until one side ends it. Who has begun one closes it.
 
     `missed` reads what to begin with: the last sequence there is, and what came between, or None where that is too much.
     `still` is asked whether who listens still may; a Problem ends the stream.
@@ -71,8 +71,12 @@ class Stream:
             await self.live.follow(self.listener)
             self._opening = b"retry: %d\n\n" % RETRY_MS + await self._caught_up(after)
         except BaseException:
-            self.live.close(self.listener)
+            self.close()
             raise
+
+    def close(self) -> None:
+        """It is over, whoever ended it. Closing again changes nothing."""
+        self.live.close(self.listener)
 
     async def _caught_up(self, after: int | None) -> bytes:
         async with self.live.turns:
@@ -107,7 +111,6 @@ class Stream:
                 abort()
                 await asyncio.wait({gone}, timeout=1.0)
         finally:
-            self.live.close(self.listener)
             gone.cancel()
             await asyncio.gather(gone, return_exceptions=True)
 

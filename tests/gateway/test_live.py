@@ -14,7 +14,6 @@ from starlette.types import Message
 from deploy import postgres
 from gateway import callers, live, streams
 from tests.gateway.network import Api, Member, new_key
-from tests.gateway.test_many_processes import revoked
 from tests.gateway.two_doors import TwoDoors, opened
 from tests.redis_server import RedisServer
 
@@ -192,7 +191,7 @@ def test_a_stream_ends_with_its_key(house: TwoDoors, ann: Member) -> None:
     key = house.api.restricted("cafe", "position:read")
     with house.listen(0, "/v1/position/events", key) as listening:
         listening.next()
-        revoked(house, key)
+        house.revoke(key)
         assert listening.next() is None
 
 
@@ -200,7 +199,7 @@ def test_nothing_is_told_to_a_key_that_was_revoked_whoever_failed_to_say_so(hous
     key = house.api.restricted("cafe", "position:read")
     with house.listen(0, "/v1/position/events", key) as listening:
         listening.next()
-        revoked(house, key, told=False)
+        house.revoke(key, told=False)
         time.sleep(1.1)
         sell(house, 1, ann)
         assert listening.next() is None

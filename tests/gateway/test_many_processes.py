@@ -11,6 +11,8 @@ import pytest
 
 import ledger
 from deploy import postgres
+from deploy.commands import operator
+from gateway import operator_keys
 from gateway.limits import Limiter, Rate
 from gateway.neighbours import PAUSE_SECONDS, Neighbours
 from merchants import contracts
@@ -198,20 +200,6 @@ def test_a_redis_that_comes_later_is_found(database_url: str, tmp_path: Path, re
 # -- keys that end
 
 
-def revoked(doors: TwoDoors, key: str, *, told: bool = True) -> None:
-    """Revoke a key at the process of this test: the database, then the neighbours."""
-    server = doors.api.server
-    with server.db.tx("door") as tx:
-        found = contracts.keys.authenticate(tx, key)
-        assert found is not None
-        book = ledger.read_book(tx, found.book_id)
-        assert not isinstance(contracts.keys.revoke(tx, book, found.merchant_id, found.id), ledger.Refusal)
-    if told:
-        portal = doors.api.client.portal
-        assert portal is not None
-        portal.call(server.key_ended, found.id)
-
-
 def refused_after(doors: TwoDoors, key: str) -> float:
     """How long both go on answering a key, in seconds."""
     began = time.monotonic()
@@ -225,7 +213,7 @@ def test_a_key_revoked_at_one_is_refused_by_the_others_at_once(doors: TwoDoors) 
     for _ in range(3):
         key = doors.api.restricted("cafe", "records:read")
         assert [doors.send(door, "GET", "/v1/records", key)[0] for door in (0, 1)] == [200, 200]
-        revoked(doors, key)
+        doors.revoke(key)
         quickest = min(quickest, refused_after(doors, key))
     assert quickest < 0.5
 
@@ -235,7 +223,7 @@ def test_a_key_revoked_while_redis_is_away_is_refused_within_a_second(doors: Two
     redis.kill()
     doors.until("manex_redis_up", 0)
     assert [doors.send(door, "GET", "/v1/records", key)[0] for door in (0, 1)] == [200, 200]
-    revoked(doors, key)
+    doors.revoke(key)
     assert refused_after(doors, key) < 1.5
 
 
@@ -277,6 +265,32 @@ def test_an_operators_key_is_forgotten_as_well(doors: TwoDoors) -> None:
     assert ring.remembered(doors.api.maker) == (False, None)
 
 
+def test_an_operators_key_that_a_command_ends_is_refused_at_once(
+    doors: TwoDoors, redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {
+        "MANEX_DATABASE_URL": doors.api.url,
+        "MANEX_HOME": str(doors.home),
+        "MANEX_REDIS_URL": redis.url,
+    }.items():
+        monkeypatch.setenv(name, value)
+    made = operator.make_key(doors.api.url, "leaver", frozenset({"auditor"}))
+    ring = doors.api.server.operator_keys
+    # so that nothing but the neighbours' word makes it forget
+    monkeypatch.setattr(operator_keys, "FRESH_SECONDS", 60.0)
+    assert ring.find(made.secret) is not None
+    operator.revoke(ledger.ids.show("key", made.id))
+    deadline = time.monotonic() + 5
+    while ring.remembered(made.secret)[0]:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert ring.find(made.secret) is None
+    redis.kill()
+    again = operator.make_key(doors.api.url, "another", frozenset({"auditor"}))
+    operator.revoke(ledger.ids.show("key", again.id))
+    assert ring.find(again.secret) is None
+
+
 def test_noise_from_strangers_on_the_channel_is_passed_over(doors: TwoDoors, redis: RedisServer) -> None:
     with redis.client() as client:
         channel = client.pubsub_channels()[0]
@@ -291,5 +305,5 @@ def test_noise_from_strangers_on_the_channel_is_passed_over(doors: TwoDoors, red
             client.publish(channel, noise)
     key = doors.api.restricted("cafe", "records:read")
     assert [doors.send(door, "GET", "/v1/records", key)[0] for door in (0, 1)] == [200, 200]
-    revoked(doors, key)
+    doors.revoke(key)
     assert refused_after(doors, key) < 1.5

@@ -16,10 +16,12 @@ from typing import Any
 
 from starlette.testclient import TestClient
 
+import ledger
 from deploy import asgi, keys
 from deploy.commands.audit import audited
 from deploy.commands.operator import make_key
 from deploy.home import TREE
+from merchants import contracts
 from tests.gateway.listening import Listening
 from tests.gateway.network import Api
 
@@ -31,6 +33,7 @@ class TwoDoors:
     api: Api
     processes: list[subprocess.Popen[bytes]]
     ports: list[int]
+    home: Path
 
     def send(
         self, gateway: int, method: str, path: str, by: str, body: Any = None, key: str | None = None
@@ -65,6 +68,19 @@ class TwoDoors:
             assert time.monotonic() < deadline, name
             time.sleep(0.05)
 
+    def revoke(self, key: str, *, told: bool = True) -> None:
+        """End a merchant's key at the process of this test: in the database, then to the neighbours."""
+        server = self.api.server
+        with server.db.tx("door") as tx:
+            found = contracts.keys.authenticate(tx, key)
+            assert found is not None
+            book = ledger.read_book(tx, found.book_id)
+            assert not isinstance(contracts.keys.revoke(tx, book, found.merchant_id, found.id), ledger.Refusal)
+        if told:
+            portal = self.api.client.portal
+            assert portal is not None
+            portal.call(server.key_ended, found.id)
+
     def clean(self) -> None:
         report = audited(self.api.url)
         assert report.clean, [finding for finding in report.findings if not finding.ok]
@@ -90,7 +106,7 @@ def opened(
             api.open_shop(shop)
         more = {"MANEX_REDIS_URL": redis_url or "", "MANEX_METRICS_TOKEN": METRICS_TOKEN} | dict(environ or {})
         pairs = [stack.enter_context(_gateway(url, home, more)) for _ in range(2)]
-        doors = TwoDoors(api, [process for process, _ in pairs], [port for _, port in pairs])
+        doors = TwoDoors(api, [process for process, _ in pairs], [port for _, port in pairs], home)
         with ThreadPoolExecutor(2) as both:
             told = list(both.map(lambda i: doors.send(i, "GET", "/readyz", "nobody")[0], range(2)))
         assert told == [200, 200]
