@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
 
@@ -30,7 +30,7 @@ class Bearer:
     member_id: UUID
     book_public_id: UUID
     #: when it ends, Unix time; of one that is still to be issued, 0
-    expires_at: int = 0
+    expires_at: int = field(default=0, compare=False)
 
 
 class Tokens:
