@@ -8,7 +8,7 @@ from uuid import UUID
 from ledger import store
 from ledger.db import Tx
 from ledger.errors import KeyReused, NetworkStopped, Refusal
-from ledger.working import Book, Needs, Working
+from ledger.working import Book, Draft, Needs, Working
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +84,9 @@ def post(
     requests: Sequence[Request],
     *,
     exclusive: bool = False,
-) -> list[Outcome]:
-    """Post `requests` to one book in order; an outcome each. Durable when this returns, nothing happened when it raises."""
+) -> tuple[list[Outcome], Sequence[Draft]]:
+    """Post `requests` to one book in order; an outcome each, and the records they left. Durable when this returns, nothing
+    happened when it raises."""
     # one pipeline: what does not wait for an answer is on its way with what does
     with tx.pipeline(), tx.transaction():
         book, known = store.open_book(
@@ -124,7 +125,7 @@ def post(
         )
         # last: from here to the commit the head is ours alone
         store.seal(tx, working)
-        return outcomes
+        return outcomes, working.records
 
 
 def _runs(book: Book, handler: Handler) -> bool:

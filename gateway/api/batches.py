@@ -43,7 +43,7 @@ class Single(NamedTuple):
 async def post_batch(call: Call[BatchEnvelope]) -> BatchOut:
     """An outcome each, in order. What a door refuses spoils only itself; what is posted is posted in order."""
     trees = call.body.operations
-    call.take(call.server.limits[call.merchant.book.mode].key, call.merchant.actor, len(trees))
+    await call.take(call.server.limits[call.merchant.book.mode].key, call.merchant.actor, len(trees))
     outcomes: list[OutcomeOut | None] = [None] * len(trees)
     requests: dict[int, ledger.Request] = {}
     for i, tree in enumerate(trees):

@@ -47,7 +47,9 @@ async def post_rotation(call: Call[RotateIn]) -> NewApiKeyOut:
         _within_reach(call, tx, book, id)
         return accepted(keys.rotate(tx, book, caller.id, id, hours))
 
-    return _new(*await call.work(rotate))
+    made = await call.work(rotate)
+    call.server.key_ended(id)  # what others remember of it may say that it never ends
+    return _new(*made)
 
 
 async def delete_api_key(call: Call[None]) -> ApiKeyOut:
@@ -63,7 +65,9 @@ async def delete_api_key(call: Call[None]) -> ApiKeyOut:
             raise Problem("state_conflict", "this is the key that asks: say own=yes to end it", facts=facts)
         return accepted(keys.revoke(tx, book, caller.id, id))
 
-    return _told(await call.work(revoke))
+    ended = await call.work(revoke)
+    call.server.key_ended(id)
+    return _told(ended)
 
 
 def _within_reach(call: Call[Any], tx: ledger.Tx, book: ledger.Book, *others: UUID) -> None:
@@ -89,7 +93,9 @@ async def list_api_keys_of(call: Call[None]) -> ApiKeyPage:
 
 async def delete_api_key_of(call: Call[None]) -> ApiKeyOut:
     (book, merchant), id = await merchant_in_path(call), call.id("key")
-    return _told(await call.work(lambda tx: accepted(keys.revoke(tx, ledger.read_book(tx, book.id), merchant, id))))
+    ended = await call.work(lambda tx: accepted(keys.revoke(tx, ledger.read_book(tx, book.id), merchant, id)))
+    call.server.key_ended(id)
+    return _told(ended)
 
 
 # -- both

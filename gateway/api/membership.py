@@ -75,13 +75,13 @@ async def _book(call: Call[Any]) -> BookFacts:
     named = None if text is None else ids.read("book", text.decode("latin-1"))
     if text is not None and named is None:
         raise problems.not_found("book")
-    callers.not_too_often(call.server, call.address, str(named))
+    await callers.not_too_often(call.server, call.address, str(named))
     book = await call.thread(call.server.book_named, named)
     if book is None:
-        call.server.strangers.unknown(call.address)
+        await call.server.strangers.unknown(call.address)
         raise problems.not_found("book")
     call.server.strangers.met(str(named))
-    call.take(call.server.limits[book.mode].code, call.address)
+    await call.take(call.server.limits[book.mode].code, call.address)
     return book
 
 

@@ -29,7 +29,7 @@ from merchants import people, trade
 
 async def post_member(call: Call[MemberIn]) -> MemberOut:
     body = call.body
-    call.take(call.server.limits[call.merchant.book.mode].enrolment, call.merchant.actor)
+    await call.take(call.server.limits[call.merchant.book.mode].enrolment, call.merchant.actor)
     phone = telephone(call.merchant.book, body.phone, "/phone")
     told = await call.work(partial(_enrol, call.server, call.merchant, body, phone))
     return MemberOut(
@@ -68,7 +68,7 @@ def _enrol(server: Server, caller: MerchantCaller, body: MemberIn, phone: str, t
 async def post_confirmation(call: Call[MemberConfirmationIn]) -> ConfirmedOut:
     """Wrong code, too old, nobody there: which of these is told to nobody."""
     caller, body = call.merchant, call.body
-    call.take(call.server.limits[caller.book.mode].lookup, caller.actor)
+    await call.take(call.server.limits[caller.book.mode].lookup, caller.actor)
     if (body.phone is None) == (body.member is None):
         raise problems.invalid("/phone", "say phone or member, one of the two")
     phone = None if body.phone is None else telephone(caller.book, body.phone, "/phone")
@@ -108,7 +108,7 @@ def telephone(book: BookFacts, text: str, pointer: str) -> str:
 
 async def post_lookup(call: Call[LookupIn]) -> LookupOut:
     caller, body = call.merchant, call.body
-    call.take(call.server.limits[caller.book.mode].lookup, caller.actor)
+    await call.take(call.server.limits[caller.book.mode].lookup, caller.actor)
     if (body.number is None) == (body.phone is None):
         raise problems.invalid("/number", "say number or phone, one of the two")
     return await call.work(partial(_look_up, call.server, caller, body))

@@ -662,6 +662,24 @@ class MemberBalance(Answer, frozen=True, kw_only=True):
     value: Sum
 
 
+class BalanceEvent(MemberBalance, frozen=True, kw_only=True):
+    """The balance as it is now that a record of this kind is in the ledger."""
+
+    kind: str
+
+
+class Ready(Answer, frozen=True, kw_only=True):
+    """Everything up to this sequence of the book was told or can be read; what comes after will be told."""
+
+    sequence: int
+
+
+class Reset(Answer, frozen=True, kw_only=True):
+    """What happened up to this sequence of the book is not told one by one: read it anew."""
+
+    sequence: int
+
+
 class MeOut(Answer, frozen=True, kw_only=True):
     id: str
     number: str

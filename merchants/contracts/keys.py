@@ -203,6 +203,7 @@ class KeyRing:
         self._oldest = oldest_seconds
         self._largest = largest
         self._held: OrderedDict[bytes, tuple[float, Key]] = OrderedDict()
+        self._forgotten: OrderedDict[UUID, float] = OrderedDict()
         self._lock = threading.Lock()
 
     def remembered(self, plain: str) -> Key | None:
@@ -224,8 +225,18 @@ class KeyRing:
             key = authenticate(tx, plain)
         with self._lock:
             self._held.pop(hash, None)
-            if key is not None:
+            if key is not None and self._forgotten.get(key.id, 0.0) < asked_at:
                 self._held[hash] = (asked_at, key)
                 while len(self._held) > self._largest:
                     self._held.popitem(last=False)
         return key
+
+    def forget(self, key_id: UUID) -> None:
+        """Ask the database for this key again, whatever was checked or is being read: it may have ended."""
+        with self._lock:
+            for hash in [hash for hash, (_, key) in self._held.items() if key.id == key_id]:
+                del self._held[hash]
+            self._forgotten[key_id] = time.monotonic()
+            self._forgotten.move_to_end(key_id)
+            while len(self._forgotten) > self._largest:
+                self._forgotten.popitem(last=False)

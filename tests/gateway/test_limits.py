@@ -15,20 +15,20 @@ from tests.gateway.network import Api
 def test_a_bucket_fills_as_time_goes_by() -> None:
     now = 0.0
     limiter = Limiter(Rate(2, 10), clock=lambda: now)
-    assert [limiter.take("a") for _ in range(3)] == [(1, 0), (0, 0), (0, 5)]
-    assert limiter.take("b").wait_seconds == 0
+    assert [limiter.take_here("a") for _ in range(3)] == [(1, 0), (0, 0), (0, 5)]
+    assert limiter.take_here("b").wait_seconds == 0
     now = 5.0
-    assert limiter.take("a") == (0, 0)
+    assert limiter.take_here("a") == (0, 0)
     now = 1_000.0
-    assert limiter.take("a", 5) == (0, 0), "a full bucket lets more than it holds pass"
-    assert limiter.take("a").wait_seconds == 20
+    assert limiter.take_here("a", 5) == (0, 0), "a full bucket lets more than it holds pass"
+    assert limiter.take_here("a").wait_seconds == 20
 
 
 def test_what_is_remembered_is_bounded() -> None:
     limiter = Limiter(Rate(1, 1_000_000), names=2)
     for name in ("a", "b", "c", "a"):
-        assert limiter.take(name).wait_seconds == 0
-    assert limiter.take("a").wait_seconds > 0
+        assert limiter.take_here(name).wait_seconds == 0
+    assert limiter.take_here("a").wait_seconds > 0
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[2]
 MODULES = (
     "gateway/callers.py",
     "gateway/door.py",
+    "gateway/neighbours.py",
     "gateway/operator_keys.py",
     "gateway/pages.py",
     "gateway/server.py",
