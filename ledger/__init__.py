@@ -1,13 +1,13 @@
 """Books, records, accounts, lots: the ground floor. Value moves only by `post`."""
 
-from ledger import books, due, errors, ids, jobs, stream, wallet
+from ledger import books, budgets, due, errors, ids, jobs, stream, wallet
 from ledger.accounts import AccountName
 from ledger.arrays import array
 from ledger.commit import Committer, Watch
 from ledger.db import Database, Tx
 from ledger.encoding import canonical, fingerprint
 from ledger.errors import Refusal
-from ledger.lots import Lot, Slice, last_first, points_back, spendable, take, take_back, take_value, worth
+from ledger.lots import Lot, Slice, TakenBack, last_first, points_back, spendable, take, take_back, take_value, worth
 from ledger.posting import Accepted, Decision, Handler, Outcome, Render, Request, Round
 from ledger.store import balances, open_lots, put_issuers, raise_settings_revision, read_book
 from ledger.values import LARGEST_AMOUNT, PPM, Minor, Points, half_even
@@ -36,12 +36,14 @@ __all__ = [
     "Request",
     "Round",
     "Slice",
+    "TakenBack",
     "Tx",
     "Watch",
     "Working",
     "array",
     "balances",
     "books",
+    "budgets",
     "canonical",
     "due",
     "errors",

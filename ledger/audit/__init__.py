@@ -3,7 +3,7 @@
 Call `run(url, CHECKS)`; packages above add their own list of `Checks` and the composition root runs them together.
 """
 
-from ledger.audit import chain, guards, holds, identities, lots, outcomes, refunds, sales, sequence, value
+from ledger.audit import budgets, chain, guards, holds, identities, lots, outcomes, refunds, sales, sequence, value
 from ledger.audit.proving import SHOWN, Check, Checks, Finding, Report, Row, Scope, prove, run
 
 CHECKS: list[Check] = [
@@ -17,6 +17,7 @@ CHECKS: list[Check] = [
     *outcomes.check,
     *sales.check,
     *refunds.check,
+    *budgets.check,
 ]
 
 __all__ = ["CHECKS", "SHOWN", "Check", "Checks", "Finding", "Report", "Row", "Scope", "prove", "run"]

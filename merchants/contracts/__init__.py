@@ -1,6 +1,6 @@
 """Merchants, where they sell, the keys they call with, and what they agreed to with the network, version by version."""
 
-from merchants.contracts import keys
+from merchants.contracts import keys, sponsorships
 from merchants.contracts.handlers import (
     ContractHandler,
     ContractInForce,
@@ -10,8 +10,15 @@ from merchants.contracts.handlers import (
     TermsInForce,
 )
 from merchants.contracts.keys import Key, KeyRing
-from merchants.contracts.parties import Branch, Contract, Merchant, Taken, Terms, Till
+from merchants.contracts.parties import Branch, Contract, Merchant, Sponsorship, Taken, Terms, Till
 from merchants.contracts.snapshot import Network, NetworkCache, load
+from merchants.contracts.sponsorships import (
+    ChangeBudget,
+    EndSponsorship,
+    NewSponsorship,
+    SponsorshipDone,
+    SponsorshipHandler,
+)
 from merchants.contracts.store import (
     add_branch,
     add_merchant,
@@ -19,23 +26,31 @@ from merchants.contracts.store import (
     branch,
     list_branches,
     list_merchants,
+    list_sponsorships,
     list_tills,
     merchant,
+    sponsorship,
     till,
 )
 
 __all__ = [
     "Branch",
+    "ChangeBudget",
     "Contract",
     "ContractHandler",
     "ContractInForce",
+    "EndSponsorship",
     "Key",
     "KeyRing",
     "Merchant",
     "Network",
     "NetworkCache",
     "NewContract",
+    "NewSponsorship",
     "NewTerms",
+    "Sponsorship",
+    "SponsorshipDone",
+    "SponsorshipHandler",
     "Taken",
     "Terms",
     "TermsHandler",
@@ -48,8 +63,11 @@ __all__ = [
     "keys",
     "list_branches",
     "list_merchants",
+    "list_sponsorships",
     "list_tills",
     "load",
     "merchant",
+    "sponsorship",
+    "sponsorships",
     "till",
 ]

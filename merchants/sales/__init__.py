@@ -1,11 +1,14 @@
 """What was bought, redeemed and refunded, as rows beside the ledger's records."""
 
 from merchants.sales.store import (
+    BonusRow,
+    Earned,
     RedemptionRow,
     Reference,
     Refundable,
     RefundRow,
     SaleRow,
+    add_bonuses,
     add_redemptions,
     add_refunds,
     add_sales,
@@ -20,11 +23,14 @@ from merchants.sales.store import (
 )
 
 __all__ = [
+    "BonusRow",
+    "Earned",
     "RedemptionRow",
     "Reference",
     "RefundRow",
     "Refundable",
     "SaleRow",
+    "add_bonuses",
     "add_redemptions",
     "add_refunds",
     "add_sales",

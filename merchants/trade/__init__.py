@@ -1,6 +1,7 @@
 """Sales, redemptions and their refunds: what a till may do, decided on the ledger's batches."""
 
 from merchants.trade.commands import (
+    BonusDone,
     Capture,
     Line,
     MemberRef,
@@ -15,12 +16,14 @@ from merchants.trade.commands import (
     SaleRefund,
     SaleRefundDone,
     SliceDone,
+    TakenDone,
     Void,
 )
 from merchants.trade.handler import handlers
 from merchants.trade.quoting import quote, spendable_at
 
 __all__ = [
+    "BonusDone",
     "Capture",
     "Line",
     "MemberRef",
@@ -35,6 +38,7 @@ __all__ = [
     "SaleRefund",
     "SaleRefundDone",
     "SliceDone",
+    "TakenDone",
     "Void",
     "handlers",
     "quote",

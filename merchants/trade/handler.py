@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 import ledger
-from ledger import AccountName, Book, Decision, Needs, Request, Tx, Working
+from ledger import AccountName, Book, Decision, Needs, Request, Tx, Working, budgets
 from merchants import contracts, people, sales
 from merchants.trade import redeeming, refunding, selling
 from merchants.trade.commands import Capture, Redemption, RedemptionRefund, Sale, SaleRefund, Void
@@ -51,13 +52,14 @@ class Trade:
         paying = {p.redemption_id for c in sold for p in c.payments if p.redemption_id is not None}
         known.redemptions = sales.redemptions(tx, book.id, paying | {c.redemption_id for c in ended})
         known.spent = sales.redemptions_spent(tx, paying)
-        needs = _needs(known, sold, spent, ended, paying)
+        needs = _needs(known, book.now, sold, spent, ended, paying)
         needs |= _needs_of_refunds(known, refunded)
         return Round(known, needs)
 
 
 def _needs(
     known: Known,
+    now: datetime,
     sold: Sequence[Sale],
     spent: Sequence[Redemption],
     ended: Sequence[Capture | Void],
@@ -70,6 +72,9 @@ def _needs(
         if contract is not None and member is not None:
             needs.accounts.add(AccountName("wallet", member.id))
             needs.accounts.add(selling.source(contract.mode, sale.merchant_id))
+            needs.accounts |= {
+                budgets.name(s.merchant_id, s.id) for s in known.network.sponsorships_at(sale.merchant_id, now)
+            }
     for redemption in spent:
         if (member := known.member(redemption.member)) is not None:
             needs.lots_of.add(member.id)
@@ -94,13 +99,13 @@ def _needs_of_refunds(known: Known, refunded: Sequence[SaleRefund | RedemptionRe
             needs.accounts.add(AccountName("accepted", row.merchant_id))
         elif row.member_id is not None:
             needs.accounts.add(AccountName("wallet", row.member_id))
-            if row.lot_id is not None:
-                needs.lots.add(row.lot_id)
+            for lot in row.lots:
+                needs.lots.add(lot.lot_id)
                 needs.lots_of.add(row.member_id)
-                needs.accounts |= {AccountName(kind, row.merchant_id) for kind in ("claim", "accepted")}
+                needs.accounts |= {AccountName(kind, lot.issuer_id) for kind in ("claim", "accepted")}
                 needs.accounts |= {
                     AccountName("pending", row.member_id),
-                    AccountName("debt", row.member_id, row.merchant_id),
+                    AccountName("debt", row.member_id, lot.issuer_id),
                 }
     return needs
 
@@ -127,6 +132,7 @@ class Round:
 
     def write(self, tx: Tx, working: Working) -> None:
         sales.add_sales(tx, working.book.id, working.batch_id, self.known.new_sales)
+        sales.add_bonuses(tx, working.book.id, self.known.new_bonuses)
         sales.add_redemptions(tx, working.book.id, working.batch_id, self.known.new_redemptions)
         sales.add_refunds(
             tx, working.book.id, working.batch_id, self.known.new_refunds, list(self.known.refundable.values())

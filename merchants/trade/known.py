@@ -26,6 +26,7 @@ class Known:
     refundable: dict[UUID, sales.Refundable] = field(default_factory=dict)
     captures: dict[UUID, tuple[UUID, UUID, int]] = field(default_factory=dict)
     new_sales: list[sales.SaleRow] = field(default_factory=list)
+    new_bonuses: list[sales.BonusRow] = field(default_factory=list)
     new_redemptions: list[sales.RedemptionRow] = field(default_factory=list)
     new_refunds: list[sales.RefundRow] = field(default_factory=list)
     steps: dict[UUID, int] = field(default_factory=dict)

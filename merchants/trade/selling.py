@@ -6,9 +6,10 @@
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from ledger import Accepted, AccountName, Book, Decision, Minor, Points, Refusal, Working, ids
+from ledger import Accepted, AccountName, Book, Decision, Minor, Points, Refusal, Slice, Working, ids
 from ledger.errors import DuplicateReference, Invalid, NotFound, StateConflict
 from merchants import contracts, people, programme, sales
+from merchants.trade import sponsoring
 from merchants.trade.commands import Line, Payment, Sale, SaleDone
 from merchants.trade.known import Known, available, place
 
@@ -19,7 +20,10 @@ def source(mode: str, merchant: UUID) -> AccountName:
 
 
 def sale(command: Sale, actor: str, known: Known, working: Working) -> Decision:
-    """Record a sale; earning is its effect. A sale that may not earn is recorded all the same, with the reason."""
+    """Record a sale; earning is its effect. A sale that may not earn is recorded all the same, with the reason.
+
+    What sponsors give is beside the shop's own points: neither stops the other.
+    """
     if refusal := place(command.merchant_id, command.branch_id, command.till_id, known):
         return refusal
     member = None
@@ -36,8 +40,10 @@ def sale(command: Sale, actor: str, known: Known, working: Working) -> Decision:
         return points_part
     # nothing below may refuse
     money = Minor(command.total - points_part)
-    points, refused = _earns(command, money, member, known, working)
-    now = working.now
+    own, refused = _earns(command, money, member, known, working)
+    bonuses = _bonuses(command, money, member, known, working)
+    points = Points(own + sum(bonus.points for bonus in bonuses if bonus.refused is None))
+    now = available_at = working.now
     id = ids.new()
     terms_in_force = known.network.terms(command.merchant_id)
     fee_ppm = contract.purchase_fee_ppm if member is not None else 0
@@ -59,18 +65,42 @@ def sale(command: Sale, actor: str, known: Known, working: Working) -> Decision:
         },
     )
     lot = None
-    if points and member is not None:
+    if own and member is not None:
         lot = working.issue(
             draft,
             working.issuers[command.merchant_id],
             member=member.id,
-            points=points,
+            points=own,
             unit_value=contract.unit_value_minor,
-            available_at=now,
+            available_at=available_at,
             expires_at=expiry(now, working.book, contract),
             rule_id=terms_in_force.id if terms_in_force else None,
             sale_id=id,
+            repays=not bonuses,
         )
+    given = []
+    if bonuses and member is not None:
+        lots = {
+            bonus.sponsorship.id: sponsoring.issue(
+                draft,
+                bonus,
+                sponsor,
+                working,
+                member=member.id,
+                sale=id,
+                available_at=available_at,
+                # a sponsor's life of points may be shorter than the shop's maturity: they are there for a day at least
+                expires_at=max(expiry(now, working.book, sponsor), available_at + timedelta(days=1)),
+            )
+            for bonus in bonuses
+            if bonus.refused is None and (sponsor := known.network.contract(bonus.sponsorship.merchant_id))
+        }
+        given = [sponsoring.done(bonus, lots.get(bonus.sponsorship.id)) for bonus in bonuses]
+        draft.payload["bonuses"] = sponsoring.payload(given)
+        known.new_bonuses += sponsoring.rows(id, given)
+        # together, so that of all that arrived the soonest to expire repays first
+        arrived = [*([lot] if lot else []), *lots.values()]
+        working.repay(actor, member.id, [Slice(part, Points(part.points)) for part in arrived])
     row = sales.SaleRow(
         id=id,
         merchant_id=command.merchant_id,
@@ -108,6 +138,7 @@ def sale(command: Sale, actor: str, known: Known, working: Working) -> Decision:
             lot_id=lot.id if lot else None,
             expires_at=lot.expires_at if lot else None,
             terms_id=row.terms_id,
+            bonuses=tuple(given),
             available=available(working, member.id) if member else None,
         )
     )
@@ -126,6 +157,18 @@ def _earns(
     return points, refused
 
 
+def _bonuses(
+    command: Sale, money: Minor, member: people.Member | None, known: Known, working: Working
+) -> list[sponsoring.Bonus]:
+    """What sponsors give at the sale, each with the reason when it is not issued."""
+    if member is None:
+        return []
+    found = sponsoring.bonuses(
+        known.network, command.merchant_id, command.lines, money, command.total, member, working.now
+    )
+    return [sponsoring.decided(bonus, working) for bonus in found]
+
+
 def earning(
     network: contracts.Network,
     merchant_id: UUID,
@@ -142,22 +185,13 @@ def earning(
     if in_force is None:
         return Points(0), "no_terms"
     earned = programme.points_for(
-        _rules(in_force), [(line.category, line.amount) for line in lines], money, total, kind=member.kind
+        programme.rules_of(in_force.id, in_force.rules),
+        [(line.category, line.amount) for line in lines],
+        money,
+        total,
+        kind=member.kind,
     )
     return earned.points, earned.reason
-
-
-#: Rules as they are read, by the id of their version, which never changes.
-_read_rules: dict[UUID, programme.Rules] = {}
-
-
-def _rules(in_force: contracts.Terms) -> programme.Rules:
-    rules = _read_rules.get(in_force.id)
-    if rules is None:
-        if len(_read_rules) > 10_000:
-            _read_rules.clear()
-        rules = _read_rules[in_force.id] = programme.parse(in_force.rules)
-    return rules
 
 
 def _paid_in_points(command: Sale, member: people.Member | None, known: Known, working: Working) -> Minor | Refusal:

@@ -47,6 +47,7 @@ def lived(url: str) -> World:
     world.hold("eve", "cafe", 15)  # stays open
     world.earn("bob", at="books", points=11)
     refunded(world, late)
+    sponsored(world)
     world.house.drain(world.book_id)
     return world
 
@@ -63,6 +64,22 @@ def refunded(world: World, late: trade.RedemptionDone) -> None:
     world.earn("ann", at="barber", points=7)
     world.give_back(late, "cafe", 30)  # in grace
     world.give_back(late, "cafe", 45)
+
+
+def sponsored(world: World) -> None:
+    """A bank and the network give points at others' sales; a budget runs out, points are spent, a sale is refunded."""
+    world.sponsor("bank", mode="prefunded", bought=2_000)
+    world.sponsor("network", kind="network", mode="deferred", line=5_000)
+    bank = world.sponsorship("bank", ["cafe"], budget=500)
+    network = world.sponsorship("network", budget=300, points=2)
+    bought = world.sale("ann", "cafe", 12_000)
+    world.sale("ann", "cafe", 5_000)  # the network's budget is too small for all of its bonus: it gives none
+    world.later(minutes=1)
+    world.redeem("ann", "barber", world.balance("ann") - 40)
+    world.refund(bought, 6_000)
+    world.refund(bought, 5_999)
+    world.change_budget(bank, -50)
+    world.end(network)
 
 
 def close(world: World, number: int) -> None:
