@@ -54,7 +54,8 @@ def release(working: Working, actor: str, issuer: Issuer, purpose: UUID, points:
 def release_all(working: Working, actor: str, issuer: Issuer) -> list[Draft]:
     """Release what is left of every budget of `issuer` that is loaded (`names` says which to ask for), in order.
 
-    To be called before its funding or its unit value changes: a budget is of the present ones.
+    To be called before the record by which its funding or its unit value changes, with the account it issues from loaded
+    too: a budget is of the present ones.
     """
     held = [
         account

@@ -36,6 +36,7 @@ sale = Table(
     Column("lines", JSONB, nullable=False),
     Column("payments", JSONB, nullable=False),
     Column("redemption_id", UUID(as_uuid=True)),
+    # of all its lots, sponsors' included
     Column("points_earned", BigInteger, nullable=False),
     Column("earn_refused", Text),
     Column("contract_id", UUID(as_uuid=True), nullable=False),

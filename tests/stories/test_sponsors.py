@@ -466,3 +466,43 @@ def test_what_is_sent_again_changes_nothing(town: World) -> None:
     assert town.rows("select count(*) from merchants.sponsorship") == [(1,)]
     assert town.rows("select name like 'budget%%', balance from ledger.account where kind = 'budget'") == [(True, 200)]
     assert town.balance("ann") == 200
+
+
+def test_sponsorships_come_and_go_while_shops_sell_and_refund(town: World) -> None:
+    """Sales, refunds and redemptions through two committers while budgets change and sponsorships open and end."""
+    for i in range(4):
+        town.member(f"member {i}")
+    standing = town.sponsorship("network", ["cafe"], budget=100)
+    with contextlib.closing(House.open(town.url, SPEND_KEY)) as other:
+        committers = (town.house.committer, other.committer)
+
+        def trade_on(i: int) -> int:
+            given = 0
+            for turn in range(12):
+                asked = town.request("sale", town.sale_of(f"member {i}", "cafe", 1_000), principal=town.shops["cafe"])
+                sold = committers[(i + turn) % 2].post(asked).decision
+                assert isinstance(sold, ledger.Accepted)
+                given += sum(bonus.points for bonus in sold.value.bonuses)
+                if turn % 3 == i % 3:
+                    back = town.refund_of(sold.value, 333)
+                    done = committers[turn % 2].post(town.request("sale_refund", back, principal=town.shops["cafe"]))
+                    assert isinstance(done.decision, ledger.Accepted)
+            return given
+
+        def sponsor_on(_: int) -> int:
+            for turn in range(6):
+                born = town.sponsorship("bank", budget=40)
+                town.ask(
+                    "sponsorship_budget", contracts.ChangeBudget(standing.merchant_id, standing.id, 25 - 10 * turn)
+                )
+                other.committer.post(
+                    town.request("sponsorship_end", contracts.EndSponsorship(born.merchant_id, born.id))
+                )
+            return 0
+
+        with ThreadPoolExecutor(5) as threads:
+            work = [threads.submit(trade_on, i) for i in range(4)] + [threads.submit(sponsor_on, 0)]
+            given = sum(w.result() for w in work)
+    assert town.rows("select coalesce(sum(points), 0)::bigint from merchants.bonus") == [(given,)]
+    assert given > 0
+    assert town.rows("select count(*) from merchants.sponsorship where state = 'open'") == [(1,)]
