@@ -35,7 +35,7 @@ PRESENT: Final = f"""
  where a.book_id = any(%(books)s) and a.kind = 'budget' group by 1, 2, 3, 4)
 """
 
-#: Sponsorships as their records tell them, from which record to which.
+#: Sponsorships as their records tell them, from which record to which. To be materialized before it meets many rows.
 _SPONSORSHIPS: Final = f"""
 (select s.book_id, s.subject_id as id, s.merchant_id, s.at as opened_at, s.sequence as since, e.sequence as until,
     e.at as ended_at, s.payload -> 'rules' as rules, (s.payload ->> 'begins_at')::timestamptz as begins_at,
@@ -122,7 +122,9 @@ def sponsorships_recorded(scope: Scope) -> Iterable[Row]:
 def bonuses_issued(scope: Scope) -> Iterable[Row]:
     return scope.rows(
         f"""
-        with paid as (
+        with agreed as materialized (
+            select id from {_SPONSORSHIPS} s
+        ), paid as (
             select e.batch_id, e.n, r.subject_id as sale_id, a.owner_id, a.counterparty_id as purpose,
                 -sum(e.amount) as points
             from ledger.account a join ledger.entry e on e.account_id = a.id
@@ -131,7 +133,7 @@ def bonuses_issued(scope: Scope) -> Iterable[Row]:
         ), lots as (
             select l.sale_id, l.rule_id, min(l.id::text)::uuid as id, count(*) as lots, sum(l.points) as points,
                 min(l.issuer_id::text)::uuid as issuer_id
-            from ledger.lot l join (select distinct id from {_SPONSORSHIPS} s) s on s.id = l.rule_id
+            from ledger.lot l join (select distinct id from agreed) s on s.id = l.rule_id
             where l.book_id = any(%(books)s) and l.parent_id is null group by 1, 2
         )
         select coalesce(t.sale_id, p.sale_id, b.sale_id, l.sale_id) as sale, t.record, t.sequence,
@@ -159,8 +161,9 @@ def bonuses_issued(scope: Scope) -> Iterable[Row]:
 def bonuses_agreed(scope: Scope) -> Iterable[Row]:
     return scope.rows(
         f"""
+        with agreed as materialized (select * from {_SPONSORSHIPS} s)
         select t.record, t.sequence, t.shop, t.sponsorship, s.since, s.until, t.points, t.refused
-        from {_TOLD} t left join {_SPONSORSHIPS} s on s.id = t.sponsorship
+        from {_TOLD} t left join agreed s on s.id = t.sponsorship
         where s.id is null or t.member_id is null or t.issuer is distinct from s.merchant_id or t.shop = s.merchant_id
             or s.since > t.sequence or s.until < t.sequence or t.at < s.begins_at or t.at >= s.ends_at
             or not coalesce(s.shops ? t.shop::text, true) or (t.refused is not null and t.points <> 0)
