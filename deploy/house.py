@@ -22,6 +22,9 @@ def handlers(networks: contracts.NetworkCache, spend_key: bytes) -> dict[str, le
         "buy_out": contracts.BuyOutHandler(),
         **dict.fromkeys(safety.MOVES, safety.Brakes()),
         "velocity_limits": safety.LimitsHandler(),
+        **dict.fromkeys(
+            ("sponsorship", "sponsorship_end", "sponsorship_budget"), contracts.SponsorshipHandler(terms.faults)
+        ),
         **settlement.handlers(),
     }
 
@@ -32,7 +35,11 @@ def _close_window(db: ledger.Database, committer: ledger.Committer, book: ledger
 
 #: What falls due, in the order in which one moment's work is done: points that are gone by a window's end have left
 #: their wallets when it closes.
-JOBS = (*ledger.jobs.OWN, ledger.jobs.Job("windows", settlement.schedule.next_due, _close_window))
+JOBS = (
+    *ledger.jobs.OWN,
+    contracts.sponsorships.JOB,
+    ledger.jobs.Job("windows", settlement.schedule.next_due, _close_window),
+)
 
 
 @dataclass

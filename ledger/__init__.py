@@ -1,13 +1,25 @@
 """Books, records, accounts, lots: the ground floor. Value moves only by `post`."""
 
-from ledger import books, days, due, errors, ids, jobs, notices, stream, wallet
+from ledger import books, budgets, days, due, errors, ids, jobs, notices, stream, wallet
 from ledger.accounts import AccountName
 from ledger.arrays import array
 from ledger.commit import Committer, Watch
 from ledger.db import Database, Tx
 from ledger.encoding import canonical, fingerprint
 from ledger.errors import Refusal
-from ledger.lots import Lot, Slice, first, last_first, points_back, spendable, take, take_back, take_value, worth
+from ledger.lots import (
+    Lot,
+    Slice,
+    TakenBack,
+    first,
+    last_first,
+    points_back,
+    spendable,
+    take,
+    take_back,
+    take_value,
+    worth,
+)
 from ledger.posting import Accepted, Decision, Handler, Outcome, Render, Request, Round
 from ledger.store import (
     LONGEST_LINEAGE,
@@ -51,12 +63,14 @@ __all__ = [
     "Request",
     "Round",
     "Slice",
+    "TakenBack",
     "Tx",
     "Watch",
     "Working",
     "array",
     "balances",
     "books",
+    "budgets",
     "canonical",
     "days",
     "due",

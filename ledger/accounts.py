@@ -26,6 +26,8 @@ KINDS: Final[dict[str, Kind]] = {
     "due": Kind(POINTS, 0, "issuer", None, True),
     # minus i's closed-loop points
     "own": Kind(POINTS, None, "issuer"),
+    # set aside for a purpose (a sponsorship) and not issued yet, of the issuer's present mode
+    "budget": Kind(POINTS, 0, "issuer", "purpose"),
     "wallet": Kind(POINTS, 0, "member"),
     "pending": Kind(POINTS, 0, "member"),
     "held": Kind(POINTS, 0, "member"),

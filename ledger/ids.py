@@ -29,6 +29,7 @@ PREFIXES = {
     "request": "req",
     "contract": "con",
     "terms": "ter",
+    "sponsorship": "spo",
     "operator": "opr",
     "window": "win",
     "item": "itm",

@@ -136,6 +136,7 @@ account = Table(
     # null: no floor. The floor of credit moves with the credit line.
     Column("floor", BigInteger),
     UniqueConstraint("book_id", "name", name="account_name"),
+    Index("account_budget", "book_id", "owner_id", postgresql_where=text("kind = 'budget'")),
     postgresql_with={"fillfactor": "70"},
 )
 

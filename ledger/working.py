@@ -298,8 +298,13 @@ class Working:
         expires_at: datetime,
         rule_id: UUID | None,
         sale_id: UUID | None,
+        budget: AccountName | None = None,
+        repays: bool = True,
     ) -> Lot:
-        """issuer's pool, credit or own -> member's wallet (or pending), as one new lot, which repays what the member owes."""
+        """issuer's pool, credit or own -> member's wallet (or pending), as one new lot, which repays what the member owes.
+
+        From `budget` when the points were set aside before. Without `repays` the caller repays, with all that arrived.
+        """
         ripe = available_at <= self.now
         lot = Lot(
             id=ids.new(),
@@ -322,13 +327,14 @@ class Working:
             stored=False,
         )
         place = "wallet" if ripe else "pending"
-        self.move(draft, issuer.source, AccountName(place, member), points)
+        self.move(draft, budget or issuer.source, AccountName(place, member), points)
         draft.moves.append((lot, "home", place, None, points))
         draft.payload.setdefault("lots", []).append(lot.born)
         self.lots[lot.id] = lot
         if member in self.lots_of:
             self.lots_of[member].append(lot)
-        self.repay(draft.actor, member, [Slice(lot, points)])
+        if repays:
+            self.repay(draft.actor, member, [Slice(lot, points)])
         return lot
 
     # -- holding
@@ -480,7 +486,14 @@ class Working:
         lot.remaining -= taken.wallet
         if taken.owed:
             self.move(draft, AccountName("debt", member, issuer), AccountName("claim", issuer), taken.owed)
-            self.debts.setdefault(member, []).append(
+            debts = self.debts.setdefault(member, [])
+            # lots of one issuer that one refund could not take back are one debt
+            same = (d for d in debts if (d.batch_id, d.n, d.creditor_id) == (self.batch_id, draft.n, issuer))
+            if (debt := next(same, None)) is not None:
+                debt.points += taken.owed
+                debt.remaining += taken.owed
+                return
+            debts.append(
                 Debt(
                     id=ids.new(),
                     member_id=member,

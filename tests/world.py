@@ -120,6 +120,61 @@ class World:
             self.buy(name, bought)
         return merchant.id
 
+    def sponsor(
+        self,
+        name: str,
+        *,
+        kind: str = "sponsor",
+        mode: str = "deferred",
+        line: int = 1_000_000,
+        bought: int = 0,
+        **more: Any,
+    ) -> UUID:
+        """A sponsor, or the network itself: a merchant without branches; a prefunded one may buy points at once."""
+        with self.house.db.tx("door") as tx:
+            merchant = contracts.add_merchant(tx, self.book, name, kind, None, BEGINNING)
+            assert isinstance(merchant, contracts.Merchant), merchant
+        self.shops[name] = merchant.id
+        line = line if mode == "deferred" else 0
+        self.do("contract", contracts.NewContract(merchant.id, mode, credit_line_points=line, **more))
+        if bought:
+            self.topup(name, bought)
+            self.buy(name, bought)
+        return merchant.id
+
+    def sponsorship_of(
+        self,
+        by: str,
+        at: list[str] | None = None,
+        *,
+        budget: int = 0,
+        points: int = 1,
+        per_minor: int = 100,
+        begins: dt.datetime | None = None,
+        ends: dt.datetime | None = None,
+        **rules: Any,
+    ) -> contracts.NewSponsorship:
+        shops = None if at is None else tuple(self.shops[shop] for shop in at)
+        given = {"points": points, "per_minor": per_minor, **rules}
+        return contracts.NewSponsorship(self.shops[by], shops, given, budget, begins, ends)
+
+    def sponsorship(self, by: str, at: list[str] | None = None, **more: Any) -> contracts.Sponsorship:
+        """A sponsorship in force: without more, a point for a dollar at the shops, or at all of them."""
+        done = self.do("sponsorship", self.sponsorship_of(by, at, **more))
+        assert isinstance(done, contracts.SponsorshipDone)
+        return done.sponsorship
+
+    def change_budget(self, sponsorship: contracts.Sponsorship, points: int) -> int:
+        """Set points aside in addition, or give back; what the budget holds then."""
+        done = self.do("sponsorship_budget", contracts.ChangeBudget(sponsorship.merchant_id, sponsorship.id, points))
+        assert isinstance(done, contracts.SponsorshipDone)
+        return done.budget_points
+
+    def end(self, sponsorship: contracts.Sponsorship) -> contracts.SponsorshipDone:
+        done = self.do("sponsorship_end", contracts.EndSponsorship(sponsorship.merchant_id, sponsorship.id))
+        assert isinstance(done, contracts.SponsorshipDone)
+        return done
+
     def member(self, name: str, kind: str = "natural") -> UUID:
         book = self.book
         with self.house.db.tx("door") as tx:
@@ -413,6 +468,11 @@ class World:
 
     def account(self, kind: str, shop: str | None = None, window: int | None = None) -> int:
         name = ledger.AccountName(kind, self.shops[shop] if shop else None, None, window)
+        with self.house.db.tx("door") as tx:
+            return ledger.balances(tx, self.book_id, [name])[name]
+
+    def budget(self, sponsorship: contracts.Sponsorship) -> int:
+        name = ledger.budgets.name(sponsorship.merchant_id, sponsorship.id)
         with self.house.db.tx("door") as tx:
             return ledger.balances(tx, self.book_id, [name])[name]
 

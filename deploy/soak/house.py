@@ -190,12 +190,13 @@ class House:
         return answer.json
 
     def found(self, members: int) -> tuple[list[Shop], list[Member]]:
-        """A test book with two shops that issue on credit, and members who enrolled a phone."""
+        """A test book with two shops that issue on credit, a sponsor whose budget runs out, and members with a phone."""
         self.maker = make_key(self.url, "soak", frozenset({"maker"})).secret
         book = {"network": "soak", "mode": "test", "currency": "USD", "exponent": 2, "face_value": 1}
         book |= {"points_life_days": 365, "time_zone": "UTC", "clock": BEGINNING}
         self.book = self.done("POST", "/v1/operator/books", book, self.maker)["id"]
         shops = [self._shop(name) for name in ("cafe", "grocer")]
+        self._sponsor("bank", 1_003)
         return shops, [self._member(shops[0], f"+1555010{n:04}") for n in range(members)]
 
     def _shop(self, name: str) -> Shop:
@@ -208,6 +209,15 @@ class House:
         self.done("POST", f"{of}/contracts", contract, self.maker)
         self.done("POST", f"{of}/terms", {"points": 1, "per": 100}, self.maker)
         return Shop(id, branch, key)
+
+    def _sponsor(self, name: str, budget: int) -> None:
+        kind = {"name": name, "kind": "sponsor"}
+        id = self.done("POST", f"/v1/operator/books/{self.book}/merchants", kind, self.maker)["id"]
+        of = f"/v1/operator/merchants/{id}"
+        contract = {"mode": "deferred", "credit_line_points": budget, "purchase_fee_ppm": 0, "redemption_fee_ppm": 0}
+        self.done("POST", f"{of}/contracts", contract, self.maker)
+        sponsorship = {"rules": {"points": 1, "per": 100, "cap_points": 10}, "budget_points": budget}
+        self.done("POST", f"{of}/sponsorships", sponsorship, self.maker, Idempotency_Key=idempotency_key())
 
     def _member(self, shop: Shop, phone: str) -> Member:
         number = self.done("POST", "/v1/members", {"phone": phone, "given_name": "Ann"}, shop.key)["number"]

@@ -190,13 +190,13 @@ def _bought(book: BookFacts, done: contracts.BuyOutDone) -> BuyOutOut:
 
 async def post_terms(call: Call[TermsIn]) -> Outcome:
     book, merchant = await merchant_in_path(call)
-    rules = _rules(call.body)
+    rules = rules_asked(call.body)
     if faults := terms.faults(rules):
         raise problems.invalid(faults[0].pointer.replace("_minor", ""), faults[0].detail, faults[0].code)
     return await call.post("terms", contracts.NewTerms(merchant, rules), _terms, book_id=book.id)
 
 
-def _rules(body: TermsIn) -> dict[str, Any]:
+def rules_asked(body: TermsIn) -> dict[str, Any]:
     """The body in the words of the programme's rules."""
     rules = _rates(body)
     return (

@@ -155,6 +155,7 @@ async def post_quote(call: Call[QuoteIn]) -> QuoteOut:
             lot=None,
             expires_at=quoted.expires_at,
             terms=amounts.shown("terms", quoted.terms_id),
+            bonuses=[sales.bonus_told(bonus) for bonus in quoted.bonuses],
         ),
         spendable=spendable,
         remainder=remainder,

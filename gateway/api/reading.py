@@ -50,6 +50,8 @@ _NAMED: Final = {
     "receiver": "member",
     "household": "household",
     "consented_by": "member",
+    "sponsorship": "sponsorship",
+    "shops": "merchant",
 }
 
 #: What a record of a kind is about.
@@ -86,6 +88,10 @@ _SUBJECTS: Final = {
         ),
         "household",
     ),
+    "sponsorship": "sponsorship",
+    "sponsorship_ended": "sponsorship",
+    "budget_set": "sponsorship",
+    "budget_released": "sponsorship",
 }
 
 
@@ -128,8 +134,20 @@ def record_told(row: store.RecordTold) -> RecordOut:
         actor=row.actor,
         member=amounts.shown("member", row.member_id),
         subject=amounts.shown(_SUBJECTS.get(row.kind, "window"), row.subject_id),
-        facts=cast(dict[str, Any], facts_told(row.payload)),
+        facts=cast(dict[str, Any], facts_told(_sponsored(row.payload))),
     )
+
+
+def _sponsored(facts: dict[str, Any]) -> dict[str, Any]:
+    """A lot that a sponsor gave names its sponsorship where others name the terms they were earned by."""
+    given = {bonus["sponsorship"] for bonus in facts.get("bonuses", ())}
+    if not given:
+        return facts
+    lots = [
+        {("sponsorship" if name == "rule" and lot["rule"] in given else name): value for name, value in lot.items()}
+        for lot in facts.get("lots", ())
+    ]
+    return {**facts, "lots": lots}
 
 
 def facts_told(facts: Any, name: str = "") -> Any:
@@ -159,12 +177,14 @@ def _position(server: Server, caller: MerchantCaller, tx: ledger.Tx) -> Position
     accounts = [ledger.AccountName(kind, caller.id) for kind in ("prefund", "backing", "pool", "credit", "accepted")]
     prefund, backing, pool, credit, accepted = (ledger.balances(tx, book.id, accounts)[name] for name in accounts)
     total = partial(amounts.total, caller.book)
+    budgets = ledger.budgets.names(tx, book.id, [caller.id])
     return PositionOut(
         at=book.now,
         mode=cast(Any, contract.mode) if contract else None,
         prefund=total(prefund),
         backing=total(backing),
         pool_points=pool,
+        budget_points=sum(ledger.balances(tx, book.id, list(budgets)).values()) if budgets else 0,
         credit_used_points=-credit,
         credit_line_points=contract.credit_line_points if contract else 0,
         accepted_points=accepted,

@@ -11,6 +11,7 @@ from gateway.api.shapes import (
     SaleRefundIn,
     SaleRefundOut,
     SliceOut,
+    TakenOut,
 )
 from gateway.calls import Call, MerchantCaller
 from gateway.server import BookFacts
@@ -66,6 +67,16 @@ def sale_refund_shown(book: BookFacts) -> Callable[[trade.SaleRefundDone], SaleR
             points=done.points,
             returned=done.returned,
             owed=done.owed,
+            parts=[
+                TakenOut(
+                    lot=ids.show("lot", part.lot_id),
+                    issuer=ids.show("merchant", part.issuer_id),
+                    points=part.points,
+                    returned=part.returned,
+                    owed=part.owed,
+                )
+                for part in done.parts
+            ],
             balance=None if done.available is None else Balance(available=done.available),
         )
 

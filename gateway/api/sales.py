@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
 from gateway import problems, store
 from gateway.api import amounts
-from gateway.api.shapes import Balance, Earn, LineIn, PaymentIn, SaleIn, SaleOut
+from gateway.api.shapes import Balance, BonusOut, Earn, LineIn, PaymentIn, SaleIn, SaleOut
 from gateway.calls import Call, MerchantCaller
 from gateway.server import BookFacts
 from ledger import Minor, Outcome, ids
@@ -90,6 +91,7 @@ def shown(book: BookFacts) -> Callable[[trade.SaleDone], SaleOut]:
                 lot=amounts.shown("lot", done.lot_id),
                 expires_at=done.expires_at,
                 terms=amounts.shown("terms", done.terms_id),
+                bonuses=[bonus_told(bonus) for bonus in done.bonuses],
             ),
             balance=None if done.available is None else Balance(available=done.available),
         )
@@ -97,9 +99,34 @@ def shown(book: BookFacts) -> Callable[[trade.SaleDone], SaleOut]:
     return show
 
 
+def bonus_told(bonus: trade.BonusDone) -> BonusOut:
+    return BonusOut(
+        sponsorship=ids.show("sponsorship", bonus.sponsorship_id),
+        issuer=ids.show("merchant", bonus.issuer_id),
+        points=bonus.points,
+        refused=bonus.refused,
+        lot=amounts.shown("lot", bonus.lot_id),
+        expires_at=bonus.expires_at,
+    )
+
+
+def _bonus_read(bonus: dict[str, Any], lots: dict[str, dict[str, Any]]) -> BonusOut:
+    lot = lots.get(bonus["sponsorship"])
+    return BonusOut(
+        sponsorship=ids.show("sponsorship", store.uuid(bonus["sponsorship"])),
+        issuer=ids.show("merchant", store.uuid(bonus["issuer"])),
+        points=bonus["points"],
+        refused=bonus["refused"],
+        lot=ids.show("lot", store.uuid(lot["lot"])) if lot else None,
+        expires_at=datetime.fromisoformat(lot["expires_at"]) if lot else None,
+    )
+
+
 def told(book: BookFacts, sale: store.SaleTold) -> SaleOut:
     """A sale read back. The balance was the one of its moment, and is not told again."""
-    lot = sale.lots[0] if sale.lots else None
+    given = {bonus["sponsorship"] for bonus in sale.bonuses}
+    sponsored = {lot["rule"]: lot for lot in sale.lots if lot["rule"] in given}
+    lot = next((lot for lot in sale.lots if lot["rule"] not in given), None)
     return SaleOut(
         id=ids.show("sale", sale.id),
         record=ids.show("record", sale.record_id),
@@ -117,6 +144,7 @@ def told(book: BookFacts, sale: store.SaleTold) -> SaleOut:
             lot=ids.show("lot", store.uuid(lot["lot"])) if lot else None,
             expires_at=datetime.fromisoformat(lot["expires_at"]) if lot else None,
             terms=amounts.shown("terms", sale.terms_id),
+            bonuses=[_bonus_read(bonus, sponsored) for bonus in sale.bonuses],
         ),
         balance=None,
     )

@@ -104,7 +104,20 @@ class SaleIn(Body, frozen=True, kw_only=True):
     payments: Annotated[list[PaymentIn], Meta(max_length=20)] = []
 
 
+class BonusOut(Answer, frozen=True, kw_only=True):
+    """What a sponsor gives at a sale, as a lot of its own."""
+
+    sponsorship: str
+    issuer: str
+    points: int
+    # why nothing was issued: budget_too_small, merchant_suspended
+    refused: str | None
+    lot: str | None
+    expires_at: datetime | None
+
+
 class Earn(Answer, frozen=True, kw_only=True):
+    # all that is earned, what sponsors give included; refused, lot, expires_at and terms are of the shop's own part
     points: int
     # why nothing, or less, was issued: issuing_limit_reached, terms_exclude, merchant_suspended,
     # branch_frozen, velocity_limit, no_terms
@@ -112,6 +125,7 @@ class Earn(Answer, frozen=True, kw_only=True):
     lot: str | None
     expires_at: datetime | None
     terms: str | None
+    bonuses: list[BonusOut]
 
 
 class Balance(Answer, frozen=True, kw_only=True):
@@ -198,6 +212,16 @@ class SaleRefundIn(Body, frozen=True, kw_only=True):
     lines: Annotated[list[LineIn], Meta(max_length=500)] = []
 
 
+class TakenOut(Answer, frozen=True, kw_only=True):
+    """What a refund took back of one lot of its sale. What is owed is owed to the lot's issuer."""
+
+    lot: str
+    issuer: str
+    points: int
+    returned: int
+    owed: int
+
+
 class SaleRefundOut(Answer, frozen=True, kw_only=True):
     id: str
     record: str
@@ -213,6 +237,8 @@ class SaleRefundOut(Answer, frozen=True, kw_only=True):
     points: int
     returned: int
     owed: int
+    # lot by lot, the shop's own first
+    parts: list[TakenOut]
     balance: Balance | None
 
 
@@ -433,8 +459,10 @@ class PositionOut(Answer, frozen=True, kw_only=True):
     # money paid in ahead and not used, and the money behind the merchant's points
     prefund: Sum
     backing: Sum
-    # points bought and not issued yet
+    # points bought and not issued yet, those in budgets left out
     pool_points: int
+    # points set aside for sponsorships and not issued yet
+    budget_points: int
     # points issued on credit and not paid for yet, and how many may be
     credit_used_points: int
     credit_line_points: int
@@ -1032,6 +1060,49 @@ class TermsOut(Answer, frozen=True, kw_only=True):
     cap_points: int | None
     by_kind: dict[Kind, Rates]
     in_force_at: datetime
+
+
+class SponsorshipIn(Body, frozen=True, kw_only=True):
+    """Points given at other merchants' sales, by rules like a shop's terms, out of a budget."""
+
+    # at whose sales; none: at every shop's
+    shops: Annotated[list[str], Meta(min_length=1, max_length=500)] | None = None
+    rules: TermsIn
+    # points to set aside at once; a bonus that the budget does not bear is not given
+    budget_points: Annotated[int, Meta(ge=0, le=LARGEST_AMOUNT)] = 0
+    # none: at once
+    begins_at: Time | None = None
+    # none: until it is ended
+    ends_at: Time | None = None
+
+
+class SponsorshipBudgetIn(Body, frozen=True, kw_only=True):
+    """One of the two."""
+
+    # set aside in addition
+    add_points: PointsAsked | None = None
+    # give back to the sponsor's pool or credit
+    release_points: PointsAsked | None = None
+
+
+class SponsorshipOut(Answer, frozen=True, kw_only=True):
+    id: str
+    merchant: str
+    # null: every shop
+    shops: list[str] | None
+    rules: TermsIn
+    # what the budget holds now
+    budget_points: int
+    state: Literal["open", "ended"]
+    begins_at: datetime
+    ends_at: datetime | None
+    ended_at: datetime | None
+
+
+class SponsorshipPage(Answer, frozen=True, kw_only=True):
+    data: list[SponsorshipOut]
+    has_more: bool
+    next_cursor: str | None
 
 
 class TopupIn(Body, frozen=True, kw_only=True):

@@ -5,6 +5,7 @@ Call `run(url, CHECKS)`; packages above add their own list of `Checks` and the c
 
 from ledger.audit import (
     brakes,
+    budgets,
     chain,
     gifts,
     guards,
@@ -35,6 +36,7 @@ CHECKS: list[Check] = [
     *brakes.check,
     *gifts.check,
     *households.check,
+    *budgets.check,
 ]
 
 __all__ = ["CHECKS", "LOTS", "SHOWN", "Check", "Checks", "Finding", "Report", "Row", "Scope", "funded", "prove", "run"]

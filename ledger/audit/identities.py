@@ -4,6 +4,7 @@
 from collections.abc import Iterable
 from typing import Final
 
+from ledger.audit.budgets import PRESENT
 from ledger.audit.funding import LOTS, funded
 from ledger.audit.proving import Checks, Row, Scope
 from ledger.audit.sequence import RECORDS
@@ -36,10 +37,15 @@ _OPEN: Final = f"""
  group by 1, 2, 3, 4)
 """
 
-_BY_ACCOUNTS: Final = """
-(select a.book_id, a.owner_id as issuer_id, -sum(e.amount) as points
- from ledger.account a join ledger.entry e on e.account_id = a.id
- where a.book_id = any(%(books)s) and a.kind = any(%(kinds)s) group by 1, 2)
+#: The same, told by the accounts: of the issuer's, and of its budgets while its contract is of that funding.
+_BY_ACCOUNTS: Final = f"""
+(select book_id, issuer_id, -sum(points) as points from (
+    select a.book_id, a.owner_id as issuer_id, e.amount as points
+    from ledger.account a join ledger.entry e on e.account_id = a.id
+    where a.book_id = any(%(books)s) and a.kind = any(%(kinds)s)
+    union all
+    select book_id, issuer_id, points from {PRESENT} budgets where mode = %(funding)s
+ ) sides group by 1, 2)
 """
 
 
@@ -57,24 +63,30 @@ def _identity(scope: Scope, funding: str, kinds: list[str]) -> Iterable[Row]:
     )
 
 
-@check("open_prefunded", "each issuer's open prefunded points are minus its mint minus its pool", over="lot")
+@check(
+    "open_prefunded", "each issuer's open prefunded points are minus its mint minus its pool and budgets", over="lot"
+)
 def open_prefunded(scope: Scope) -> Iterable[Row]:
     return _identity(scope, "prefunded", ["mint", "pool"])
 
 
-@check("open_deferred", "each issuer's open deferred points are minus its credit minus what it has due", over="lot")
+@check(
+    "open_deferred",
+    "each issuer's open deferred points are minus its credit minus what it has due and its budgets",
+    over="lot",
+)
 def open_deferred(scope: Scope) -> Iterable[Row]:
     return _identity(scope, "deferred", ["credit", "due"])
 
 
-@check("open_closed_loop", "each issuer's open closed-loop points are minus its own", over="lot")
+@check("open_closed_loop", "each issuer's open closed-loop points are minus its own and its budgets", over="lot")
 def open_closed_loop(scope: Scope) -> Iterable[Row]:
     return _identity(scope, "closed_loop", ["own"])
 
 
 @check(
     "backing_covers",
-    "each issuer's backing is its pool at the present unit value and its open prefunded lots at theirs",
+    "each issuer's backing is its pool and budgets at the present unit value and its open prefunded lots at theirs",
     over="lot",
 )
 def backing_covers(scope: Scope) -> Iterable[Row]:
@@ -92,11 +104,12 @@ def backing_covers(scope: Scope) -> Iterable[Row]:
             select issuer_id, sum(points * unit_value_minor) as value from {_OPEN} o where funding = 'prefunded' group by 1
         )
         select coalesce(h.issuer_id, l.issuer_id) as issuer, coalesce(h.backing, 0) as backing,
-            coalesce(h.pool, 0) as pool, present.unit_value_minor as unit_value, coalesce(l.value, 0) as open_lots_value
+            coalesce(h.pool, 0) as pool, coalesce(s.points, 0) as budgets, present.unit_value_minor as unit_value, coalesce(l.value, 0) as open_lots_value
         from held h full join lots l on l.issuer_id = h.issuer_id
         left join present on present.merchant_id = coalesce(h.issuer_id, l.issuer_id)
+        left join {PRESENT} s on s.issuer_id = coalesce(h.issuer_id, l.issuer_id) and s.mode = 'prefunded'
         where coalesce(h.backing, 0)
-            <> coalesce(h.pool, 0) * coalesce(present.unit_value_minor, 0) + coalesce(l.value, 0)
+            <> (coalesce(h.pool, 0) + coalesce(s.points, 0)) * coalesce(present.unit_value_minor, 0) + coalesce(l.value, 0)
         """
     )
 

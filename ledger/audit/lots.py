@@ -4,6 +4,7 @@
 from collections.abc import Iterable
 from typing import Final
 
+from ledger.audit.budgets import AT_HOME
 from ledger.audit.funding import LOTS, funded
 from ledger.audit.proving import Checks, Row, Scope
 from ledger.audit.sequence import RECORDS
@@ -182,8 +183,8 @@ def members_own_their_lots(scope: Scope) -> Iterable[Row]:
 def moves_match_entries(scope: Scope) -> Iterable[Row]:
     # A settlement moves accepted points window by window, not lot by lot; its own check holds it to the slices. What
     # moves no lot, buying, selling back and buying out, has a check of its own as well.
-    # Two accounts may be one place: prefunded lots come from the pool and go back to it or to the mint, and deferred
-    # ones that are settled wait in due until their issuer has paid.
+    # Several accounts may be one place: prefunded lots come from the pool and go back to it or to the mint, deferred
+    # ones that are settled wait in due until their issuer has paid, and a budget is a part of where it came from.
     return scope.rows(
         f"""
         select r.id as record, r.kind, r.sequence, sides.place, sides.owner, sum(by_lots) as by_lots,
@@ -204,6 +205,8 @@ def moves_match_entries(scope: Scope) -> Iterable[Row]:
             from ledger.entry e join ledger.account a on a.id = e.account_id
             where a.book_id = any(%(books)s)
               and a.kind in ('wallet', 'pending', 'held', 'accepted', 'pool', 'mint', 'credit', 'due', 'own')
+            union all
+            select h.batch_id, h.n, h.kind, h.owner_id, 0, h.amount from {AT_HOME} h
         ) sides
         join {RECORDS} r on r.batch_id = sides.batch_id and r.n = sides.n
         where r.kind not in ('settlement', 'purchase', 'sell_back', 'exit', 'buy_out')

@@ -54,6 +54,8 @@ _COUNTS: Final = {
     "gift_day": "select count(*) from merchants.gift_day where book_id = any(%(books)s)",
     "household_person": "select count(*) from merchants.household_person p"
     " join merchants.household h on h.id = p.household_id where h.book_id = any(%(books)s)",
+    "sponsorship": "select count(*) from merchants.sponsorship where book_id = any(%(books)s)",
+    "bonus": "select count(*) from merchants.bonus where book_id = any(%(books)s)",
     "window": "select count(*) from settlement.window where book_id = any(%(books)s)",
     "contract": "select count(*) from settlement.contract where book_id = any(%(books)s)",
     "item": "select count(*) from settlement.item where book_id = any(%(books)s)",

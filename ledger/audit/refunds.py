@@ -22,6 +22,16 @@ _OF_SALES: Final = f"""
  ) told window sale as (partition by subject_id order by sequence))
 """
 
+#: What each of them tells of every lot of its sale, with all that was taken back and counted of the lot up to it.
+_PARTS: Final = f"""
+(select f.id, f.sequence, f.batch_id, f.n, f.subject_id, f.member_id, f.refunded, part.*,
+    sum(part.points) over lot as taken_back, sum(part.expired) over lot as counted
+ from {_OF_SALES} f
+ cross join lateral jsonb_to_recordset(f.payload -> 'parts')
+    as part(lot uuid, issuer uuid, points bigint, returned bigint, expired bigint, owed bigint)
+ window lot as (partition by f.subject_id, part.lot order by f.sequence))
+"""
+
 #: The refunds of redemptions, likewise.
 _OF_REDEMPTIONS: Final = f"""
 (select told.*, sum(points) over redemption as refunded
@@ -67,19 +77,34 @@ def refunds_recorded(scope: Scope) -> Iterable[Row]:
 
 @check(
     "sales_refunded_exactly",
-    "refunds of a sale are its own shop's, never more than its money, and take back its share of the points, rounded down",
+    "refunds of a sale are its own shop's, never more than its money, and take back each lot's share, rounded down",
     over="sale",
 )
 def sales_refunded_exactly(scope: Scope) -> Iterable[Row]:
     return scope.rows(
         f"""
+        with born as (
+            select sale_id, count(*) as lots from ledger.lot
+            where book_id = any(%(books)s) and parent_id is null and sale_id is not null group by 1
+        ), shares as (
+            select p.id, count(*) as lots, sum(p.points) as points, sum(p.returned) as returned, sum(p.expired) as expired,
+                sum(p.owed) as owed, bool_or(p.taken_back is distinct from div(l.points * p.refunded,
+                    nullif(s.money_minor, 0)) or l.parent_id is not null or l.issuer_id <> p.issuer
+                    or l.sale_id is distinct from p.subject_id or l.member_id is distinct from p.member_id) as off
+            from {_PARTS} p left join merchants.sale s on s.id = p.subject_id left join ledger.lot l on l.id = p.lot
+            group by 1
+        )
         select s.id as sale, f.id as record, f.sequence, f.refunded, s.money_minor as money, f.taken_back,
             s.points_earned as earned
         from {_OF_SALES} f
         left join merchants.sale s on s.id = f.subject_id
         left join ledger.record o on o.batch_id = s.batch_id and o.n = s.n
-        where s.id is null or f.amount <= 0 or f.refunded > s.money_minor
-            or f.taken_back is distinct from div(s.points_earned * f.refunded, nullif(s.money_minor, 0))
+        left join born on born.sale_id = f.subject_id
+        left join shares p on p.id = f.id
+        where s.id is null or f.amount <= 0 or f.refunded > s.money_minor or p.off
+            or (f.points, f.returned, f.expired, f.owed, coalesce(born.lots, 0))
+                is distinct from (coalesce(p.points, 0)::bigint, coalesce(p.returned, 0)::bigint,
+                    coalesce(p.expired, 0)::bigint, coalesce(p.owed, 0)::bigint, coalesce(p.lots, 0))
             or (f.merchant_id, f.member_id, f.reverses_id, f.payload ->> 'contract', f.payload ->> 'purchase_fee_ppm')
                 is distinct from (s.merchant_id, s.member_id, o.id, o.payload ->> 'contract',
                     o.payload ->> 'purchase_fee_ppm')
@@ -96,41 +121,51 @@ def sales_refunded_exactly(scope: Scope) -> Iterable[Row]:
 
 @check(
     "refunds_take_what_is_there",
-    "a refund of a sale took the points of that sale's lot home that it says, and made owed only what was nowhere else",
+    "a refund of a sale took the points of that sale's lots home that it says, and made owed only what was nowhere else,"
+    " to the issuer of each lot",
     over="refund",
 )
 def refunds_take_what_is_there(scope: Scope) -> Iterable[Row]:
     return scope.rows(
         f"""
         with moved as (
-            select f.batch_id, f.n, sum(m.points) as points, count(*) filter (where l.sale_id is distinct from f.subject_id
+            select f.id, m.lot_id, sum(m.points) as points, count(*) filter (where l.sale_id is distinct from f.subject_id
                 or m.target <> 'home' or m.source not in ('pending', 'wallet')) as strangers
             from {_OF_SALES} f join ledger.lot_move m on m.batch_id = f.batch_id and m.n = f.n
             join ledger.lot l on l.id = m.lot_id group by 1, 2
         ), indebted as (
-            select e.batch_id, e.n, sum(case a.kind when 'debt' then e.amount end) as debt,
+            select f.id, case a.kind when 'debt' then a.counterparty_id else a.owner_id end as creditor,
+                sum(case when a.kind = 'debt' and a.owner_id = f.member_id then -e.amount end) as debt,
                 sum(case a.kind when 'claim' then e.amount end) as claim
-            from ledger.entry e join ledger.account a on a.id = e.account_id and a.kind in ('debt', 'claim')
-            where a.book_id = any(%(books)s) group by 1, 2
+            from {_OF_SALES} f join ledger.entry e on e.batch_id = f.batch_id and e.n = f.n
+            join ledger.account a on a.id = e.account_id and a.kind in ('debt', 'claim') group by 1, 2
         ), lots as (
-            select f.id,
+            select p.id, p.lot,
                 sum(m.points * ((m.target in ('pending', 'wallet'))::int - (m.source in ('pending', 'wallet'))::int)) as left_over,
                 sum(m.points) filter (where r.kind = 'expiry') as expired
-            from {_OF_SALES} f join ledger.lot l on l.sale_id = f.subject_id and l.parent_id is null
-            join ledger.lot_move m on m.lot_id = l.id
+            from {_PARTS} p join ledger.lot_move m on m.lot_id = p.lot
             join {RECORDS} r on r.batch_id = m.batch_id and r.n = m.n
-            where r.sequence <= f.sequence group by 1
+            where r.sequence <= p.sequence group by 1, 2
         )
-        select f.id as record, f.sequence, f.points, f.returned, f.owed, coalesce(m.points, 0) as moved,
-            coalesce(l.left_over, 0) as left_over, coalesce(l.expired, 0) as expired, f.counted
+        select f.id as record, f.sequence, null::uuid as lot, f.points, f.returned, f.owed, coalesce(m.points, 0) as moved,
+            null::numeric as left_over, null::numeric as expired, f.counted
         from {_OF_SALES} f
-        left join moved m on m.batch_id = f.batch_id and m.n = f.n
-        left join indebted d on d.batch_id = f.batch_id and d.n = f.n
-        left join lots l on l.id = f.id
+        left join (select id, sum(points) as points, sum(strangers) as strangers from moved group by 1) m on m.id = f.id
         where f.points <> f.returned + f.owed or f.returned <> coalesce(m.points, 0) + f.expired or m.strangers > 0
-            or coalesce(d.debt, 0) <> -f.owed or coalesce(d.claim, 0) <> f.owed
-            or f.counted > coalesce(l.expired, 0) or (f.owed + f.expired > 0 and l.left_over > 0)
-            or (f.owed > 0 and f.counted <> coalesce(l.expired, 0))
+        union all
+        select p.id, p.sequence, p.lot, p.points, p.returned, p.owed, coalesce(m.points, 0), coalesce(l.left_over, 0),
+            coalesce(l.expired, 0), p.counted
+        from {_PARTS} p
+        left join moved m on m.id = p.id and m.lot_id = p.lot
+        left join lots l on l.id = p.id and l.lot = p.lot
+        where p.points <> p.returned + p.owed or p.returned <> coalesce(m.points, 0) + p.expired
+            or p.counted > coalesce(l.expired, 0) or (p.owed + p.expired > 0 and l.left_over > 0)
+            or (p.owed > 0 and p.counted <> coalesce(l.expired, 0))
+        union all
+        select coalesce(p.id, d.id), p.sequence, null, null, null, p.owed, d.debt, null, null, d.claim
+        from (select id, sequence, issuer, sum(owed) as owed from {_PARTS} p where owed > 0 group by 1, 2, 3) p
+        full join indebted d on d.id = p.id and d.creditor = p.issuer
+        where p.owed is distinct from d.debt or p.owed is distinct from d.claim
         """
     )
 
@@ -191,7 +226,7 @@ def redemptions_refunded_exactly(scope: Scope) -> Iterable[Row]:
 
 @check(
     "debts_derived",
-    "every debt is what a refund could not take back, less what repayments after it paid, and every such refund has one",
+    "every debt is what a refund could not take back of an issuer's lots, less what repayments after it paid, and each has one",
     over="debt",
 )
 def debts_derived(scope: Scope) -> Iterable[Row]:
@@ -199,18 +234,17 @@ def debts_derived(scope: Scope) -> Iterable[Row]:
         f"""
         select coalesce(d.id, p.debt_id) as debt, f.id as record, d.points, f.owed, d.remaining,
             coalesce(p.points, 0) as repaid
-        from (select * from {_OF_SALES} f where owed > 0) f
-        full join (select * from ledger.debt where book_id = any(%(books)s)) d on d.batch_id = f.batch_id and d.n = f.n
+        from (select p.id, p.sequence, p.batch_id, p.n, p.subject_id, p.member_id, p.issuer, sum(p.owed) as owed,
+                bool_or(l.funding = 'closed_loop') as closed_loop
+              from {_PARTS} p join ledger.lot l on l.id = p.lot where p.owed > 0 group by 1, 2, 3, 4, 5, 6, 7) f
+        full join (select * from ledger.debt where book_id = any(%(books)s)) d
+            on d.batch_id = f.batch_id and d.n = f.n and d.creditor_id = f.issuer
         full join (select debt_id, sum(points) as points, min(sequence) as first from {_REPAYMENTS} p group by 1) p
             on p.debt_id = d.id
-        left join (select sale_id, bool_or(coalesce(first_funding, funding) = 'closed_loop') as closed_loop,
-                min(bought_out) as bought_out, min(issuer_id::text)::uuid as issuer_id
-            from {LOTS} l where parent_id is null and sale_id is not null group by 1) l on l.sale_id = d.sale_id
         where d.id is null or f.id is null or p.first <= f.sequence
             or (d.member_id, d.sale_id, d.creditor_id, d.closed_loop, d.points, d.remaining)
-                is distinct from (f.member_id, f.subject_id, l.issuer_id,
-                    l.closed_loop and f.sequence < coalesce(l.bought_out, f.sequence + 1), f.owed,
-                    f.owed - coalesce(p.points, 0))
+                is distinct from (f.member_id, f.subject_id, f.issuer, f.closed_loop, f.owed::bigint,
+                    (f.owed - coalesce(p.points, 0))::bigint)
         """
     )
 

@@ -134,7 +134,7 @@ def floors_held(scope: Scope) -> Iterable[Row]:
 
 @check(
     "credit_lines",
-    "no earn took an issuer's credit below minus the credit line of the contract then in force",
+    "no earn and no budget took an issuer's credit below minus the credit line of the contract then in force",
     over="record",
 )
 def credit_lines(scope: Scope) -> Iterable[Row]:
@@ -147,7 +147,8 @@ def credit_lines(scope: Scope) -> Iterable[Row]:
         )
         select running.owner_id as issuer, r.id as record, running.sequence, running.balance, -lines.line as floor
         from {_RUNNING} running
-        join ledger.record r on r.batch_id = running.batch_id and r.n = running.n and r.kind = 'sale'
+        join ledger.record r on r.batch_id = running.batch_id and r.n = running.n
+            and r.kind in ('sale', 'budget_set')
         left join lines on lines.merchant_id = running.owner_id and lines.since < running.sequence
             and (lines.until is null or lines.until > running.sequence)
         where running.amount < 0 and running.balance < -coalesce(lines.line, 0)
@@ -307,6 +308,7 @@ def values_change_between_windows(scope: Scope) -> Iterable[Row]:
               from {RECORDS} r where kind = 'rules') r
         left join ledger.record w on w.batch_id = r.batch_id and w.n < r.n and w.kind = 'window_closed'
         where r.face <> r.before and w.id is null
+        order by 3
         """
     )
 

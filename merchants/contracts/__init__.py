@@ -1,6 +1,6 @@
 """Merchants, where they sell, the keys they call with, and what they agreed to with the network, version by version."""
 
-from merchants.contracts import keys
+from merchants.contracts import keys, sponsorships
 from merchants.contracts.changes import Boundary, NewContract, NewRules, boundary
 from merchants.contracts.handlers import (
     ContractHandler,
@@ -13,8 +13,15 @@ from merchants.contracts.handlers import (
 )
 from merchants.contracts.keys import Key, KeyRing
 from merchants.contracts.leaving import BuyOut, BuyOutDone, BuyOutHandler
-from merchants.contracts.parties import Branch, Contract, Merchant, Taken, Terms, Till
+from merchants.contracts.parties import Branch, Contract, Merchant, Sponsorship, Taken, Terms, Till
 from merchants.contracts.snapshot import Network, NetworkCache, load
+from merchants.contracts.sponsorships import (
+    ChangeBudget,
+    EndSponsorship,
+    NewSponsorship,
+    SponsorshipDone,
+    SponsorshipHandler,
+)
 from merchants.contracts.store import (
     add_branch,
     add_merchant,
@@ -22,9 +29,11 @@ from merchants.contracts.store import (
     branch,
     list_branches,
     list_merchants,
+    list_sponsorships,
     list_tills,
     merchant,
     set_state,
+    sponsorship,
     till,
 )
 
@@ -34,9 +43,11 @@ __all__ = [
     "BuyOut",
     "BuyOutDone",
     "BuyOutHandler",
+    "ChangeBudget",
     "Contract",
     "ContractHandler",
     "ContractInForce",
+    "EndSponsorship",
     "Key",
     "KeyRing",
     "Merchant",
@@ -44,9 +55,13 @@ __all__ = [
     "NetworkCache",
     "NewContract",
     "NewRules",
+    "NewSponsorship",
     "NewTerms",
     "RulesHandler",
     "RulesInForce",
+    "Sponsorship",
+    "SponsorshipDone",
+    "SponsorshipHandler",
     "Taken",
     "Terms",
     "TermsHandler",
@@ -60,9 +75,12 @@ __all__ = [
     "keys",
     "list_branches",
     "list_merchants",
+    "list_sponsorships",
     "list_tills",
     "load",
     "merchant",
     "set_state",
+    "sponsorship",
+    "sponsorships",
     "till",
 ]

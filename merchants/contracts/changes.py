@@ -123,7 +123,7 @@ def issuer(contract: Contract, *, suspended: bool) -> ledger.Issuer:
 
 def accounts(merchant: UUID) -> set[AccountName]:
     """What a change of a merchant's funding or value may touch."""
-    return {AccountName(kind, merchant) for kind in ("credit", "pool", "mint", "prefund", "backing")}
+    return {AccountName(kind, merchant) for kind in ("credit", "own", "pool", "mint", "prefund", "backing")}
 
 
 @dataclass(slots=True)
@@ -160,10 +160,13 @@ class Boundary:
             )
         else:
             return
-        pool = working.accounts[AccountName("pool", merchant)].balance
-        if pool and (after.mode, after.unit_value_minor) != (before.mode, before.unit_value_minor):
-            working.sell_back(agreed.actor if agreed else "clock", now, pool)
-        put_in_force(after, agreed.actor if agreed else "clock", working, agreed.record_id if agreed else None)
+        actor = agreed.actor if agreed else "clock"
+        if (after.mode, after.unit_value_minor) != (before.mode, before.unit_value_minor):
+            # what is set aside goes back first, and is sold with the pool
+            ledger.budgets.release_all(working, actor, now)
+            if pool := working.accounts[AccountName("pool", merchant)].balance:
+                working.sell_back(actor, now, pool)
+        put_in_force(after, actor, working, agreed.record_id if agreed else None)
         self.born.append(after)
 
     def write(self, tx: ledger.Tx, working: ledger.Working) -> None:
@@ -188,6 +191,7 @@ def boundary(tx: ledger.Tx, book: ledger.Book) -> Boundary | None:
     needs = ledger.Needs()
     for merchant in contracts:
         needs.accounts |= accounts(merchant)
+    needs.accounts |= ledger.budgets.names(tx, book.id, list(contracts))
     return Boundary(contracts, waiting, needs)
 
 

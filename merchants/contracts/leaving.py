@@ -54,6 +54,7 @@ class BuyOutHandler:
         if asked.merchant_id in contracts:
             kinds = ("mint", "credit", "own", "pool", "backing", "prefund")
             needs.accounts = {AccountName(kind, asked.merchant_id) for kind in kinds}
+            needs.accounts |= ledger.budgets.names(tx, book.id, [asked.merchant_id])
             if asked.paid_by in contracts:
                 needs.accounts.add(AccountName("prefund", asked.paid_by))
         return BuyOutRound(merchants, contracts, ledger.owing_lots(tx, book.id, asked.merchant_id), needs)
@@ -83,11 +84,19 @@ class BuyOutRound:
             return NotFound("merchant", "/paid_by")
         value = sum(unit_value * points for _, unit_value, points in self.owing)
         pool = working.accounts[AccountName("pool", merchant.id)].balance if asked.exit else 0
+        if asked.exit and issuer.mode == "prefunded":
+            pool += sum(
+                account.balance
+                for name, account in working.accounts.items()
+                if name.kind == "budget" and name.owner == merchant.id
+            )
         prefund = AccountName("prefund", payer)
         there = working.accounts[prefund].balance + (pool * issuer.unit_value if payer == merchant.id else 0)
         if value > there:
             return LimitExceeded("prefund", there, value)
         # nothing below may refuse
+        if asked.exit:
+            ledger.budgets.release_all(working, request.actor, issuer)
         if pool:
             working.sell_back(request.actor, issuer, pool)
         points = sum(part for _, _, part in self.owing)

@@ -3,12 +3,14 @@
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, ClassVar, Final
 from uuid import UUID
 
 import ledger
 
 KINDS: Final = ("shop", "sponsor", "network")
+SPONSORS: Final = ("sponsor", "network")
 CHANNELS: Final = ("physical", "online")
 MODES: Final = ("prefunded", "deferred", "closed_loop")
 #: Kinds of person a contract may earn and spend for.
@@ -80,6 +82,33 @@ class Terms:
     merchant_id: UUID
     version: int
     rules: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Sponsorship:
+    """Points that a sponsor or the network gives at shops' sales, by rules like a shop's, out of a budget.
+
+    `shops` None: at every shop's sales. `state`: open, ended. `ends_at` None: until it is ended.
+    """
+
+    id: UUID
+    merchant_id: UUID
+    shops: frozenset[UUID] | None
+    rules: Mapping[str, Any]
+    begins_at: datetime
+    ends_at: datetime | None
+    state: str
+    opened_at: datetime
+    ended_at: datetime | None = None
+
+    def gives_at(self, shop: UUID, now: datetime) -> bool:
+        """Whether a sale at `shop` now may earn it. A sponsor gives at others' sales, not at its own."""
+        return (
+            self.begins_at <= now
+            and (self.ends_at is None or now < self.ends_at)
+            and (self.shops is None or shop in self.shops)
+            and shop != self.merchant_id
+        )
 
 
 @dataclass(frozen=True, slots=True)

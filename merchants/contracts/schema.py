@@ -13,6 +13,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB, UUID
 
@@ -143,4 +144,23 @@ terms = Table(
     Column("rules", JSONB, nullable=False),
     Column("in_force_at", DateTime(timezone=True), nullable=False),
     UniqueConstraint("merchant_id", "version", name="terms_version"),
+)
+
+sponsorship = Table(
+    "sponsorship",
+    metadata,
+    Column("id", UUID(as_uuid=True), primary_key=True),
+    Column("book_id", Integer, nullable=False),
+    # who pays: a sponsor, or the network
+    Column("merchant_id", UUID(as_uuid=True), nullable=False),
+    # at whose sales; null: at every shop's
+    Column("shops", ARRAY(UUID(as_uuid=True))),
+    Column("rules", JSONB, nullable=False),
+    Column("begins_at", DateTime(timezone=True), nullable=False),
+    Column("ends_at", DateTime(timezone=True)),
+    Column("state", Text, CheckConstraint("state in ('open', 'ended')", name="sponsorship_state"), nullable=False),
+    Column("opened_at", DateTime(timezone=True), nullable=False),
+    Column("ended_at", DateTime(timezone=True)),
+    Index("sponsorship_of_merchant", "merchant_id", "id"),
+    Index("sponsorship_open", "book_id", "ends_at", postgresql_where=text("state = 'open'")),
 )

@@ -1,5 +1,5 @@
 """Rules and offers: what a sale earns and why."""
 
-from merchants.programme.terms import BadRules, Earned, Fault, Rate, Rates, Rules, faults, parse, points_for
+from merchants.programme.terms import BadRules, Earned, Fault, Rate, Rates, Rules, faults, parse, points_for, rules_of
 
-__all__ = ["BadRules", "Earned", "Fault", "Rate", "Rates", "Rules", "faults", "parse", "points_for"]
+__all__ = ["BadRules", "Earned", "Fault", "Rate", "Rates", "Rules", "faults", "parse", "points_for", "rules_of"]

@@ -12,6 +12,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
+from uuid import UUID
 
 from ledger import LARGEST_AMOUNT, Points
 
@@ -122,6 +123,20 @@ def parse(json: Any) -> Rules:
     if found := faults(json):
         raise BadRules(found)
     return Rules(_rates(json), {kind: _rates(part) for kind, part in json.get("by_kind", {}).items()})
+
+
+#: Rules as they were read, by the id of their version or their sponsorship, whose rules never change.
+_read: dict[UUID, Rules] = {}
+
+
+def rules_of(id: UUID, json: Any) -> Rules:
+    """The rules of a version of terms or of a sponsorship, read once."""
+    rules = _read.get(id)
+    if rules is None:
+        if len(_read) > 10_000:
+            _read.clear()
+        rules = _read[id] = parse(json)
+    return rules
 
 
 def faults(json: Any) -> list[Fault]:

@@ -13,12 +13,15 @@ from merchants.sales.gift_store import (
     put_gift_rules,
 )
 from merchants.sales.store import (
+    BonusRow,
+    Earned,
     RedemptionRow,
     Reference,
     Refundable,
     RefundRow,
     SaleRow,
     VoucherRow,
+    add_bonuses,
     add_redemptions,
     add_refunds,
     add_sales,
@@ -38,6 +41,8 @@ from merchants.sales.store import (
 )
 
 __all__ = [
+    "BonusRow",
+    "Earned",
     "GiftDay",
     "GiftRow",
     "GiftRules",
@@ -48,6 +53,7 @@ __all__ = [
     "Refundable",
     "SaleRow",
     "VoucherRow",
+    "add_bonuses",
     "add_gifts",
     "add_redemptions",
     "add_refunds",

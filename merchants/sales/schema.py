@@ -38,6 +38,7 @@ sale = Table(
     Column("lines", JSONB, nullable=False),
     Column("payments", JSONB, nullable=False),
     Column("redemption_id", UUID(as_uuid=True)),
+    # of all its lots, sponsors' included
     Column("points_earned", BigInteger, nullable=False),
     Column("earn_refused", Text),
     Column("contract_id", UUID(as_uuid=True), nullable=False),
@@ -50,6 +51,21 @@ sale = Table(
     # a redemption pays for one sale
     Index("sale_paid_by", "redemption_id", unique=True, postgresql_where=text("redemption_id is not null")),
     Index("sale_of_member", "member_id", "at", postgresql_where=text("member_id is not null")),
+)
+
+#: The lots that sponsors gave at sales. The shop's own lot is the rest of what a sale earned, and has no row.
+bonus = Table(
+    "bonus",
+    metadata,
+    Column("sale_id", UUID(as_uuid=True), primary_key=True),
+    Column("sponsorship_id", UUID(as_uuid=True), primary_key=True),
+    Column("book_id", Integer, nullable=False),
+    Column("issuer_id", UUID(as_uuid=True), nullable=False),
+    Column("lot_id", UUID(as_uuid=True), nullable=False),
+    Column("points", BigInteger, nullable=False),
+    # by refunds of the sale, and what of that they got
+    Column("taken_back", BigInteger, nullable=False, server_default="0"),
+    Column("returned", BigInteger, nullable=False, server_default="0"),
 )
 
 redemption = Table(

@@ -69,11 +69,34 @@ class Refundable:
     # what can be refunded in all: minor units of the money part, or points
     whole: int
     refunded: int
-    # of a sale: what it earned, as which lot, what its refunds took back and what of that they got
-    points: int = 0
-    lot_id: UUID | None = None
+    # of a sale: the lots it earned, the shop's own first
+    lots: list["Earned"] = field(default_factory=list)
+
+    @property
+    def taken_back(self) -> int:
+        return sum(lot.taken_back for lot in self.lots)
+
+
+@dataclass(slots=True)
+class Earned:
+    """A lot of a sale as the sale's refunds find it: what they took back of it and what of that they got."""
+
+    lot_id: UUID
+    issuer_id: UUID
+    points: int
+    # whose bonus it is; None: the shop's own
+    sponsorship_id: UUID | None = None
     taken_back: int = 0
     returned: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class BonusRow:
+    sale_id: UUID
+    sponsorship_id: UUID
+    issuer_id: UUID
+    lot_id: UUID
+    points: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,17 +213,31 @@ def refundable_sales(tx: Tx, book_id: int, ids: set[UUID]) -> dict[UUID, Refunda
         " where s.book_id = %s and s.id = any(%s::uuid[]) order by s.id for no key update of s",
         [book_id, ledger.array(ids)],
     )
-    found = {row[0]: Refundable(*row) for row in rows}
+    found = {row[0]: (Refundable(*row[:8]), row[8:]) for row in rows}
     # after the lock, so that what was refunded while this batch waited is seen
-    owed = tx.execute(
-        "select sale_id, sum(owed_points)::bigint from merchants.refund where sale_id = any(%s::uuid[]) group by 1",
+    bonuses: dict[UUID, list[Earned]] = {}
+    for sale, *facts in tx.execute(
+        "select sale_id, lot_id, issuer_id, points, sponsorship_id, taken_back, returned from merchants.bonus"
+        " where sale_id = any(%s::uuid[]) order by sale_id, sponsorship_id",
         [ledger.array(ids)],
+    ):
+        bonuses.setdefault(sale, []).append(Earned(*facts))
+    owed = dict(
+        tx.execute(
+            "select sale_id, sum(owed_points)::bigint from merchants.refund where sale_id = any(%s::uuid[]) group by 1",
+            [ledger.array(ids)],
+        ).fetchall()
     )
-    for sale in found.values():
-        sale.returned = sale.taken_back
-    for id, points in owed:
-        found[id].returned -= points
-    return found
+    for sale, (points, first_lot, taken_back) in found.values():
+        others = bonuses.get(sale.id, [])
+        own = points - sum(lot.points for lot in others)
+        if own:
+            # the shop's own lot is the first that the sale's record tells, and what no bonus accounts for is its share
+            taken = taken_back - sum(lot.taken_back for lot in others)
+            owed_by_own = owed.get(sale.id, 0) - sum(lot.taken_back - lot.returned for lot in others)
+            sale.lots.append(Earned(first_lot, sale.merchant_id, own, taken_back=taken, returned=taken - owed_by_own))
+        sale.lots += others
+    return {id: sale for id, (sale, _) in found.items()}
 
 
 def refundable_redemptions(tx: Tx, book_id: int, ids: set[UUID]) -> dict[UUID, Refundable]:
@@ -267,6 +304,19 @@ def add_refunds(tx: Tx, book_id: int, batch_id: int, rows: Sequence[RefundRow], 
         " from unnest(%s::uuid[], %s::bigint[], %s::bigint[]) as new(id, refunded, taken_back) where s.id = new.id",
         [*changed, ledger.array(r.taken_back for r in refunded)],
     )
+    if bonuses := [(r.id, lot) for r in refunded for lot in r.lots if lot.sponsorship_id is not None]:
+        tx.execute(
+            "update merchants.bonus b set taken_back = new.taken_back, returned = new.returned"
+            " from unnest(%s::uuid[], %s::uuid[], %s::bigint[], %s::bigint[])"
+            " as new(sale_id, sponsorship_id, taken_back, returned)"
+            " where b.sale_id = new.sale_id and b.sponsorship_id = new.sponsorship_id",
+            [
+                ledger.array(sale for sale, _ in bonuses),
+                ledger.array(lot.sponsorship_id for _, lot in bonuses),
+                ledger.array(lot.taken_back for _, lot in bonuses),
+                ledger.array(lot.returned for _, lot in bonuses),
+            ],
+        )
     tx.execute(
         "update merchants.redemption d set refunded_points = new.refunded"
         " from unnest(%s::uuid[], %s::bigint[]) as new(id, refunded) where d.id = new.id",
@@ -309,6 +359,23 @@ def add_sales(tx: Tx, book_id: int, batch_id: int, rows: Sequence[SaleRow]) -> N
             ledger.array(r.contract_id for r in rows),
             ledger.array(r.terms_id for r in rows),
             ledger.array(r.n for r in rows),
+        ],
+    )
+
+
+def add_bonuses(tx: Tx, book_id: int, rows: Sequence[BonusRow]) -> None:
+    if not rows:
+        return
+    tx.execute(
+        "insert into merchants.bonus (book_id, sale_id, sponsorship_id, issuer_id, lot_id, points)"
+        " select %s, * from unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::uuid[], %s::bigint[])",
+        [
+            book_id,
+            ledger.array(r.sale_id for r in rows),
+            ledger.array(r.sponsorship_id for r in rows),
+            ledger.array(r.issuer_id for r in rows),
+            ledger.array(r.lot_id for r in rows),
+            ledger.array(r.points for r in rows),
         ],
     )
 

@@ -2,6 +2,7 @@
 
 from merchants.trade.commands import (
     AnswerInvitation,
+    BonusDone,
     Capture,
     FoundHousehold,
     Gift,
@@ -28,6 +29,7 @@ from merchants.trade.commands import (
     ShareWallet,
     SliceDone,
     Spend,
+    TakenDone,
     Void,
     VoucherDone,
     VoucherReturn,
@@ -38,6 +40,7 @@ from merchants.trade.quoting import quote, spendable_at
 
 __all__ = [
     "AnswerInvitation",
+    "BonusDone",
     "Capture",
     "FoundHousehold",
     "Gift",
@@ -65,6 +68,7 @@ __all__ = [
     "ShareWallet",
     "SliceDone",
     "Spend",
+    "TakenDone",
     "Void",
     "VoucherDone",
     "VoucherReturn",

@@ -154,6 +154,18 @@ class Lapse:
 
 
 @dataclass(frozen=True, slots=True)
+class BonusDone:
+    """What a sponsor gave at a sale: its own lot; or, with no points, why not."""
+
+    sponsorship_id: UUID
+    issuer_id: UUID
+    points: Points
+    refused: str | None
+    lot_id: UUID | None
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class SaleDone:
     id: UUID
     record_id: UUID
@@ -161,6 +173,7 @@ class SaleDone:
     member_id: UUID | None
     at: datetime
     money: Minor
+    # all that were earned, sponsors' included; the other facts are of the shop's own
     points: Points
     refused: str | None
     lot_id: UUID | None
@@ -168,6 +181,7 @@ class SaleDone:
     terms_id: UUID | None
     # the member's available points after the sale; None without a member
     available: Points | None
+    bonuses: tuple[BonusDone, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +221,17 @@ class VoucherDone:
 
 
 @dataclass(frozen=True, slots=True)
+class TakenDone:
+    """What a refund took of one lot of its sale; what is owed is owed to the lot's issuer."""
+
+    lot_id: UUID
+    issuer_id: UUID
+    points: Points
+    returned: Points
+    owed: Points
+
+
+@dataclass(frozen=True, slots=True)
 class SaleRefundDone:
     id: UUID
     record_id: UUID
@@ -221,6 +246,8 @@ class SaleRefundDone:
     returned: Points
     owed: Points
     available: Points | None
+    # the shop's own lot first, then sponsors'
+    parts: tuple[TakenDone, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,12 +280,14 @@ class GiftDone:
 class Quote:
     """What a basket would earn, and what the member may spend here."""
 
+    # all that would be earned, sponsors' included
     points: Points
     refused: str | None
     terms_id: UUID | None
     expires_at: datetime | None
     spendable_points: Points | None
     spendable_value: Minor | None
+    bonuses: tuple[BonusDone, ...] = ()
 
 
 # -- households

@@ -3,11 +3,12 @@
 import typing
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import ledger
-from ledger import AccountName, Book, Decision, Needs, Request, Tx, Working
+from ledger import AccountName, Book, Decision, Needs, Request, Tx, Working, budgets
 from merchants import contracts, people, safety, sales
 from merchants.trade import gift_rules, gifting, redeeming, refunding, selling, sharing, vouching
 from merchants.trade.commands import (
@@ -100,9 +101,9 @@ class Trade:
         ending = _redemptions(known, ended)
         known.redemptions = sales.redemptions(tx, book.id, paying | ending)
         known.spent = sales.redemptions_spent(tx, paying)
-        needs = _needs(known, sold, spent, ending, paying)
+        needs = _needs(known, book.now, sold, spent, ending, paying)
         needs |= _needs_of_refunds(known, refunded)
-        needs |= _needs_of_refunds_to_come(known, sold)
+        needs |= _needs_of_refunds_to_come(known, sold, book.now)
         needs |= _needs_of_vouchers(known, promised)
         needs |= _needs_of_gifts(known, given)
         return Round(known, needs)
@@ -185,6 +186,7 @@ def _needs_of_gifts(known: Known, given: Sequence[Gift]) -> Needs:
 
 def _needs(
     known: Known,
+    now: datetime,
     sold: Sequence[Sale],
     spent: Sequence[Redemption],
     ending: set[UUID],
@@ -201,6 +203,9 @@ def _needs(
             if known.inactivity:
                 needs.lots_of.add(member.id)
             needs.accounts.add(selling.source(contract.mode, sale.merchant_id))
+            needs.accounts |= {
+                budgets.name(s.merchant_id, s.id) for s in known.network.sponsorships_at(sale.merchant_id, now)
+            }
     for redemption in spent:
         if (member := known.member(redemption.member)) is not None:
             needs.lots_of.add(member.id)
@@ -221,14 +226,19 @@ def _needs_of_vouchers(known: Known, promised: Sequence[NewVoucher]) -> Needs:
     )
 
 
-def _needs_of_refunds_to_come(known: Known, sold: Sequence[Sale]) -> Needs:
-    """Of sales of this batch that a refund behind them names: their lot is not there yet, what it moves through is."""
+def _needs_of_refunds_to_come(known: Known, sold: Sequence[Sale], now: datetime) -> Needs:
+    """Of sales of this batch that a refund behind them names: their lots are not there yet, what they move through is."""
     needs = Needs()
     for sale in sold:
         member = known.member(sale.member) if sale.member is not None else None
         if member is not None and (sale.merchant_id, sale.external_reference) in known.sales_named:
             needs.lots_of.add(member.id)
             needs.accounts |= _owing(member.id, sale.merchant_id)
+            for sponsorship in known.network.sponsorships_at(sale.merchant_id, now):
+                sponsor = sponsorship.merchant_id
+                needs.accounts |= _owing(member.id, sponsor)
+                if (contract := known.network.contract(sponsor)) is not None:
+                    needs.accounts.add(selling.source(contract.mode, sponsor))
     return needs
 
 
@@ -260,10 +270,10 @@ def _needs_of_refunds(known: Known, refunded: Sequence[SaleRefund | RedemptionRe
             needs.accounts.add(AccountName("accepted", row.merchant_id))
         elif row.member_id is not None:
             needs.accounts.add(AccountName("wallet", row.member_id))
-            if row.lot_id is not None:
-                needs.lots.add(row.lot_id)
+            for lot in row.lots:
+                needs.lots.add(lot.lot_id)
                 needs.lots_of.add(row.member_id)
-                needs.accounts |= _owing(row.member_id, row.merchant_id)
+                needs.accounts |= _owing(row.member_id, lot.issuer_id)
     return needs
 
 
@@ -298,6 +308,7 @@ class Round:
 
     def write(self, tx: Tx, working: Working) -> None:
         sales.add_sales(tx, working.book.id, working.batch_id, self.known.new_sales)
+        sales.add_bonuses(tx, working.book.id, self.known.new_bonuses)
         sales.add_redemptions(tx, working.book.id, working.batch_id, self.known.new_redemptions)
         sales.add_vouchers(tx, working.book.id, working.batch_id, self.known.new_vouchers)
         sales.add_refunds(

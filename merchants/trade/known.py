@@ -45,6 +45,7 @@ class Known:
     new_gifts: list[sales.GiftRow] = field(default_factory=list)
     changed_households: set[UUID] = field(default_factory=set)
     new_sales: list[sales.SaleRow] = field(default_factory=list)
+    new_bonuses: list[sales.BonusRow] = field(default_factory=list)
     new_redemptions: list[sales.RedemptionRow] = field(default_factory=list)
     new_refunds: list[sales.RefundRow] = field(default_factory=list)
     steps: dict[UUID, int] = field(default_factory=dict)

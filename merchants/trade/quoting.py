@@ -2,9 +2,9 @@
 
 from uuid import UUID
 
-from ledger import Book, Minor, Points, Tx, open_lots, spendable
+from ledger import Book, Minor, Points, Tx, balances, budgets, open_lots, spendable
 from merchants import contracts, people
-from merchants.trade import redeeming, selling
+from merchants.trade import redeeming, selling, sponsoring
 from merchants.trade.commands import Line, Quote
 
 
@@ -33,14 +33,19 @@ def quote(
     if member is None:
         return Quote(Points(0), None, None, None, None, None)
     points, refused = selling.earning(network, merchant_id, lines, total, total, member, branch)
+    found = sponsoring.bonuses(network, merchant_id, lines, total, total, member, book.now, branch)
+    names = [budgets.name(bonus.sponsorship.merchant_id, bonus.sponsorship.id) for bonus in found]
+    left = balances(tx, book.id, names) if found else {}
+    bonuses = tuple(sponsoring.told(bonus, left[name]) for bonus, name in zip(found, names, strict=True))
     contract = network.contract(merchant_id)
     in_force = network.terms(merchant_id)
     points_there, value_there = spendable_at(tx, book, network, member, merchant_id)
     return Quote(
-        points=points,
+        points=Points(points + sum(bonus.points for bonus in bonuses)),
         refused=refused,
         terms_id=in_force.id if in_force else None,
         expires_at=book.expiry(contract.points_life_days) if points and contract else None,
         spendable_points=points_there,
         spendable_value=value_there,
+        bonuses=bonuses,
     )

@@ -4,10 +4,32 @@ Each function checks in a fixed order, which the refusals' documentation follows
 suspended shop refunds like any other: the money and the points are its customers'.
 """
 
-from ledger import Accepted, Decision, Minor, Points, Working, ids, last_first, points_back, take_back, worth
+from dataclasses import dataclass
+
+from ledger import (
+    Accepted,
+    Decision,
+    Lot,
+    Minor,
+    Points,
+    TakenBack,
+    Working,
+    ids,
+    last_first,
+    points_back,
+    take_back,
+    worth,
+)
 from ledger.errors import DuplicateReference, RefundExceeds, Stale, StateConflict
 from merchants import sales
-from merchants.trade.commands import RedemptionRefund, RedemptionRefundDone, SaleRefund, SaleRefundDone, SliceDone
+from merchants.trade.commands import (
+    RedemptionRefund,
+    RedemptionRefundDone,
+    SaleRefund,
+    SaleRefundDone,
+    SliceDone,
+    TakenDone,
+)
 from merchants.trade.known import Known, absent, available
 from merchants.trade.selling import line_told
 
@@ -25,14 +47,13 @@ def sale_refund(command: SaleRefund, actor: str, known: Known, working: Working)
         return RefundExceeds("/amount/amount", command.amount, sale.whole - sale.refunded)
     # nothing below may refuse
     assert sale.record_id is not None, sale.id
-    if sale.member_id is not None and sale.lot_id is not None:
+    if sale.member_id is not None and sale.lots:
         working.catch_up(sale.member_id)
     id = ids.new()
     sale.refunded += command.amount
-    points = points_back(sale.points, sale.whole, sale.refunded, sale.taken_back)
-    lot = working.lots[sale.lot_id] if points and sale.lot_id is not None else None
-    taken = take_back(lot, points, sale.returned) if lot is not None else None
-    returned, owed = (taken.returned, taken.owed) if taken is not None else (0, 0)
+    parts = [_part(earned, sale, working) for earned in sale.lots]
+    points, owed = sum(part.done.points for part in parts), sum(part.done.owed for part in parts)
+    returned = points - owed
     draft = working.record(
         "refund",
         actor,
@@ -46,16 +67,17 @@ def sale_refund(command: SaleRefund, actor: str, known: Known, working: Working)
             "amount_minor": command.amount,
             "points": points,
             "returned": returned,
-            "expired": taken.expired if taken is not None else 0,
+            "expired": sum(part.taken.expired for part in parts),
             "owed": owed,
+            "parts": [part.told for part in parts],
             "contract": sale.contract_id,
             "purchase_fee_ppm": sale.fee_ppm,
         },
     )
-    if lot is not None and taken is not None:
-        working.take_back(draft, lot, taken, sale.id)
-    sale.taken_back += points
-    sale.returned += returned
+    for part in parts:
+        working.take_back(draft, part.lot, part.taken, sale.id)
+        part.earned.taken_back += part.done.points
+        part.earned.returned += part.done.returned
     row = sales.RefundRow(
         id=id,
         merchant_id=command.merchant_id,
@@ -80,12 +102,43 @@ def sale_refund(command: SaleRefund, actor: str, known: Known, working: Working)
             member_id=sale.member_id,
             at=working.now,
             left=Minor(sale.whole - sale.refunded),
-            points=points,
+            points=Points(points),
             returned=Points(returned),
             owed=Points(owed),
             available=available(working, sale.member_id) if sale.member_id else None,
+            parts=tuple(part.done for part in parts),
         )
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What a refund does to one lot of its sale."""
+
+    earned: sales.Earned
+    lot: Lot
+    taken: TakenBack
+    done: TakenDone
+
+    @property
+    def told(self) -> dict[str, object]:
+        return {
+            "lot": self.done.lot_id,
+            "issuer": self.done.issuer_id,
+            "points": self.done.points,
+            "returned": self.done.returned,
+            "expired": self.taken.expired,
+            "owed": self.done.owed,
+        }
+
+
+def _part(earned: sales.Earned, sale: sales.Refundable, working: Working) -> _Part:
+    """Each lot gives back its own share, rounded down by itself, and the rest is owed to its own issuer."""
+    lot = working.lots[earned.lot_id]
+    points = points_back(earned.points, sale.whole, sale.refunded, earned.taken_back)
+    taken = take_back(lot, points, earned.returned)
+    done = TakenDone(lot.id, lot.issuer_id, points, Points(taken.returned), Points(taken.owed))
+    return _Part(earned, lot, taken, done)
 
 
 def redemption_refund(command: RedemptionRefund, actor: str, known: Known, working: Working) -> Decision:

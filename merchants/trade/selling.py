@@ -7,14 +7,16 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
-from ledger import Accepted, AccountName, Decision, Minor, Points, Refusal, Working, ids
+from ledger import Accepted, AccountName, Decision, Lot, Minor, Points, Refusal, Slice, Working, ids
 from ledger.errors import DuplicateReference, Invalid, NotFound, StateConflict
 from merchants import contracts, people, programme, safety, sales
+from merchants.trade import sponsoring
 from merchants.trade.commands import Line, Payment, Sale, SaleDone
 from merchants.trade.known import Known, available, place, subjects
 
 #: What a sale adds to, by velocity limits: the points it earns, and itself if it earns.
 COUNTED: Final = ("earn_points", "sale_count")
+VELOCITY_LIMIT: Final = "velocity_limit"
 
 
 def source(mode: str, merchant: UUID) -> AccountName:
@@ -23,7 +25,10 @@ def source(mode: str, merchant: UUID) -> AccountName:
 
 
 def sale(command: Sale, actor: str, known: Known, working: Working) -> Decision:
-    """Record a sale; earning is its effect. A sale that may not earn is recorded all the same, with the reason."""
+    """Record a sale; earning is its effect. A sale that may not earn is recorded all the same, with the reason.
+
+    What sponsors give is beside the shop's own points: neither stops the other.
+    """
     if refusal := place(command.merchant_id, command.branch_id, command.till_id, known, selling=True):
         return refusal
     member = None
@@ -43,8 +48,11 @@ def sale(command: Sale, actor: str, known: Known, working: Working) -> Decision:
     # nothing below may refuse
     money = Minor(command.total - points_part)
     now = working.now
+    # what a sponsor gives confirms when the shop's own points do
+    available_at = now + timedelta(days=contract.maturity_days)
     id = ids.new()
-    points, refused = _earns(id, command, actor, money, member, known, working)
+    own, bonuses, refused = _earns(id, command, actor, money, member, known, working)
+    points = Points(own + sum(bonus.points for bonus in bonuses if bonus.refused is None))
     terms_in_force = known.network.terms(command.merchant_id)
     fee_ppm = contract.purchase_fee_ppm if member is not None else 0
     draft = working.record(
@@ -67,18 +75,43 @@ def sale(command: Sale, actor: str, known: Known, working: Working) -> Decision:
     if member is not None:
         working.active(draft, member.id)
     lot = None
-    if points and member is not None:
+    if own and member is not None:
         lot = working.issue(
             draft,
             working.issuers[command.merchant_id],
             member=member.id,
-            points=points,
+            points=own,
             unit_value=contract.unit_value_minor,
-            available_at=now + timedelta(days=contract.maturity_days),
+            available_at=available_at,
             expires_at=working.book.expiry(contract.points_life_days),
             rule_id=terms_in_force.id if terms_in_force else None,
             sale_id=id,
+            repays=not bonuses,
         )
+    given = []
+    lots: dict[UUID, Lot] = {}
+    if bonuses and member is not None:
+        lots = {
+            bonus.sponsorship.id: sponsoring.issue(
+                draft,
+                bonus,
+                sponsor,
+                working,
+                member=member.id,
+                sale=id,
+                available_at=available_at,
+                # a sponsor's life of points may be shorter than the shop's maturity: they are there for a day at least
+                expires_at=max(working.book.expiry(sponsor.points_life_days), available_at + timedelta(days=1)),
+            )
+            for bonus in bonuses
+            if bonus.refused is None and (sponsor := known.network.contract(bonus.sponsorship.merchant_id))
+        }
+        given = [sponsoring.done(bonus, lots.get(bonus.sponsorship.id)) for bonus in bonuses]
+        draft.payload["bonuses"] = sponsoring.payload(given)
+        known.new_bonuses += sponsoring.rows(id, given)
+        # together, so that of all that arrived the soonest to expire repays first
+        arrived = [*([lot] if lot else []), *lots.values()]
+        working.repay(actor, member.id, [Slice(part, Points(part.points)) for part in arrived])
     row = sales.SaleRow(
         id=id,
         merchant_id=command.merchant_id,
@@ -112,8 +145,13 @@ def sale(command: Sale, actor: str, known: Known, working: Working) -> Decision:
             fee_ppm=fee_ppm,
             whole=money,
             refunded=0,
-            points=points,
-            lot_id=lot.id if lot else None,
+            lots=[
+                *([sales.Earned(lot.id, lot.issuer_id, own)] if lot else []),
+                *(
+                    sales.Earned(bonus.id, bonus.issuer_id, bonus.points, sponsorship)
+                    for sponsorship, bonus in lots.items()
+                ),
+            ],
         )
     if row.redemption_id is not None:
         known.spent.add(row.redemption_id)
@@ -130,6 +168,7 @@ def sale(command: Sale, actor: str, known: Known, working: Working) -> Decision:
             lot_id=lot.id if lot else None,
             expires_at=lot.expires_at if lot else None,
             terms_id=row.terms_id,
+            bonuses=tuple(given),
             available=available(working, member.id) if member else None,
         )
     )
@@ -143,17 +182,25 @@ def _earns(
     member: people.Member | None,
     known: Known,
     working: Working,
-) -> tuple[Points, str | None]:
-    """The points a sale earns, or why it earns none."""
+) -> tuple[Points, list[sponsoring.Bonus], str | None]:
+    """The shop's own points and what sponsors give beside them, each with the reason when it is not issued.
+
+    Neither stops the other, but a velocity limit is on all points together, and stops all of them.
+    """
     if member is None:
-        return Points(0), None
+        return Points(0), [], None
     branch = known.network.branch(command.branch_id)
     points, refused = earning(known.network, command.merchant_id, command.lines, money, command.total, member, branch)
     if points and (working.issuing_limit(working.issuers[command.merchant_id], points)):
         # issued in whole or not at all: a shop that has run dry tops up, and knows from the reason that it must
-        return Points(0), "issuing_limit_reached"
-    if points and known.velocity is not None:
-        of, amounts = subjects(actor, member.id, command.merchant_id), {"earn_points": points, "sale_count": 1}
+        points, refused = Points(0), "issuing_limit_reached"
+    found = sponsoring.bonuses(
+        known.network, command.merchant_id, command.lines, money, command.total, member, working.now, branch
+    )
+    bonuses = [sponsoring.decided(bonus, working) for bonus in found]
+    together = points + sum(bonus.points for bonus in bonuses if bonus.refused is None)
+    if together and known.velocity is not None:
+        of, amounts = subjects(actor, member.id, command.merchant_id), {"earn_points": together, "sale_count": 1}
         if (met := known.velocity.met(of, amounts)) is not None:
             known.flag(
                 safety.Flag(
@@ -170,9 +217,9 @@ def _earns(
                     sale_ids=(id,),
                 )
             )
-            return Points(0), "velocity_limit"
+            return Points(0), [sponsoring.refused(bonus, VELOCITY_LIMIT) for bonus in bonuses], VELOCITY_LIMIT
         known.velocity.add(of, amounts)
-    return points, refused
+    return points, bonuses, refused
 
 
 def earning(
@@ -197,22 +244,13 @@ def earning(
     if contract is not None and member.kind not in contract.earns_for:
         return Points(0), "terms_exclude"
     earned = programme.points_for(
-        _rules(in_force), [(line.category, line.amount) for line in lines], money, total, kind=member.kind
+        programme.rules_of(in_force.id, in_force.rules),
+        [(line.category, line.amount) for line in lines],
+        money,
+        total,
+        kind=member.kind,
     )
     return earned.points, earned.reason
-
-
-#: Rules as they are read, by the id of their version, which never changes.
-_read_rules: dict[UUID, programme.Rules] = {}
-
-
-def _rules(in_force: contracts.Terms) -> programme.Rules:
-    rules = _read_rules.get(in_force.id)
-    if rules is None:
-        if len(_read_rules) > 10_000:
-            _read_rules.clear()
-        rules = _read_rules[in_force.id] = programme.parse(in_force.rules)
-    return rules
 
 
 def _paid_in_points(command: Sale, member: people.Member | None, known: Known, working: Working) -> Minor | Refusal:

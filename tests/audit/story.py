@@ -5,7 +5,7 @@ from uuid import UUID
 
 import ledger
 import settlement
-from merchants import safety, sales, trade
+from merchants import contracts, safety, sales, trade
 from tests.world import World
 
 MAKER, APPROVER = UUID(int=1), UUID(int=2)
@@ -52,7 +52,10 @@ def lived(url: str) -> World:
     vouched(world)
     world.earn("eve", at="boots", points=8)  # still pending
     given(world)
+    bank = sponsored(world)
     changed(world)
+    world.buy("bank", 100)
+    world.change_budget(bank, 60)  # its points are worth two cents now
     braked(world)
     world.house.drain(world.book_id)
     return world
@@ -138,6 +141,23 @@ def given(world: World) -> None:
     world.household("dan", "fay")
     world.step(trade.ShareWallet(world.members["dan"], 10))
     world.redeem("dan", "books", 6, code=world.code("fay"))
+
+
+def sponsored(world: World) -> contracts.Sponsorship:
+    """A bank and the network give points at others' sales; a budget runs out, points are spent, a sale is refunded."""
+    world.sponsor("bank", mode="prefunded", bought=2_000)
+    world.sponsor("network", kind="network", mode="deferred", line=5_000)
+    bank = world.sponsorship("bank", ["cafe"], budget=500)
+    network = world.sponsorship("network", budget=300, points=2)
+    bought = world.sale("ann", "cafe", 12_000)
+    world.sale("ann", "cafe", 5_000)  # the network's budget is too small for all of its bonus: it gives none
+    world.later(minutes=1)
+    world.redeem("ann", "barber", world.balance("ann") - 40)
+    world.refund(bought, 6_000)
+    world.refund(bought, 5_999)
+    world.change_budget(bank, -50)
+    world.end(network)
+    return bank
 
 
 def close(world: World, number: int) -> None:

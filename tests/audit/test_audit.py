@@ -754,7 +754,8 @@ CRIMES = [
         "a funding changes in the middle of a window",
         "update ledger.record set kind = 'void' where kind = 'window_closed' and batch_id = (select max(batch_id)"
         " from ledger.record where kind = 'window_closed');"
-        "select id as record from ledger.record where kind = 'contract' and payload ? 'agreed'",
+        "select id as record from ledger.record where kind = 'contract' and batch_id in (select batch_id from ledger.record"
+        " where kind = 'rules') order by n limit 1",
     ),
     Crime(
         "agreements_kept",
@@ -1005,6 +1006,103 @@ CRIMES = [
         "velocity_limits_in_force",
         "a limit is taken off by nobody",
         "delete from merchants.velocity_limit where what = 'sale_count' returning what, most as recorded",
+    ),
+    # budgets and sponsors
+    Crime(
+        "budgets_told",
+        "more is said to be set aside than was",
+        "update ledger.record set payload = payload || '{\"points\": 9999}' where kind = 'budget_set' returning id as record",
+    ),
+    Crime(
+        "budgets_told",
+        "points are set aside of what others may issue",
+        f"update ledger.entry set account_id = {account('mint')} where amount < 0 and {first('budget_set')};"
+        f" select id as record from ledger.record where {first('budget_set')}",
+    ),
+    Crime(
+        "budgets_told",
+        "a budget pays for a redemption",
+        f"update ledger.entry set account_id = {account('budget')} where amount < 0 and {first('capture')};"
+        f" select id as record from ledger.record where {first('capture')}",
+    ),
+    Crime(
+        "sponsorships_recorded",
+        "an ended sponsorship is opened again",
+        "update merchants.sponsorship set state = 'open' where state = 'ended' returning id as sponsorship",
+    ),
+    Crime(
+        "sponsorships_recorded",
+        "a sponsorship gives more than was agreed",
+        "update merchants.sponsorship set rules = rules || '{\"points\": 5}' where state = 'open' returning id as sponsorship",
+    ),
+    Crime(
+        "bonuses_issued",
+        "a bonus is made to vanish",
+        "delete from merchants.bonus where points = (select min(points) from merchants.bonus)"
+        " returning sale_id as sale, sponsorship_id as sponsorship",
+    ),
+    Crime(
+        "bonuses_issued",
+        "a sponsor's lot is called the shop's own",
+        "update ledger.lot set rule_id = null where rule_id in (select id from merchants.sponsorship where state = 'open')"
+        " returning sale_id as sale",
+    ),
+    Crime(
+        "bonuses_issued",
+        "a bonus was paid from another's budget",
+        "update ledger.entry set account_id = (select max(id) from ledger.account where kind = 'budget')"
+        f" where ({of_kind('budget')}) and {first('sale', 'payload ? $$bonuses$$ desc, batch_id, n')};"
+        f" select subject_id as sale from ledger.record where {first('sale', 'payload ? $$bonuses$$ desc, batch_id, n')}",
+    ),
+    Crime(
+        "bonuses_agreed",
+        "a sponsor gave at a shop it never chose",
+        "update ledger.record set payload = jsonb_set(payload, '{shops}', '[\"00000000-0000-0000-0000-000000000001\"]')"
+        " where kind = 'sponsorship' and payload ->> 'shops' is not null returning subject_id as sponsorship",
+    ),
+    Crime(
+        "bonuses_agreed",
+        "a bonus was given before its sponsorship began",
+        'update ledger.record set payload = payload || \'{"begins_at": "2030-01-01T00:00:00Z"}\''
+        " where kind = 'sponsorship' and payload ->> 'shops' is null returning subject_id as sponsorship",
+    ),
+    Crime(
+        "bonuses_taken_back",
+        "a bonus forgets that it was taken back",
+        "update merchants.bonus set taken_back = 0 where taken_back > 0 returning sale_id as sale",
+    ),
+    Crime(
+        "sales_refunded_exactly",
+        "a refund spares the shop's lot and takes the sponsor's",
+        "update ledger.record set payload = jsonb_set(jsonb_set(payload,"
+        " '{parts,0,points}', to_jsonb((payload #>> '{parts,0,points}')::int - 1)),"
+        " '{parts,1,points}', to_jsonb((payload #>> '{parts,1,points}')::int + 1))"
+        " where kind = 'refund' and jsonb_array_length(payload -> 'parts') > 1 returning subject_id as sale, id as record",
+    ),
+    Crime(
+        "refunds_take_what_is_there",
+        "what is owed to a sponsor is owed to the shop",
+        "update ledger.record set payload = jsonb_set(payload, '{parts,1,issuer}', payload #> '{parts,0,issuer}')"
+        " where kind = 'refund' and jsonb_array_length(payload -> 'parts') > 1 returning id as record",
+    ),
+    Crime(
+        "open_prefunded",
+        "points that a bank set aside are another's",
+        "update ledger.entry set account_id = (select max(id) from ledger.account where kind = 'budget')"
+        f" where amount > 0 and account_id = {account('budget')};"
+        f" select owner_id as issuer from ledger.account where id = {account('budget')}",
+    ),
+    Crime(
+        "backing_covers",
+        "what backs a bank's budget is taken",
+        "update ledger.record set payload = payload || '{\"mode\": \"deferred\"}' where kind = 'contract' and merchant_id ="
+        f" (select owner_id from ledger.account where id = {account('budget')}) returning merchant_id as issuer",
+    ),
+    Crime(
+        "credit_lines",
+        "the network set points aside beyond its line",
+        "update ledger.record set payload = payload || '{\"credit_line_points\": 299}' where kind = 'contract' and"
+        " merchant_id = (select id from merchants.merchant where kind = 'network') returning merchant_id as issuer",
     ),
 ]
 

@@ -140,6 +140,7 @@ def besiege(api: Api, watch: psycopg.Connection[Any]) -> Siege:
     voucher = phone.voucher(10)
     # the book's clock stands from here on: the hold lasts as long as the siege
     held = spend(None)
+    bank, sponsorship = sponsor(api)
     elsewhere = api.done("POST", "/v1/members", {"phone": "+16502530000"}, by=stranger.key)
     book, eve = ids.read("book", live), ids.read("member", elsewhere["id"])
     assert book is not None
@@ -171,6 +172,8 @@ def besiege(api: Api, watch: psycopg.Connection[Any]) -> Siege:
         "grocers_branch": api.shops["grocer"].branch,
         "grocers_till": api.shops["grocer"].till,
         "stranger": stranger.id,
+        "bank": bank,
+        "sponsorship": sponsorship,
         "strangers_branch": stranger.branch,
         "ann": ann.id,
         "number": ann.number,
@@ -199,3 +202,15 @@ def besiege(api: Api, watch: psycopg.Connection[Any]) -> Siege:
         ],
     }
     return siege
+
+
+def sponsor(api: Api) -> tuple[str, str]:
+    """A bank, and its sponsorship at the grocer's."""
+    bank = api.done(
+        "POST", f"/v1/operator/books/{api.book}/merchants", {"name": "bank", "kind": "sponsor"}, by=api.maker
+    )
+    of = f"/v1/operator/merchants/{bank['id']}"
+    contract = {"mode": "deferred", "credit_line_points": 1_000, "purchase_fee_ppm": 0, "redemption_fee_ppm": 0}
+    api.done("POST", f"{of}/contracts", contract, by=api.maker)
+    body = {"shops": [api.shops["grocer"].id], "rules": {"points": 1, "per": 100}, "budget_points": 100}
+    return bank["id"], api.done("POST", f"{of}/sponsorships", body, by=api.maker, key=new_key())["id"]

@@ -866,9 +866,63 @@ SAFETY = [
         *FORBIDDEN),
 ]  # fmt: skip
 
+SPONSORING = {"rules": {"points": 1, "per": 100}}
+SPONSORSHIPS, SPONSORSHIP = f"{MERCHANTS}/$bank/sponsorships", f"{MERCHANTS}/$bank/sponsorships/$sponsorship"
+
+SPONSORS = [
+    bad("a sponsorship without rules", "POST", SPONSORSHIPS, "maker", {}, *INVALID, "/rules"),
+    bad("a sponsorship that gives more than was paid", "POST", SPONSORSHIPS, "maker",
+        {"rules": {"points": 2, "per": 1}}, *INVALID, "/rules/points"),
+    bad("a sponsorship of a shop", "POST", f"{MERCHANTS}/$cafe/sponsorships", "maker", SPONSORING, *CONFLICT),
+    bad("a sponsorship of nobody", "POST", f"{MERCHANTS}/mer_{NONE}/sponsorships", "maker", SPONSORING, *MISSING),
+    bad("a sponsorship at no shop", "POST", SPONSORSHIPS, "maker", but(SPONSORING, shops=[]), *INVALID, "/shops"),
+    bad("a sponsorship at a shop twice", "POST", SPONSORSHIPS, "maker", but(SPONSORING, shops=["$cafe", "$cafe"]),
+        *INVALID, "/shops"),
+    bad("a sponsorship at a shop of nobody", "POST", SPONSORSHIPS, "maker", but(SPONSORING, shops=["cafe"]),
+        *MISSING, "/shops/0"),
+    bad("a sponsorship at another book's shop", "POST", SPONSORSHIPS, "maker",
+        but(SPONSORING, shops=["$cafe", "$stranger"]), *MISSING, "/shops/1"),
+    bad("a sponsorship at one's own sales", "POST", SPONSORSHIPS, "maker", but(SPONSORING, shops=["$bank"]), *INVALID,
+        "/shops/0"),
+    bad("a sponsorship that ends before it begins", "POST", SPONSORSHIPS, "maker",
+        but(SPONSORING, begins_at="2019-01-01T00:00:00Z", ends_at="2018-01-01T00:00:00Z"), *INVALID, "/ends_at"),
+    bad("a sponsorship that is over", "POST", SPONSORSHIPS, "maker", but(SPONSORING, ends_at="2016-01-01T00:00:00Z"),
+        *INVALID, "/ends_at"),
+    bad("a sponsorship beyond the credit line", "POST", SPONSORSHIPS, "maker", but(SPONSORING, budget_points=901),
+        422, "limit_exceeded"),
+    bad("a sponsorship with a budget below nothing", "POST", SPONSORSHIPS, "maker", but(SPONSORING, budget_points=-1),
+        *INVALID, "/budget_points"),
+    bad("a sponsorship without a key", "POST", SPONSORSHIPS, "maker", SPONSORING, 400, "idempotency_key_missing",
+        idempotency_key=None),
+    bad("a sponsorship that chooses its state", "POST", SPONSORSHIPS, "maker", but(SPONSORING, state="open"), *UNKNOWN,
+        "/state"),
+    bad("a sponsorship by a shop's key", "POST", SPONSORSHIPS, "cafe", SPONSORING, *WHO),
+    bad("a sponsorship by an approver", "POST", SPONSORSHIPS, "approver", SPONSORING, *FORBIDDEN),
+    bad("a sponsorship from another book", "POST", SPONSORSHIPS, "of live", SPONSORING, *MISSING),
+    bad("sponsorships with another list's cursor", "GET", f"{SPONSORSHIPS}?cursor=$makers_cursor", "maker", None,
+        *CURSOR),
+    bad("sponsorships of nobody", "GET", f"{MERCHANTS}/mer_{NONE}/sponsorships", "maker", None, *MISSING),
+    bad("a sponsorship that is another merchant's", "GET", f"{MERCHANTS}/$cafe/sponsorships/$sponsorship", "maker",
+        None, *MISSING),
+    bad("a sponsorship read from another book", "GET", SPONSORSHIP, "of live", None, *MISSING),
+    bad("a budget of nothing", "POST", f"{SPONSORSHIP}/budget", "maker", {}, *INVALID, "/add_points"),
+    bad("a budget both ways", "POST", f"{SPONSORSHIP}/budget", "maker", {"add_points": 1, "release_points": 1},
+        *INVALID, "/add_points"),
+    bad("a budget beyond the credit line", "POST", f"{SPONSORSHIP}/budget", "maker", {"add_points": 901}, 422,
+        "limit_exceeded"),
+    bad("more of a budget given back than it holds", "POST", f"{SPONSORSHIP}/budget", "maker",
+        {"release_points": 101}, 422, "limit_exceeded"),
+    bad("another merchant's budget", "POST", f"{MERCHANTS}/$cafe/sponsorships/$sponsorship/budget", "maker",
+        {"release_points": 1}, *MISSING),
+    bad("an end of another merchant's sponsorship", "POST", f"{MERCHANTS}/$cafe/sponsorships/$sponsorship/end",
+        "maker", {}, *MISSING),
+    bad("an end of no sponsorship", "POST", f"{SPONSORSHIPS}/spo_{NONE}/end", "maker", {}, *MISSING),
+    bad("an end with a reason", "POST", f"{SPONSORSHIP}/end", "maker", {"reason": "x"}, *UNKNOWN, "/reason"),
+]  # fmt: skip
+
 TABLE = list(
     chain(
-        AMOUNTS, TEXTS, TIMES, SHAPES, IDS, CREDENTIALS, HEADERS, PATHS, QUERIES, TILL, MEMBERS, VOUCHERS, OPERATORS, SAFETY
+        AMOUNTS, TEXTS, TIMES, SHAPES, IDS, CREDENTIALS, HEADERS, PATHS, QUERIES, TILL, MEMBERS, VOUCHERS, OPERATORS, SAFETY, SPONSORS
     )
 )  # fmt: skip
 

@@ -24,10 +24,14 @@ from hypothesis.stateful import (
 import ledger
 import ledger.audit
 import settlement.audit
-from merchants import sales, trade
+from merchants import contracts, sales, trade
 from tests.world import BEGINNING, World
 
 SHOPS = {"cafe": 400, "books": 60, "taxi": 0}  # credit lines; taxi is prefunded with 150 points
+#: On credit, with points that live longer: it gives a point for three dollars at two of the shops, out of a budget.
+SPONSOR, SPONSORS_LINE, SPONSORED, BUDGET = "bank", 200, ("cafe", "taxi"), 30
+SPONSORS_LIFE = dt.timedelta(days=5)
+MERCHANTS = (*SHOPS, SPONSOR)
 PEOPLE = ("ann", "bob", "eve")
 LIFE = dt.timedelta(days=3)
 HOLD = dt.timedelta(minutes=30)
@@ -62,13 +66,21 @@ class PlainHold:
 
 
 @dataclass
+class PlainPart:
+    """A lot of a sale, what it was born with, and what refunds took back of it and got."""
+
+    lot: PlainLot
+    points: int
+    taken: int = 0
+    returned: int = 0
+
+
+@dataclass
 class PlainSale:
     done: trade.SaleDone
     member: str
-    lot: PlainLot | None
+    parts: list[PlainPart]
     refunded: int = 0
-    taken: int = 0
-    returned: int = 0
 
 
 @dataclass
@@ -83,8 +95,9 @@ class Plain:
 
     now: dt.datetime = BEGINNING
     lots: dict[str, list[PlainLot]] = field(default_factory=lambda: {p: [] for p in PEOPLE})
-    room: dict[str, int] = field(default_factory=lambda: {**SHOPS, "taxi": 150})
-    accepted: dict[str, int] = field(default_factory=lambda: dict.fromkeys(SHOPS, 0))
+    room: dict[str, int] = field(default_factory=lambda: {**SHOPS, "taxi": 150, SPONSOR: SPONSORS_LINE - BUDGET})
+    budget: int = BUDGET
+    accepted: dict[str, int] = field(default_factory=lambda: dict.fromkeys(MERCHANTS, 0))
     holds: list[PlainHold] = field(default_factory=list)
     vouchers: list[PlainHold] = field(default_factory=list)
     captured: list[PlainHold] = field(default_factory=list)
@@ -97,14 +110,20 @@ class Plain:
     def available(self, member: str) -> int:
         return sum(lot.points for lot in self.lots[member] if lot.expires > self.now)
 
-    def earn(self, member: str, shop: str, points: int) -> PlainLot | None:
-        if points > self.room[shop] or not points:
-            return None
-        self.room[shop] -= points
-        lot = PlainLot(shop, points, self.now + LIFE, next(self.numbers))
-        self.lots[member].append(lot)
-        self.repay(member, [(lot, points)])
-        return lot
+    def earn(self, member: str, shop: str, points: int) -> list[PlainPart]:
+        """The shop's own lot, if it has room, and the sponsor's, if the budget holds it."""
+        lots = []
+        if 0 < points <= self.room[shop]:
+            self.room[shop] -= points
+            lots.append(PlainLot(shop, points, self.now + LIFE, next(self.numbers)))
+        bonus = points // 3 if shop in SPONSORED else 0
+        if 0 < bonus <= self.budget:
+            self.budget -= bonus
+            lots.append(PlainLot(SPONSOR, bonus, self.now + SPONSORS_LIFE, next(self.numbers)))
+        self.lots[member] += lots
+        parts = [PlainPart(lot, lot.points) for lot in lots]
+        self.repay(member, [(lot, lot.points) for lot in lots])
+        return parts
 
     def go_home(self, lot: PlainLot, points: int) -> None:
         self.room[lot.issuer] += points
@@ -125,16 +144,18 @@ class Plain:
     def refund(self, sale: PlainSale, amount: int) -> tuple[int, int]:
         """(returned, owed) of a refund."""
         sale.refunded += amount
-        back = sale.done.points * sale.refunded // sale.done.money - sale.taken
-        sale.taken += back
-        if sale.lot is None:
-            return 0, 0
-        there = min(back, sale.lot.points)
-        expired = min(back - there, sale.lot.home - sale.returned)
-        self.go_home(sale.lot, there)
-        sale.returned += there + expired
+        done = [self.take_back(sale, part) for part in sale.parts]
+        return sum(returned for returned, _ in done), sum(owed for _, owed in done)
+
+    def take_back(self, sale: PlainSale, part: PlainPart) -> tuple[int, int]:
+        back = part.points * sale.refunded // sale.done.money - part.taken
+        part.taken += back
+        there = min(back, part.lot.points)
+        expired = min(back - there, part.lot.home - part.returned)
+        self.go_home(part.lot, there)
+        part.returned += there + expired
         if owed := back - there - expired:
-            self.debts[sale.member].append(PlainDebt(sale.lot.issuer, owed))
+            self.debts[sale.member].append(PlainDebt(part.lot.issuer, owed))
         return there + expired, owed
 
     def restore(self, hold: PlainHold, points: int) -> None:
@@ -237,6 +258,8 @@ class Histories(RuleBasedStateMachine):
                 bought=150 if prefunded else 0,
                 hold_minutes=int(HOLD.total_seconds() // 60),
             )
+        self.world.sponsor(SPONSOR, line=SPONSORS_LINE, points_life_days=SPONSORS_LIFE.days)
+        self.sponsorship = self.world.sponsorship(SPONSOR, list(SPONSORED), budget=BUDGET, per_minor=300)
         for person in PEOPLE:
             self.world.member(person)
         self.world.do("gift_rules", sales.GiftRules(points_a_day=10**6, gifts_a_day=10**6, received_a_day=10**6))
@@ -250,10 +273,20 @@ class Histories(RuleBasedStateMachine):
     @rule(member=st.sampled_from(PEOPLE), shop=st.sampled_from(sorted(SHOPS)), points=st.integers(0, 90))
     def sale(self, member: str, shop: str, points: int) -> None:
         done = self.world.sale(member, at=shop, total=points * 100)
-        lot = self.plain.earn(member, shop, points)
-        assert done.points == (points if lot else 0)
+        parts = self.plain.earn(member, shop, points)
+        assert done.points == sum(part.points for part in parts)
         if points:
-            self.plain.sales.append(PlainSale(done, member, lot))
+            self.plain.sales.append(PlainSale(done, member, parts))
+
+    @rule(points=st.integers(-60, 60).filter(bool))
+    def budget(self, points: int) -> None:
+        asked = contracts.ChangeBudget(self.sponsorship.merchant_id, self.sponsorship.id, points)
+        if -points > self.plain.budget or points > self.plain.room[SPONSOR]:
+            assert self.world.refusal("sponsorship_budget", asked) == "limit_exceeded"
+            return
+        self.plain.budget += points
+        self.plain.room[SPONSOR] -= points
+        assert self.world.change_budget(self.sponsorship, points) == self.plain.budget
 
     @precondition(lambda self: self.plain.sales)
     @rule(which=st.integers(0, 99), share=st.integers(1, 8))
@@ -370,10 +403,11 @@ class Histories(RuleBasedStateMachine):
             held = [*self.plain.holds, *self.plain.vouchers]
             assert wallet.held == sum(h.points for h in held if h.member == person)
             assert wallet.owed == sum(debt.points for debt in self.plain.debts[person])
-            for shop in SHOPS:
+            for shop in MERCHANTS:
                 mine = sum(debt.points for debt in self.plain.debts[person] if debt.shop == shop)
                 assert self.world.owed(person, shop) == mine
-        for shop, line in SHOPS.items():
+        assert self.world.budget(self.sponsorship) == self.plain.budget
+        for shop, line in (*SHOPS.items(), (SPONSOR, SPONSORS_LINE)):
             assert self.world.account("accepted", shop) == self.plain.accepted[shop]
             room = self.world.account("pool", shop) if shop == "taxi" else line + self.world.account("credit", shop)
             assert room == self.plain.room[shop]

@@ -1,0 +1,133 @@
+"""Sponsoring: what sponsors give at a shop's sale, beside the shop's own points. Pure.
+
+A bonus is given whole or not at all, and never stands in the way of the sale or of another bonus.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from ledger import Draft, Lot, Minor, Points, Working, budgets
+from merchants import contracts, people, programme, sales
+from merchants.trade.commands import BonusDone, Line
+
+SUSPENDED = "merchant_suspended"
+BUDGET_TOO_SMALL = "budget_too_small"
+
+
+@dataclass(frozen=True, slots=True)
+class Bonus:
+    """What a sponsorship's rules give a basket; `refused` says why it is not issued, whatever the budget."""
+
+    sponsorship: contracts.Sponsorship
+    points: Points
+    refused: str | None = None
+
+
+def bonuses(
+    network: contracts.Network,
+    shop: UUID,
+    lines: tuple[Line, ...],
+    money: Minor,
+    total: Minor,
+    member: people.Member,
+    now: datetime,
+    branch: contracts.Branch | None = None,
+) -> list[Bonus]:
+    """Those of the sponsorships at a shop whose rules give this basket something. At a suspended shop there are none, nor
+    at a frozen branch."""
+    if not network.sponsorships or not money:
+        return []
+    merchant = network.merchant(shop)
+    if merchant is None or merchant.state != "active" or (branch is not None and branch.state == "frozen"):
+        return []
+    found = []
+    for sponsorship in network.sponsorships_at(shop, now):
+        rules = programme.rules_of(sponsorship.id, sponsorship.rules)
+        parts = [(line.category, line.amount) for line in lines]
+        points = programme.points_for(rules, parts, money, total, kind=member.kind).points
+        if points:
+            sponsor = network.merchant(sponsorship.merchant_id)
+            able = sponsor is not None and sponsor.state == "active"
+            found.append(Bonus(sponsorship, points, None if able else SUSPENDED))
+    return found
+
+
+def told(bonus: Bonus, left: int) -> BonusDone:
+    """What a quote says of a bonus, given what its budget holds."""
+    refused = bonus.refused or (BUDGET_TOO_SMALL if bonus.points > left else None)
+    return _done(bonus, refused, None)
+
+
+def budget(bonus: Bonus, working: Working) -> int:
+    return working.accounts[budgets.name(bonus.sponsorship.merchant_id, bonus.sponsorship.id)].balance
+
+
+def decided(bonus: Bonus, working: Working) -> Bonus:
+    """The bonus, with the reason when its budget does not bear it."""
+    if bonus.refused is None and bonus.points > budget(bonus, working):
+        return Bonus(bonus.sponsorship, bonus.points, BUDGET_TOO_SMALL)
+    return bonus
+
+
+def refused(bonus: Bonus, reason: str) -> Bonus:
+    """The bonus not issued: for the reason it had before, or for this one."""
+    return bonus if bonus.refused is not None else Bonus(bonus.sponsorship, bonus.points, reason)
+
+
+def issue(
+    draft: Draft,
+    bonus: Bonus,
+    contract: contracts.Contract,
+    working: Working,
+    *,
+    member: UUID,
+    sale: UUID,
+    available_at: datetime,
+    expires_at: datetime,
+) -> Lot:
+    """budget -> the member's wallet (or pending), as a lot under the sponsor's contract. The caller repays with it."""
+    sponsor = bonus.sponsorship.merchant_id
+    return working.issue(
+        draft,
+        working.issuers[sponsor],
+        member=member,
+        points=bonus.points,
+        unit_value=contract.unit_value_minor,
+        available_at=available_at,
+        expires_at=expires_at,
+        rule_id=bonus.sponsorship.id,
+        sale_id=sale,
+        budget=budgets.name(sponsor, bonus.sponsorship.id),
+        repays=False,
+    )
+
+
+def done(bonus: Bonus, lot: Lot | None) -> BonusDone:
+    return _done(bonus, bonus.refused, lot)
+
+
+def _done(bonus: Bonus, refused: str | None, lot: Lot | None) -> BonusDone:
+    return BonusDone(
+        sponsorship_id=bonus.sponsorship.id,
+        issuer_id=bonus.sponsorship.merchant_id,
+        points=Points(0) if refused else bonus.points,
+        refused=refused,
+        lot_id=None if lot is None else lot.id,
+        expires_at=None if lot is None else lot.expires_at,
+    )
+
+
+def payload(given: Sequence[BonusDone]) -> list[dict[str, object]]:
+    """The bonuses as the sale's record tells them."""
+    return [
+        {"sponsorship": b.sponsorship_id, "issuer": b.issuer_id, "points": b.points, "refused": b.refused}
+        for b in given
+    ]
+
+
+def rows(sale: UUID, given: Sequence[BonusDone]) -> list[sales.BonusRow]:
+    return [
+        sales.BonusRow(sale, b.sponsorship_id, b.issuer_id, b.lot_id, b.points) for b in given if b.lot_id is not None
+    ]
