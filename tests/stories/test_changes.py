@@ -240,3 +240,31 @@ def test_debts_to_a_merchant_that_left_are_repaid_to_it(town: World) -> None:
     town.earn("ann", at="cafe", points=120)
     assert (town.owed("ann", "books"), town.balance("ann")) == (0, 20)
     settled(town)
+
+
+# -- what a sponsor has set aside
+
+
+def test_a_sponsors_budgets_go_back_before_its_funding_changes(town: World) -> None:
+    town.sponsor("bank", mode="prefunded", bought=500)
+    sponsorship = town.sponsorship("bank", ["cafe"], budget=200)
+    town.sale("ann", "cafe", 3_000)
+    assert town.budget(sponsorship) == 170
+    town.agree("bank", "deferred", credit_line_points=100)
+    settled(town)
+    assert (town.budget(sponsorship), town.account("pool", "bank"), town.account("prefund", "bank")) == (0, 0, 470)
+    assert town.sale("ann", "cafe", 1_000).points == 10, "the sponsor sets aside anew, or gives nothing"
+    town.change_budget(sponsorship, 60)
+    assert town.sale("ann", "cafe", 1_000).points == 20
+    assert town.account("credit", "bank") == -60
+
+
+def test_a_sponsor_that_leaves_has_its_budgets_sold_with_its_pool(town: World) -> None:
+    town.sponsor("bank", mode="prefunded", bought=500)
+    town.sponsorship("bank", ["cafe"], budget=200)
+    town.sale("ann", "cafe", 3_000)
+    assert town.buy_out("bank", exit=True).prefund_minor == 470
+    assert town.sale("ann", "cafe", 1_000).points == 10
+    town.redeem("ann", at="books", points=70)
+    settled(town)
+    assert (town.account("backing", "bank"), town.account("mint", "bank")) == (0, 0)
