@@ -149,8 +149,12 @@ def load(tx: Tx, book: Book, needs: Needs, caches: Caches) -> Working:
     assert all(AccountName("wallet", name.owner) in accounts for name in indebted), "a debt without its wallet"
     accounts |= _lock(tx, book, indebted, caches)
     moving = needs.lots | {s.lot.id for id in needs.restored if id in holds for s in holds[id].slices}
+    # what expired while it was held is in the wallet once the hold ends, and whoever comes next in the batch sweeps it
+    ending = {s.lot.id for hold in holds.values() if hold.state == "open" for s in hold.slices}
     shared |= homes(
-        lot for lot in lots.values() if lot.id in moving or (lot.remaining > 0 and lot.expires_at <= book.now)
+        lot
+        for lot in lots.values()
+        if lot.id in moving or ((lot.remaining > 0 or lot.id in ending) and lot.expires_at <= book.now)
     )
     drawn = tx.execute("select nextval('ledger.batch_number')")
     accounts |= _lock(tx, book, shared, caches)
