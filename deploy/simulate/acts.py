@@ -52,7 +52,13 @@ def draw_time(rng: random.Random, plain: Plain, label: str, key: Keys) -> Operat
         for lot, _ in hold.slices
         if plain.now < lot.expires < hold.deadline
     ]
-    if pinned and chance < 0.6:
+    indebted = {debt.member for debt in plain.debts if debt.left}
+    repaying = [h.deadline for h in plain.holds.values() if h.state == "open" and h.member in indebted]
+    repaying = [when for when in repaying if when > plain.now]
+    if repaying and chance < 0.4:
+        # what a lapse brings back is owed already
+        seconds = int((min(repaying) - plain.now).total_seconds())
+    elif pinned and chance < 0.6:
         # points expire while they are held
         seconds = int((min(pinned) - plain.now).total_seconds()) + rng.choice((0, 0, 30))
     elif ahead and chance < 0.7:

@@ -90,7 +90,7 @@ def beginning(key: Keys) -> list[Operation]:
     for i, (shop, mode) in enumerate(MODES.items()):
         unit = 3 if mode == "closed_loop" else FACE_VALUE
         contract = Contract(
-            mode, lines.get(shop, 0), 7_777 * i, 15_551 if i % 2 else 24_680, 1440 if i else 30, None, unit
+            mode, lines.get(shop, 0), 7_777 * i, 15_551 if i % 2 else 24_680, 1440 if i % 3 else 30, None, unit
         )
         made.append(ChangeContract(f"0.contract.{shop}", key("operator"), shop, contract))
         made.append(ChangeTerms(f"0.terms.{shop}", key("operator"), shop, Terms(1, 100, 50, None)))

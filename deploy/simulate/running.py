@@ -11,9 +11,10 @@ from deploy.simulate.acts import APPROVER, MAKER, PayWindow, StepWindow
 from deploy.simulate.asking import Draw, Operation, SameKey, SendAgain
 from deploy.simulate.comparing import differences, differences_of_windows
 from deploy.simulate.plain import Expected, Plain
+from deploy.simulate.plots import PLOTS, Teller
 from deploy.simulate.real import Real, Simulated
 
-STEPS: Final = 24
+STEPS: Final = 25
 #: The largest group posted as one batch.
 LARGEST_GROUP: Final = 12
 #: How many shorter histories are tried to explain a failure.
@@ -67,16 +68,29 @@ class Drawn:
     def groups(self, plain: Plain) -> Iterator[list[tuple[Operation, Expected]]]:
         """Each group with its predictions. The model has been told of it; the ledger has not."""
         yield predicted(plain, agreeing.beginning(self.key))
+        plot = self._plots(plain)
+        group: list[tuple[Operation, Expected]]
         for step in range(1, self.steps + 1):
-            if self.rng.random() < 0.5:
+            if self.rng.random() < 0.4 and (operation := next(plot, None)):
+                group = predicted(plain, [operation])
+                for i in range(0 if operation.alone else self.rng.choice((0, 0, 2, 5))):
+                    group += self._draw(plain, f"{step}.{i}", operations.TABLE)
+                yield group
+            elif self.rng.random() < 0.35:
                 yield self._draw(plain, f"{step}", operations.ALONE)
             else:
-                group: list[tuple[Operation, Expected]] = []
+                group = []
                 for i in range(self.rng.choice((1, 2, 3, 4, 6, LARGEST_GROUP))):
                     group += self._draw(plain, f"{step}.{i}", operations.TABLE)
                 if group:
                     yield group
         yield from finish(plain)
+
+    def _plots(self, plain: Plain) -> Iterator[Operation]:
+        plots = list(PLOTS)
+        self.rng.shuffle(plots)
+        for number, plot in enumerate(plots):
+            yield from plot(Teller(self.rng, plain, self.key, f"p{number}"))
 
     def _draw(self, plain: Plain, label: str, table: dict[str, tuple[int, Draw]]) -> list[tuple[Operation, Expected]]:
         chance = self.rng.randrange(100)

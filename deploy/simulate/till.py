@@ -110,7 +110,7 @@ def draw_sale(rng: random.Random, plain: Plain, label: str, key: Keys) -> Operat
     total = rng.choice((0, 40, 99, 333, 700, 1_000, 1_500, 2_500, 4_000, 9_999, rng.randrange(1, 6_000)))
     room = plain.room(shop) if plain.shops[shop].contract else None
     terms = plain.shops[shop].terms
-    if room and terms and terms.points == 1 and rng.random() < 0.2:
+    if room and room > 0 and terms and terms.points == 1 and rng.random() < 0.2:
         # to the last point that the shop may issue, or one more
         total = (room + rng.choice((0, 0, 1))) * terms.per
     asked = MakeSale(label, key(shop), shop, member, total, f"R{label}")
@@ -377,7 +377,7 @@ def draw_refund(rng: random.Random, plain: Plain, label: str, key: Keys) -> Oper
     gone = [s for s in left_over if s.lot and s.lot.wallet < s.lot.points]
     held = [s for s in gone if s.lot and s.lot.held]
     partly = [s for s in left_over if s.refunded]
-    sale: Sale = rng.choice(either(rng, held, gone, gone, partly, left_over, left_over, known))
+    sale: Sale = rng.choice(either(rng, held, held, gone, gone, partly, left_over, known))
     left = sale.money - sale.refunded
     amount = max(1, rng.choice((left, left, left // 2, left // 2, left // 3, min(37, left), left + 1)))
     shop = sale.shop if rng.random() < 0.97 else rng.choice(SHOPS)

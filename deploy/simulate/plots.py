@@ -1,0 +1,205 @@
+"""Plots: roads that chance alone would seldom find, walked on purpose amid everything else that happens.
+
+A plot yields one operation after the other, each from what the plain model holds by then. Other operations come in
+between; a plot that no longer makes sense ends.
+"""
+
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from deploy.simulate.acts import APPROVER, MAKER, PassTime, PayWindow, StepWindow, Suspend
+from deploy.simulate.asking import Keys, Operation
+from deploy.simulate.plain import GRACE, LOCK_TIME, MOST_WRONG, PEOPLE, Hold, Lot, Plain
+from deploy.simulate.till import CaptureHold, MakeSale, Redeem, RefundRedemption, RefundSale, VoidHold
+
+
+class Teller:
+    """What a plot tells with: labels and keys of its own, and the verbs it needs."""
+
+    def __init__(self, rng: random.Random, plain: Plain, key: Keys, label: str) -> None:
+        self.rng, self.plain, self._key, self._label = rng, plain, key, label
+        self._told = 0
+        self.member = rng.choice(PEOPLE)
+
+    def _names(self, principal: str) -> tuple[str, str]:
+        self._told += 1
+        return f"{self._label}.{self._told}", self._key(principal)
+
+    def sale(self, shop: str, points: int) -> MakeSale:
+        label, key = self._names(shop)
+        terms = self.plain.shops[shop].terms
+        per = terms.per // max(1, terms.points) + 1 if terms else 100
+        return MakeSale(label, key, shop, self.member, points * per, f"R{label}")
+
+    def redemption(self, shop: str, points: int, *, capture: bool) -> Redeem:
+        label, key = self._names(shop)
+        return Redeem(label, key, shop, self.member, points, None, capture, self.rng.choice((0, 1)), f"R{label}")
+
+    def capture(self, hold: Hold) -> Operation:
+        return CaptureHold(*self._names(hold.shop), hold.shop, hold.name)
+
+    def void(self, hold: Hold) -> Operation:
+        return VoidHold(*self._names(hold.shop), hold.shop, hold.name)
+
+    def refund(self, lot: Lot, share: int = 1) -> Operation:
+        sale = self.plain.sales[lot.name]
+        label, key = self._names(sale.shop)
+        amount = max(1, (sale.money - sale.refunded) // share)
+        return RefundSale(label, key, sale.shop, sale.name, amount, f"R{label}")
+
+    def give_back(self, hold: Hold, points: int | None = None) -> Operation:
+        label, key = self._names(hold.shop)
+        return RefundRedemption(label, key, hold.shop, hold.name, points, f"R{label}")
+
+    def time(self, to: datetime, *, late: bool = False) -> Operation:
+        label, _ = self._names("clock")
+        return PassTime(label, "", max(1, int((to - self.plain.now).total_seconds())), late)
+
+    def suspend(self, shop: str, state: str = "suspended") -> Operation:
+        return Suspend(self._names("clock")[0], "", shop, state)
+
+    def settle(self) -> Iterator[Operation]:
+        """Close the open window and settle what is not."""
+        yield StepWindow(*self._names(MAKER), "close", len(self.plain.windows), MAKER)
+        for number in range(1, len(self.plain.windows)):
+            window = self.plain.windows[number - 1]
+            if window.state == "advised":
+                yield StepWindow(*self._names(MAKER), "submit", number, MAKER)
+            if window.state == "submitted":
+                by = MAKER if window.submitted_by == APPROVER else APPROVER
+                yield StepWindow(*self._names(by), "approve", number, by)
+            owing = [s for s in window.positions if self.plain.accounts[f"due:{s}::{number}"] > 1]
+            if window.state == "paying" and owing:
+                half = -self.plain.accounts[f"position:{owing[0]}::{number}"] // 2
+                yield PayWindow(*self._names(MAKER), number, owing[0], max(1, half))
+            if window.state == "paying":
+                yield PayWindow(*self._names(MAKER), number)
+
+    def earned(self) -> Lot | None:
+        """The member's newest lot, if there is something in it to spend."""
+        lots = [lot for lot in self.plain.lots_of(self.member) if lot.wallet and self.plain.alive(lot)]
+        return lots[-1] if lots else None
+
+    def held(self, label: str) -> Hold | None:
+        return self.plain.holds.get(label)
+
+
+Plot = Callable[[Teller], Iterator[Operation]]
+
+
+def expires_while_held(tell: Teller) -> Iterator[Operation]:
+    """A hold outlives its points; then it is captured, voided, or lapses."""
+    yield tell.sale(tell.rng.choice(("cafe", "taxi", "club")), 20)
+    if (lot := tell.earned()) is None:
+        return
+    shop = "club" if lot.funding == "closed_loop" else "books"
+    contract = tell.plain.shops[shop].contract
+    if contract is None:
+        return
+    yield tell.time(lot.expires - timedelta(minutes=contract.hold_minutes) / 2)
+    yield (asked := tell.redemption(shop, max(1, lot.wallet), capture=False))
+    if (hold := tell.held(asked.label)) is None:
+        return
+    if tell.rng.random() < 0.3:
+        yield tell.suspend(shop)
+    yield tell.time(lot.expires, late=tell.rng.random() < 0.5)
+    if hold.state == "open":
+        end = tell.rng.choice((tell.capture, tell.void, None))
+        yield end(hold) if end else tell.time(hold.deadline)
+    yield tell.suspend(shop, "active")
+
+
+def own_points_restored(tell: Teller) -> Iterator[Operation]:
+    """A shop gives back its own points after they were settled, when its pool holds them no more."""
+    shop = tell.rng.choice(("taxi", "bakery", "cafe", "club"))
+    yield tell.sale(shop, 15)
+    if (lot := tell.earned()) is None:
+        return
+    yield (asked := tell.redemption(lot.issuer, max(1, lot.wallet), capture=True))
+    if (hold := tell.held(asked.label)) is None:
+        return
+    yield from tell.settle()
+    room = tell.plain.room(shop) if tell.plain.shops[shop].contract else None
+    if room:
+        yield tell.sale(shop, max(1, room - tell.rng.choice((0, 3))))
+    yield tell.give_back(hold)
+    yield from tell.settle()
+
+
+def grace_twice(tell: Teller) -> Iterator[Operation]:
+    """Points come back after their time, once with grace, and once more without."""
+    yield tell.sale(tell.rng.choice(("cafe", "bakery", "taxi")), 20)
+    if (lot := tell.earned()) is None:
+        return
+    yield (asked := tell.redemption("cafe", max(2, lot.wallet), capture=True))
+    if (hold := tell.held(asked.label)) is None:
+        return
+    yield tell.time(lot.expires)
+    yield tell.give_back(hold, max(1, hold.points // 2))
+    yield tell.time(tell.plain.now + GRACE)
+    if hold.refunded < hold.points:
+        yield tell.give_back(hold)
+
+
+def held_and_owed(tell: Teller) -> Iterator[Operation]:
+    """A sale is refunded while its points are held: what comes back from the hold is owed."""
+    yield tell.sale(tell.rng.choice(("cafe", "club", "taxi", "books")), 20)
+    if (lot := tell.earned()) is None:
+        return
+    yield (asked := tell.redemption(lot.issuer, max(1, lot.wallet), capture=False))
+    if (hold := tell.held(asked.label)) is None:
+        return
+    for held, _ in hold.slices:
+        if tell.plain.sales[held.name].refunded < tell.plain.sales[held.name].money:
+            yield tell.refund(held, share=tell.rng.choice((1, 1, 2)))
+    if hold.state == "open":
+        yield tell.void(hold) if tell.rng.random() < 0.4 else tell.time(hold.deadline)
+
+
+def paid_in_parts(tell: Teller) -> Iterator[Operation]:
+    """A shop's points are spent elsewhere, and it pays its window in parts."""
+    yield tell.sale(tell.rng.choice(("cafe", "books")), 30)
+    if (lot := tell.earned()) is None:
+        return
+    yield tell.redemption(tell.rng.choice(("taxi", "bakery")), max(1, lot.wallet), capture=True)
+    yield from tell.settle()
+
+
+def guessing(tell: Teller) -> Iterator[Operation]:
+    """A shop shows one wrong code after the other, and then the right one."""
+    shop = tell.rng.choice(("cafe", "books"))
+    for _ in range(MOST_WRONG):
+        yield replace(tell.redemption(shop, 1, capture=True), code=None)
+    yield tell.redemption(shop, 1, capture=True)
+    yield tell.time(tell.plain.now + LOCK_TIME)
+    yield tell.redemption(shop, 1, capture=True)
+
+
+def suspended(tell: Teller) -> Iterator[Operation]:
+    """A suspended shop neither earns nor takes new redemptions; what was promised goes on."""
+    yield tell.sale("cafe", 20)
+    if (lot := tell.earned()) is None:
+        return
+    yield (asked := tell.redemption(lot.issuer, max(1, lot.wallet // 2), capture=False))
+    yield tell.suspend(lot.issuer)
+    yield tell.sale(lot.issuer, 5)
+    yield tell.redemption(lot.issuer, 1, capture=True)
+    if (hold := tell.held(asked.label)) is not None and hold.state == "open":
+        yield tell.capture(hold)
+    if tell.plain.sales[lot.name].refunded < tell.plain.sales[lot.name].money:
+        yield tell.refund(lot, share=3)
+    yield tell.suspend(lot.issuer, "active")
+
+
+PLOTS: Final[tuple[Plot, ...]] = (
+    expires_while_held,
+    own_points_restored,
+    grace_twice,
+    held_and_owed,
+    paid_in_parts,
+    guessing,
+    suspended,
+)
