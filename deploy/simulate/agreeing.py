@@ -142,7 +142,7 @@ class TopUp(Operation):
 
 
 def draw_topup(rng: random.Random, plain: Plain, label: str, key: Keys) -> Operation:  # noqa: ARG001 - a draw's
-    shop = rng.choice(("taxi", "bakery", *SHOPS))
+    shop = rng.choice(("taxi", "bakery", "cafe", *SHOPS))
     return TopUp(label, key("operator"), shop, rng.choice((15, 100, 250)), rng.choice(("bank", "psp")))
 
 

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from deploy.simulate.acts import APPROVER, MAKER, PassTime, PayWindow, StepWindow, Suspend
+from deploy.simulate.agreeing import TopUp
 from deploy.simulate.asking import Keys, Operation
 from deploy.simulate.plain import GRACE, LOCK_TIME, MOST_WRONG, PEOPLE, Hold, Lot, Plain
 from deploy.simulate.till import CaptureHold, MakeSale, Redeem, RefundRedemption, RefundSale, VoidHold
@@ -54,6 +55,9 @@ class Teller:
         label, key = self._names(hold.shop)
         return RefundRedemption(label, key, hold.shop, hold.name, points, f"R{label}")
 
+    def topup(self, shop: str) -> Operation:
+        return TopUp(*self._names("operator"), shop, self.rng.choice((15, 40)), "bank")
+
     def time(self, to: datetime, *, late: bool = False) -> Operation:
         label, _ = self._names("clock")
         return PassTime(label, "", max(1, int((to - self.plain.now).total_seconds())), late)
@@ -70,7 +74,11 @@ class Teller:
                 yield StepWindow(*self._names(MAKER), "submit", number, MAKER)
             if window.state == "submitted":
                 by = MAKER if window.submitted_by == APPROVER else APPROVER
+                if self.rng.random() < 0.1:
+                    yield StepWindow(*self._names(by), "approve", number, by, mistaken=True)
                 yield StepWindow(*self._names(by), "approve", number, by)
+                if self.rng.random() < 0.1:
+                    yield StepWindow(*self._names(by), "approve", number, by)
             owing = [s for s in window.positions if self.plain.accounts[f"due:{s}::{number}"] > 1]
             if window.state == "paying" and owing:
                 half = -self.plain.accounts[f"position:{owing[0]}::{number}"] // 2
@@ -107,25 +115,31 @@ def expires_while_held(tell: Teller) -> Iterator[Operation]:
         yield tell.suspend(shop)
     yield tell.time(lot.expires, late=tell.rng.random() < 0.5)
     if hold.state == "open":
-        end = tell.rng.choice((tell.capture, tell.void, None))
-        yield end(hold) if end else tell.time(hold.deadline)
+        end = tell.rng.choice((tell.capture, tell.void, None, None))
+        late = tell.rng.random() < 0.5
+        yield end(hold) if end else tell.time(hold.deadline, late=late)
+    if hold.state == "open" and hold.deadline <= tell.plain.now:
+        # the clock has not done its work yet
+        yield tell.capture(hold)
     yield tell.suspend(shop, "active")
 
 
 def own_points_restored(tell: Teller) -> Iterator[Operation]:
     """A shop gives back its own points after they were settled, when its pool holds them no more."""
-    shop = tell.rng.choice(("taxi", "bakery", "cafe", "club"))
+    shop = tell.rng.choice(("taxi", "taxi", "bakery", "bakery", "cafe", "club"))
     yield tell.sale(shop, 15)
-    if (lot := tell.earned()) is None:
-        return
-    yield (asked := tell.redemption(lot.issuer, max(1, lot.wallet), capture=True))
+    # all there is, for the oldest points go first and the shop's own are among the newest
+    there = sum(lot.wallet for lot in tell.plain.usable(tell.member, shop))
+    yield (asked := tell.redemption(shop, max(1, there), capture=True))
     if (hold := tell.held(asked.label)) is None:
         return
     yield from tell.settle()
     room = tell.plain.room(shop) if tell.plain.shops[shop].contract else None
-    if room:
-        yield tell.sale(shop, max(1, room - tell.rng.choice((0, 3))))
     yield tell.give_back(hold)
+    if room and room > 0:
+        yield tell.sale(shop, max(1, room - tell.rng.choice((0, 0, 3))))
+    if tell.rng.random() < 0.5:
+        yield tell.topup(shop)
     yield from tell.settle()
 
 
@@ -157,6 +171,37 @@ def held_and_owed(tell: Teller) -> Iterator[Operation]:
             yield tell.refund(held, share=tell.rng.choice((1, 1, 2)))
     if hold.state == "open":
         yield tell.void(hold) if tell.rng.random() < 0.4 else tell.time(hold.deadline)
+
+
+def back_and_forth(tell: Teller) -> Iterator[Operation]:
+    """In one window a shop's points come back from one shop and go to another."""
+    yield tell.sale("cafe", 15)
+    there = sum(lot.wallet for lot in tell.plain.usable(tell.member, "bakery"))
+    yield (asked := tell.redemption("bakery", max(1, there), capture=True))
+    if (hold := tell.held(asked.label)) is None:
+        return
+    yield from tell.settle()
+    yield tell.sale("cafe", 25)
+    there = sum(lot.wallet for lot in tell.plain.usable(tell.member, "taxi"))
+    yield tell.redemption("taxi", max(1, there), capture=True)
+    yield tell.give_back(hold, max(1, (hold.points - hold.refunded) // 2))
+    if tell.rng.random() < 0.5:
+        yield tell.topup("cafe")
+    yield from tell.settle()
+
+
+def two_debts(tell: Teller) -> Iterator[Operation]:
+    """A member spends what two shops gave and both take it back; then a little comes in."""
+    for shop in ("bakery", "cafe"):
+        yield tell.sale(shop, 12)
+    usable = tell.plain.usable(tell.member, "books")
+    if tell.plain.shops["books"].contract is None or not usable:
+        return
+    yield tell.redemption("books", sum(lot.wallet for lot in usable), capture=True)
+    spent = [lot for lot in usable if not lot.wallet and tell.plain.sales[lot.name].refunded == 0]
+    for lot in spent[:3]:
+        yield tell.refund(lot)
+    yield tell.sale("taxi", 7)
 
 
 def paid_in_parts(tell: Teller) -> Iterator[Operation]:
@@ -197,8 +242,11 @@ def suspended(tell: Teller) -> Iterator[Operation]:
 PLOTS: Final[tuple[Plot, ...]] = (
     expires_while_held,
     own_points_restored,
+    own_points_restored,
     grace_twice,
     held_and_owed,
+    back_and_forth,
+    two_debts,
     paid_in_parts,
     guessing,
     suspended,

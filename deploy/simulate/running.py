@@ -71,7 +71,7 @@ class Drawn:
         plot = self._plots(plain)
         group: list[tuple[Operation, Expected]]
         for step in range(1, self.steps + 1):
-            if self.rng.random() < 0.4 and (operation := next(plot, None)):
+            if self.rng.random() < 0.5 and (operation := next(plot, None)):
                 group = predicted(plain, [operation])
                 for i in range(0 if operation.alone else self.rng.choice((0, 0, 2, 5))):
                     group += self._draw(plain, f"{step}.{i}", operations.TABLE)

@@ -89,7 +89,8 @@ def post(plain: Plain, window: Window) -> None:
             plain.reached["prefund paid"] += 1
             if paid < owes:
                 plain.reached["prefund paid a part"] += 1
-            release(plain, w, shop, paid)
+            if release(plain, w, shop, paid):
+                plain.reached["prefund released points"] += 1
             plain.move(f"prefund:{shop}", f"position:{shop}::{w}", paid)
     window.state = "paying"
     settled(plain, window)
@@ -122,6 +123,8 @@ def _own(plain: Plain, w: int, shop: str, funding: str, unit: int, points: int) 
             plain.reached["restored own points from the pool"] += 1
         if bought:
             plain.reached["restored own points bought"] += 1
+        if covered:
+            plain.reached["restored own points paid by prefund"] += 1
         if bought * unit > covered:
             plain.reached["restored own points charged to the position"] += 1
 
@@ -145,6 +148,8 @@ def _others(plain: Plain, window: Window, items: list[Item]) -> None:
         assert funding == "deferred", funding
         waits = of_issuer[issuer] > 0 and window.positions[issuer].account < 0
         plain.reached["deferred waits for its issuer" if waits else "deferred home at once"] += 1
+        if waits and points < 0:
+            plain.reached["deferred settled below zero while others wait"] += 1
         plain.move(f"accepted:{shop}", f"due:{issuer}::{w}" if waits else f"credit:{issuer}", points)
         plain.move(f"position:{issuer}::{w}", f"position:{shop}::{w}", points * unit)
 

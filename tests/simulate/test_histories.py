@@ -33,6 +33,7 @@ debt prefunded
 deferred home at once
 deferred settled
 deferred settled below zero
+deferred settled below zero while others wait
 deferred waits for its issuer
 earned closed_loop
 earned deferred
@@ -57,6 +58,7 @@ paid one
 paid whole
 prefund paid
 prefund paid a part
+prefund released points
 prefunded settled
 prefunded settled below zero
 redemption from several issuers
@@ -80,6 +82,7 @@ repaid with own points
 restored own points bought
 restored own points charged to the position
 restored own points from the pool
+restored own points paid by prefund
 sale paid in part by a redemption
 sale: below_minimum
 sale: below_one_point
