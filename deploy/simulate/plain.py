@@ -464,7 +464,8 @@ class Plain:
         """Points that arrived pay the oldest debt first, the soonest to expire first; at the creditor's till, without fee."""
         living = sorted(((lot, part) for lot, part in arrived if self.alive(lot)), key=lambda s: s[0].order)
         left = dict(living)
-        for debt in self.debts_of(member):
+        owed = self.debts_of(member)
+        for debt in owed:
             for lot, _ in living:
                 own = lot.issuer == debt.shop
                 if not own and (debt.closed or lot.funding == "closed_loop"):
@@ -477,6 +478,8 @@ class Plain:
                 debt.left -= paid
                 lot.wallet -= paid
                 self.reached[f"repaid by {by}"] += 1
+                if debt is owed[0] and len({other.shop for other in owed}) > 1:
+                    self.reached["repaid the oldest of several debts"] += 1
                 self.reached["repaid with own points" if own else "repaid with another's points"] += 1
                 self.accept(lot, debt.shop, paid, 0)
                 self.move(f"wallet:{member}", f"debt:{member}:{debt.shop}", paid)

@@ -292,6 +292,7 @@ class CaptureHold(EndHold):
 
     def _end(self, plain: Plain, hold: Hold) -> Expected:
         if hold.deadline <= plain.now:
+            plain.reached["capture too late"] += 1
             return refused("hold_expired")
         if plain.shops[hold.shop].state != "active":
             plain.reached["capture of a suspended shop"] += 1

@@ -24,6 +24,7 @@ a part payment released its share
 a payment released points
 approval of something else
 capture of a suspended shop
+capture too late
 captured what expired while held
 carry
 credit line below what is issued
@@ -77,6 +78,7 @@ repaid by a lapse
 repaid by a refund
 repaid by a sale
 repaid by a void
+repaid the oldest of several debts
 repaid with another's points
 repaid with own points
 restored own points bought
@@ -133,7 +135,7 @@ CODES = {
 @pytest.mark.row("A5")
 @pytest.mark.row("A7")
 @pytest.mark.row("A15")
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 def test_any_history_leaves_what_the_plain_model_says(simulated: Simulated) -> None:
     reached: Counter[str] = Counter()
     codes: Counter[str] = Counter()
