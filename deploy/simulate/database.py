@@ -50,3 +50,4 @@ def empty(url: str) -> None:
         for schema in SCHEMAS:
             for (table,) in conn.execute("select tablename from pg_tables where schemaname = %s", [schema]).fetchall():
                 conn.execute(sql.SQL("delete from {}").format(sql.Identifier(schema, table)))
+        conn.execute("vacuum")
