@@ -34,7 +34,9 @@ from deploy.house import JOBS, House
 from gateway import metrics_page
 from gateway.limits import Rate
 from gateway.metrics import Metrics
+from gateway.neighbours import Neighbours
 from gateway.server import Keys, Rates, Server, Settings
+from gateway.streams import ABORT
 
 log = logging.getLogger("manex.asgi")
 
@@ -60,20 +62,31 @@ def server(
     process: str = "0",
     largest_pool: int = 8,
     statement_timeout_ms: int = 30_000,
+    redis_url: str | None = None,
+    redis_timeout_ms: int = 50,
 ) -> Iterator[Server]:
-    """Everything the doors stand on, over the database at `url`; closed in order at the end."""
+    """Everything the doors stand on, over the database at `url`; closed in order at the end. At `redis_url` are the other
+    processes of the house."""
     metrics = Metrics(process)
+    # the key that all processes of a house have, and nobody else
+    neighbours = Neighbours(redis_url, keys.codes, timeout_ms=redis_timeout_ms) if redis_url else None
     house = House.open(url, keys.spend, metrics, largest_pool=largest_pool, statement_timeout_ms=statement_timeout_ms)
     try:
-        yield Server(house.db, house.committer, keys, house.networks, JOBS, settings, metrics)
+        yield Server(house.db, house.committer, keys, house.networks, JOBS, settings, metrics, neighbours)
     finally:
         house.close()
 
 
-def build_app(url: str, keys: Keys, settings: Settings | None = None, metrics_token: str | None = None) -> FastAPI:
+def build_app(
+    url: str,
+    keys: Keys,
+    settings: Settings | None = None,
+    metrics_token: str | None = None,
+    redis_url: str | None = None,
+) -> FastAPI:
     """The application over the database at `url`; it closes what it opened when its lifespan ends."""
     stack = contextlib.ExitStack()
-    made = stack.enter_context(server(url, keys, settings))
+    made = stack.enter_context(server(url, keys, settings, redis_url=redis_url))
 
     async def stop() -> None:
         await anyio.to_thread.run_sync(stack.close)
@@ -96,6 +109,8 @@ class _Http(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._in_head = False
+        # a stream that nobody reads is dropped, what waits to be sent included
+        self.scope["extensions"] = {ABORT: {"abort": self.transport.abort}}
         super().on_headers_complete()
 
     def data_received(self, data: bytes) -> None:
@@ -134,6 +149,7 @@ def settings_of(chosen: Config) -> Settings:
             member=Rate(*chosen.rate_member),
             lookup=Rate(*chosen.rate_lookup),
             code=Rate(*chosen.rate_code),
+            enrolment=Rate(*chosen.rate_enrolment),
         ),
         operators=Rate(*chosen.rate_operator),
         strangers=Rate(*chosen.rate_stranger),
@@ -167,6 +183,8 @@ def serve(
         process=process,
         largest_pool=chosen.pool,
         statement_timeout_ms=chosen.statement_timeout_ms,
+        redis_url=chosen.redis_url,
+        redis_timeout_ms=chosen.redis_timeout_ms,
     ) as doors:
         app = gateway.app.build(doors, metrics_token=server_keys.metrics_token(place), metrics_place=metrics_place)
         made = uvicorn.Config(

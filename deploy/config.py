@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from deploy.errors import Refusal
 
@@ -38,6 +39,8 @@ class Config:
 
     home: Path | None
     database_url: str | None = field(repr=False)
+    redis_url: str | None = field(repr=False)
+    redis_timeout_ms: int
     keys_dir: Path | None
     host: str
     port: int
@@ -55,6 +58,7 @@ class Config:
     rate_member: tuple[int, int]
     rate_lookup: tuple[int, int]
     rate_code: tuple[int, int]
+    rate_enrolment: tuple[int, int]
     rate_operator: tuple[int, int]
     rate_stranger: tuple[int, int]
 
@@ -110,6 +114,17 @@ def _text(text: str) -> str | None:
     return text or None
 
 
+def _redis(text: str) -> str | None:
+    wanted = "redis://, rediss:// or unix:// and where it is"
+    if text and not re.fullmatch(r"(rediss?|unix)://[^\s]+", text):
+        raise ValueError(wanted)
+    try:
+        _ = urlsplit(text).port
+    except ValueError:
+        raise ValueError(wanted) from None
+    return text or None
+
+
 def _token(text: str) -> str | None:
     if text and not re.fullmatch(r"[!-~]{16,200}", text):
         raise ValueError("16 to 200 printable characters without a space")
@@ -142,6 +157,21 @@ VARIABLES: Final = (
         "",
         "URL",
         _text,
+    ),
+    Variable(
+        "MANEX_REDIS_URL",
+        "A Redis 6.2 or later that all gateways of the house share: limits, ended keys, live events. Without it each"
+        " process keeps its own.",
+        "",
+        "URL",
+        _redis,
+    ),
+    Variable(
+        "MANEX_REDIS_TIMEOUT_MS",
+        "How long Redis may take before a process limits by itself for a while.",
+        "50",
+        "milliseconds",
+        _whole(5, 10_000),
     ),
     Variable("MANEX_KEYS_DIR", "Where the server's keys are. Without it: `keys` in the home.", "", "path", _path),
     Variable("MANEX_HOST", "The address to listen on.", "127.0.0.1", "address", lambda text: text),
@@ -210,6 +240,7 @@ VARIABLES: Final = (
     Variable("MANEX_RATE_MEMBER", "Requests of one member.", "300/60", "requests/seconds", _rate),
     Variable("MANEX_RATE_LOOKUP", "Member look-ups of one key.", "600/60", "requests/seconds", _rate),
     Variable("MANEX_RATE_CODE", "One-time codes asked for by one address.", "30/600", "requests/seconds", _rate),
+    Variable("MANEX_RATE_ENROLMENT", "Members enrolled by one key.", "2000/3600", "requests/seconds", _rate),
     Variable("MANEX_RATE_OPERATOR", "Requests of one operator key.", "1000/1", "requests/seconds", _rate),
     Variable("MANEX_RATE_STRANGER", "Unknown credentials from one address.", "100/60", "requests/seconds", _rate),
 )

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import ledger
 import settlement
-from merchants import contracts, trade
+from merchants import contracts, safety, trade
 from merchants.programme import terms
 
 
@@ -14,9 +14,14 @@ def handlers(networks: contracts.NetworkCache, spend_key: bytes) -> dict[str, le
     """Every kind of request the ledger takes, and who decides it."""
     return {
         **ledger.due.handlers(),
+        **ledger.notices.handlers(),
         **trade.handlers(networks, spend_key),
         "contract": contracts.ContractHandler(),
         "terms": contracts.TermsHandler(terms.faults),
+        "rules": contracts.RulesHandler(),
+        "buy_out": contracts.BuyOutHandler(),
+        **dict.fromkeys(safety.MOVES, safety.Brakes()),
+        "velocity_limits": safety.LimitsHandler(),
         **settlement.handlers(),
     }
 

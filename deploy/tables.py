@@ -4,6 +4,7 @@ import gateway.schema
 import ledger.schema
 import merchants.contracts.schema
 import merchants.people.schema
+import merchants.safety.schema
 import merchants.sales.schema
 import settlement.schema
 
@@ -11,6 +12,7 @@ METADATA = [
     ledger.schema.metadata,
     merchants.people.schema.metadata,
     merchants.contracts.schema.metadata,
+    merchants.safety.schema.metadata,
     merchants.sales.schema.metadata,
     settlement.schema.metadata,
     gateway.schema.metadata,

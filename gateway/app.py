@@ -42,8 +42,9 @@ def build(
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        yield
-        server.closing = True
+        async with server.running():
+            yield
+            server.closing = True
         if on_stop is not None:
             await on_stop()
 

@@ -43,10 +43,10 @@ async def _merchant(server: Server, credential: str, scope: str, address: str) -
     key = server.merchant_keys.remembered(credential)
     book = server.known_book(key.book_id) if key is not None else None
     if key is None or book is None:
-        not_too_often(server, address, credential)
+        await not_too_often(server, address, credential)
         found = await anyio.to_thread.run_sync(_find_merchant, server, credential, limiter=server.readers)
         if found is None:
-            raise _stranger(server, address)
+            raise await _stranger(server, address)
         server.strangers.met(credential)
         key, book = found
     if not key.allows(scope):
@@ -62,10 +62,10 @@ def _find_merchant(server: Server, credential: str) -> tuple[contracts.Key, Book
 async def _operator(server: Server, credential: str, roles: tuple[str, ...], address: str) -> OperatorCaller:
     known, key = server.operator_keys.remembered(credential)
     if not known:
-        not_too_often(server, address, credential)
+        await not_too_often(server, address, credential)
         key = await anyio.to_thread.run_sync(_find_operator, server, credential, limiter=server.readers)
     if key is None:
-        raise _stranger(server, address)
+        raise await _stranger(server, address)
     if not known:
         server.strangers.met(credential)
     if not key.roles & set(roles):
@@ -87,23 +87,28 @@ async def _member(server: Server, credential: str) -> MemberCaller:
     return MemberCaller(bearer.member_id, book)
 
 
-def not_too_often(server: Server, address: str, credential: str) -> None:
+def expires_at(server: Server, headers: dict[bytes, bytes]) -> float:
+    """When the token that a member called with ends, Unix time."""
+    return server.tokens.read(_bearer(headers)).expires_at
+
+
+async def not_too_often(server: Server, address: str, credential: str) -> None:
     """An address that sent much that nobody knows waits before the database is asked again."""
-    if wait := server.strangers.wait_seconds(address, credential):
+    if wait := await server.strangers.wait_seconds(address, credential):
         raise Problem("rate_limited", "too much that nobody knows", headers=((b"retry-after", b"%d" % wait),))
 
 
-def _stranger(server: Server, address: str) -> Problem:
-    server.strangers.unknown(address)
+async def _stranger(server: Server, address: str) -> Problem:
+    await server.strangers.unknown(address)
     return unauthenticated()
 
 
-def limit(call: Call[object]) -> None:
+async def limit(call: Call[object]) -> None:
     """Count the call against its caller's limit."""
     caller = call.caller
     if isinstance(caller, MerchantCaller):
-        call.take(call.server.limits[caller.book.mode].key, caller.actor)
+        await call.take(call.server.limits[caller.book.mode].key, caller.actor)
     elif isinstance(caller, MemberCaller):
-        call.take(call.server.limits[caller.book.mode].member, caller.actor)
+        await call.take(call.server.limits[caller.book.mode].member, caller.actor)
     elif isinstance(caller, OperatorCaller):
-        call.take(call.server.operator_limit, ledger.ids.show("key", caller.key_id))
+        await call.take(call.server.operator_limit, ledger.ids.show("key", caller.key_id))

@@ -183,9 +183,9 @@ class Call(Generic[B]):
             )
         )
 
-    def take(self, limiter: Limiter, name: str, amount: int = 1) -> None:
+    async def take(self, limiter: Limiter, name: str, amount: int = 1) -> None:
         """Count against a limit, and say so in the answer; 429 when there is no room."""
-        room = limiter.take(name, amount)
+        room = await limiter.take(name, amount)
         self.headers[:] = limiter.headers(room)
         if room.wait_seconds:
             raise Problem("rate_limited", f"try again in {room.wait_seconds} seconds")

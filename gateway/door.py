@@ -23,6 +23,7 @@ from gateway.calls import Call, Reply, encode
 from gateway.operation import Operation
 from gateway.problems import Problem
 from gateway.server import Server
+from gateway.streams import ABORT, MEDIA_TYPE, Stream
 
 logger = logging.getLogger("manex.door")
 
@@ -74,6 +75,7 @@ class Door:
         began = time.perf_counter()
         request_id = ledger.ids.show("request", ledger.ids.new())
         headers: list[tuple[bytes, bytes]] = []
+        reply: Reply | Stream
         operation = self._by_method.get("GET" if scope["method"] == "HEAD" else scope["method"])
         try:
             if operation is None:
@@ -91,13 +93,22 @@ class Door:
             frames = "".join(traceback.format_tb(error.__traceback__))
             logger.error("%s\n%s", type(error).__name__, frames, extra={"request_id": request_id})
             reply = refused(Problem("internal", "the fault is noted under the request_id"), scope["path"], request_id)
-        await respond(send, reply, request_id, headers)
+        if isinstance(reply, Reply):
+            await respond(send, reply, request_id, headers)
+        # how long a stream goes on says nothing of how long it took to answer
         seconds = time.perf_counter() - began
         # a method nobody has is the caller's word, and would be a series of its own
         method = scope["method"] if operation is not None else "other"
-        self._server.metrics.request(self._path, method, reply.status, seconds)
-        if self._server.settings.access_log:
-            log.access(time.time(), request_id, scope["method"], self._path, reply.status, seconds)
+        status = reply.status if isinstance(reply, Reply) else 200
+        try:
+            self._server.metrics.request(self._path, method, status, seconds)
+            if self._server.settings.access_log:
+                log.access(time.time(), request_id, scope["method"], self._path, status, seconds)
+            if isinstance(reply, Stream):
+                await _stream(reply, scope, receive, send, request_id, headers)
+        finally:
+            if isinstance(reply, Stream):
+                reply.close()
 
 
 async def _answer(
@@ -107,7 +118,7 @@ async def _answer(
     receive: Receive,
     request_id: str,
     told: list[tuple[bytes, bytes]],
-) -> Reply:
+) -> Reply | Stream:
     if server.closing and not operation.while_closing:
         raise unavailable()
     headers = _headers(scope["headers"])
@@ -128,7 +139,7 @@ async def _answer(
         sent=headers,
         headers=told,
     )
-    callers.limit(call)
+    await callers.limit(call)
     call.query = _query(operation, scope["query_string"])
     if operation.keyed != "no":
         call.key = _key(headers.get(b"idempotency-key"), operation.keyed == "required")
@@ -148,13 +159,15 @@ def _headers(sent: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
     return found
 
 
-def _reply(answer: Any) -> Reply:
-    if isinstance(answer, Reply):
+def _reply(answer: Any) -> Reply | Stream:
+    if isinstance(answer, Reply | Stream):
         return answer
     if isinstance(answer, ledger.Outcome):
         media_type = problems.MEDIA_TYPE if answer.status >= 400 else b"application/json"
         replayed = ((b"idempotent-replayed", b"true"),) if answer.replayed else ()
-        return Reply(answer.status, answer.body, media_type, replayed)
+        # a stopped network: the till keeps it and sends it again
+        later = ((b"retry-after", b"%d" % RETRY_SECONDS),) if answer.status == 503 else ()
+        return Reply(answer.status, answer.body, media_type, (*replayed, *later))
     return Reply(200, encode(answer))
 
 
@@ -236,6 +249,25 @@ async def _body(headers: dict[bytes, bytes], receive: Receive, largest: int) -> 
 
 def _too_large(largest: int) -> Problem:
     return Problem("too_large", f"a body here has at most {largest} bytes")
+
+
+async def _stream(
+    stream: Stream,
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+    request_id: str,
+    headers: Sequence[tuple[bytes, bytes]],
+) -> None:
+    """Answer with a stream, to its end."""
+    told = [(b"content-type", MEDIA_TYPE), (b"request-id", request_id.encode()), *ALWAYS, *headers]
+    # a balancer that gathers answers before it hands them on would gather this one for ever
+    told.append((b"x-accel-buffering", b"no"))
+    await send({"type": "http.response.start", "status": 200, "headers": told})
+    if scope["method"] == "HEAD":
+        await send({"type": "http.response.body", "body": b""})
+    else:
+        await stream.serve(receive, send, scope.get("extensions", {}).get(ABORT, {}).get("abort"))
 
 
 async def respond(send: Send, reply: Reply, request_id: str, headers: Sequence[tuple[bytes, bytes]]) -> None:

@@ -9,6 +9,8 @@ from typing import Final
 import msgspec
 
 import ledger
+from gateway.live import Live
+from gateway.neighbours import Neighbours
 
 VERSION: Final = "0.1.0"
 
@@ -93,6 +95,9 @@ class Metrics:
             "manex_commit_seconds", "From a batch's first try until it is durable.", COMMIT_SECONDS
         )
         self._repeats = Counter("manex_commit_repeats_total", "Batches tried again, by the error.", "reason")
+        #: whom this process asks and whom it tells, once it is put together
+        self.neighbours: Neighbours | None = None
+        self.live: Live | None = None
         self._singles = Counter("manex_commit_singles_total", "Requests posted alone because their batch failed.")
         self._replayed = Counter("manex_replayed_outcomes_total", "Requests whose key was answered before.")
 
@@ -145,9 +150,23 @@ class Metrics:
                 gauge(name, help, [({**own, "role": role}, n) for (role, _), n in zip(pools, numbers, strict=True)])
                 for name, help, numbers in by_role
             ),
+            *self._beside(own),
             gauge("manex_process_start_time_seconds", "When the process started, Unix time.", [(own, self._started)]),
             gauge("manex_build_info", "Which Manex this is.", [({**own, **build}, 1)]),
         ]
+
+    def _beside(self, own: Mapping[str, str]) -> list[Family]:
+        found: list[Family] = []
+        if self.live is not None:
+            found.append(gauge("manex_live_streams", "Streams of events that are open.", [(own, self.live.streams)]))
+        if (neighbours := self.neighbours) is not None:
+            fallbacks = Counter("manex_redis_fallbacks_total", "Limits that this process counted by itself.")
+            fallbacks.add(amount=neighbours.fallbacks)
+            up = gauge(
+                "manex_redis_up", "Whether Redis is asked for limits: 0 after it failed.", [(own, neighbours.up)]
+            )
+            found += [up, fallbacks.family(self.process)]
+        return found
 
 
 def gauge(name: str, help: str, samples: Iterable[tuple[Mapping[str, str], float]]) -> Family:

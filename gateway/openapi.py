@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from gateway import operation, problems
+from gateway.api.live import RESUME_HEADER
 from gateway.api.membership import BOOK_HEADER
 from gateway.api.shapes import ProblemOut
 from gateway.operation import Operation
@@ -34,6 +35,13 @@ _BOOK: Final = {
     "required": False,
     "description": "The book to sign in to. A server with one book needs none.",
     "schema": {"type": "string", "pattern": "^bok_[0-9a-f]{32}$"},
+}
+_RESUME: Final = {
+    "name": RESUME_HEADER,
+    "in": "header",
+    "required": False,
+    "description": "The id of the last event that came: the stream goes on behind it.",
+    "schema": {"type": "string", "pattern": "^[0-9]{1,18}$"},
 }
 
 _HEADERS: Final = {
@@ -70,6 +78,7 @@ def document(operations: Sequence[Operation]) -> dict[str, Any]:
     types: list[Any] = [ProblemOut]
     for op in operations:
         types += [t for t in (op.answer, op.shown_request or op.request, op.query) if t is not None]
+        types += [data for _, data in op.events]
     schemas, components = msgspec.json.schema_components(types, ref_template=_REF)
     found = dict(zip(map(id, types), schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}
@@ -151,6 +160,8 @@ def _header(op: Operation) -> Iterable[dict[str, Any]]:
         yield {**_KEY, "required": op.keyed == "required"}
     if BOOK_HEADER in op.headers:
         yield _BOOK
+    if op.events:
+        yield _RESUME
 
 
 def _security(who: operation.Who) -> list[dict[str, list[str]]] | None:
@@ -167,9 +178,26 @@ def _success(op: Operation, found: dict[int, Any]) -> dict[str, Any]:
         names += ["RateLimit-Policy", "RateLimit"]
     if op.keyed != "no":
         names.append("Idempotent-Replayed")
-    content: dict[str, Any] = {"application/json": {"schema": found[id(op.answer)]}}
+    content: dict[str, Any] = {"application/json": {"schema": found[id(op.answer)]}} if op.answer else {}
+    if op.events:
+        # of each event: OpenAPI 3.1 has no words for the parts of a stream, and readers take it so
+        content = {
+            "text/event-stream": {"schema": {"oneOf": [_event(name, found[id(kind)]) for name, kind in op.events]}}
+        }
     content |= {media_type: {"schema": {"type": "string"}} for media_type in op.also}
     return {"description": "Done.", "headers": _refs(names), "content": content}
+
+
+def _event(name: str, data: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": {
+            "id": {"type": "string", "pattern": "^[0-9]{1,18}$"},
+            "event": {"const": name},
+            "data": {"type": "string", "contentMediaType": "application/json", "contentSchema": data},
+        },
+        "required": ["id", "event", "data"],
+    }
 
 
 def _refs(names: Iterable[str]) -> dict[str, Any]:

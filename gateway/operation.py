@@ -75,6 +75,8 @@ class Operation:
     largest_body: int = LARGEST_BODY
     # other media types of the answer
     also: tuple[str, ...] = ()
+    # a stream of server-sent events instead: what the data of each is, by the event's name
+    events: tuple[tuple[str, Any], ...] = ()
     headers: tuple[str, ...] = ()
     # answered even when the process takes no new work
     while_closing: bool = False

@@ -74,6 +74,7 @@ class OperatorRing:
         self._db = db
         self._clock = clock
         self._held: OrderedDict[bytes, tuple[float, OperatorKey | None]] = OrderedDict()
+        self._forgotten: OrderedDict[UUID, float] = OrderedDict()
         self._lock = threading.Lock()
 
     def remembered(self, secret: str) -> tuple[bool, OperatorKey | None]:
@@ -90,11 +91,24 @@ class OperatorRing:
             row = store.operator_key(tx, name)
         key = None if row is None else OperatorKey(row[0], row[1], row[2], row[3], frozenset(row[4]))
         with self._lock:
+            if key is not None and self._forgotten.get(key.id, -1.0) >= at:
+                self._held.pop(name, None)
+                return key
             self._held[name] = (at, key)
             self._held.move_to_end(name)
             if len(self._held) > LARGEST_CACHE:
                 self._held.popitem(last=False)
         return key
+
+    def forget(self, key_id: UUID) -> None:
+        """Ask the database for this key again, whatever was found or is being read: it may have ended."""
+        with self._lock:
+            for name in [name for name, (_, key) in self._held.items() if key is not None and key.id == key_id]:
+                del self._held[name]
+            self._forgotten[key_id] = self._clock()
+            self._forgotten.move_to_end(key_id)
+            if len(self._forgotten) > LARGEST_CACHE:
+                self._forgotten.popitem(last=False)
 
 
 def _hash(secret: str) -> bytes:

@@ -1,9 +1,10 @@
 """What every operation stands on: the database, the group commit, keys, limits. One per process."""
 
+import contextlib
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
@@ -11,8 +12,10 @@ from uuid import UUID
 import anyio
 
 import ledger
-from gateway.limits import Limiter, Rate
+from gateway.limits import Buckets, Limiter, Rate
+from gateway.live import Live
 from gateway.metrics import Metrics
+from gateway.neighbours import Ended, Message, Neighbours, ended
 from gateway.operator_keys import OperatorRing
 from gateway.pages import Cursors
 from gateway.tokens import Tokens
@@ -24,17 +27,21 @@ READERS: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """How fast callers may go: merchants by key, members by member, look-ups by key, one-time codes by address."""
+    """How fast callers may go: merchants by key, members by member, look-ups by key, one-time codes by address, members
+    enrolled by key."""
 
     key: Rate
     member: Rate
     lookup: Rate
     code: Rate
+    enrolment: Rate
 
 
-LIVE: Final = Rates(key=Rate(1_000, 1), member=Rate(300, 60), lookup=Rate(600, 60), code=Rate(30, 600))
+LIVE: Final = Rates(
+    key=Rate(1_000, 1), member=Rate(300, 60), lookup=Rate(600, 60), code=Rate(30, 600), enrolment=Rate(2_000, 3_600)
+)
 #: A test book is there to be tried hard.
-TEST: Final = Rates(*[Rate(50_000, 1)] * 4)
+TEST: Final = Rates(*[Rate(50_000, 1)] * 5)
 OPERATORS: Final = Rate(1_000, 1)
 STRANGERS: Final = Rate(100, 60)
 
@@ -76,11 +83,12 @@ class BookFacts:
 class Limits:
     """The limiters of one mode."""
 
-    def __init__(self, rates: Rates) -> None:
-        self.key = Limiter(rates.key)
-        self.member = Limiter(rates.member)
-        self.lookup = Limiter(rates.lookup)
-        self.code = Limiter(rates.code)
+    def __init__(self, rates: Rates, mode: str = "", shared: Buckets | None = None) -> None:
+        self.key = Limiter(rates.key, f"{mode}.key", shared)
+        self.member = Limiter(rates.member, f"{mode}.member", shared)
+        self.lookup = Limiter(rates.lookup, f"{mode}.lookup", shared)
+        self.code = Limiter(rates.code, f"{mode}.code", shared)
+        self.enrolment = Limiter(rates.enrolment, f"{mode}.enrolment", shared)
 
 
 class Strangers:
@@ -95,9 +103,9 @@ class Strangers:
         self._largest = largest
         self._met: OrderedDict[bytes, None] = OrderedDict()
 
-    def wait_seconds(self, address: str, credential: str) -> int:
+    async def wait_seconds(self, address: str, credential: str) -> int:
         """How long this address has to wait before this credential is looked for; 0: not at all."""
-        if _digest(credential) in self._met or self._limiter.take(address, 0).remaining:
+        if _digest(credential) in self._met or (await self._limiter.take(address, 0)).remaining:
             return 0
         return self._limiter.rate.seconds
 
@@ -109,8 +117,8 @@ class Strangers:
         if len(self._met) > self._largest:
             self._met.popitem(last=False)
 
-    def unknown(self, address: str) -> None:
-        self._limiter.take(address)
+    async def unknown(self, address: str) -> None:
+        await self._limiter.take(address)
 
 
 def _digest(credential: str) -> bytes:
@@ -129,6 +137,7 @@ class Server:
         jobs: Sequence[ledger.jobs.Job] = (),
         settings: Settings | None = None,
         metrics: Metrics | None = None,
+        neighbours: Neighbours | None = None,
     ) -> None:
         self.db = db
         self.committer = committer
@@ -141,14 +150,65 @@ class Server:
         self.cursors = Cursors(keys.cursors)
         self.merchant_keys = contracts.KeyRing(db)
         self.operator_keys = OperatorRing(db)
-        self.limits: Mapping[str, Limits] = {"live": Limits(self.settings.live), "test": Limits(self.settings.test)}
-        self.operator_limit = Limiter(self.settings.operators)
-        self.strangers = Strangers(Limiter(self.settings.strangers))
+        self.limits: Mapping[str, Limits] = {
+            "live": Limits(self.settings.live, "live", neighbours),
+            "test": Limits(self.settings.test, "test", neighbours),
+        }
+        self.operator_limit = Limiter(self.settings.operators, "operator", neighbours)
+        self.strangers = Strangers(Limiter(self.settings.strangers, "stranger", neighbours))
         self.readers = anyio.CapacityLimiter(READERS)
-        #: set when the process is told to stop: what comes now is refused, what runs is finished
-        self.closing = False
+        self.live = Live(db, None if neighbours is None else neighbours.tell)
+        committer.told = self.live.posted
+        self._neighbours = neighbours
+        if neighbours is not None:
+            neighbours.heard = self._heard
+        self.metrics.neighbours, self.metrics.live = neighbours, self.live
+        self._closing = False
         self._books: dict[int, BookFacts] = {}
         self._lock = threading.Lock()
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """What goes on beside the requests, in the loop that answers them."""
+        async with contextlib.AsyncExitStack() as beside:
+            if self._neighbours is not None:
+                await beside.enter_async_context(self._neighbours.running())
+            await beside.enter_async_context(self.live.running())
+            yield
+
+    @property
+    def closing(self) -> bool:
+        """Set when the process is told to stop: what comes now is refused, what runs is finished, streams end."""
+        return self._closing
+
+    @closing.setter
+    def closing(self, told: bool) -> None:
+        self._closing = told
+        if told:
+            self.live.stop()
+
+    # -- keys that end
+
+    def key_ended(self, key_id: UUID) -> None:
+        """A merchant's or operator's key was revoked or cut short, and that is committed: no process believes what it
+        remembers of it any longer. From the loop."""
+        self._forget(key_id)
+        if self._neighbours is not None:
+            self._neighbours.tell(ended(key_id))
+
+    def _heard(self, message: Message) -> None:
+        if isinstance(message, Ended):
+            with contextlib.suppress(ValueError):
+                self._forget(UUID(bytes=message.key))
+        else:
+            self.live.heard(message)
+
+    def _forget(self, key_id: UUID) -> None:
+        self.merchant_keys.forget(key_id)
+        self.operator_keys.forget(key_id)
+        self.live.look_again(key_id)
+
+    # -- books
 
     def book(self, book_id: int) -> BookFacts:
         """The facts of a book that is there. May read the database."""

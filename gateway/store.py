@@ -192,6 +192,12 @@ def branch_place(tx: ledger.Tx, id: UUID) -> tuple[int, UUID] | None:
     return None if row is None else (row[0], row[1])
 
 
+def member_place(tx: ledger.Tx, id: UUID) -> int | None:
+    """The book of a member."""
+    row = tx.execute("select book_id from merchants.member where id = %s", [id]).fetchone()
+    return None if row is None else row[0]
+
+
 def window_place(tx: ledger.Tx, id: UUID) -> tuple[int, int] | None:
     """The book and the number of a window."""
     row = tx.execute("select book_id, number from settlement.window where id = %s", [id]).fetchone()
@@ -259,3 +265,68 @@ def family_name(tx: ledger.Tx, member_id: UUID) -> str | None:
     """A member's family name, for the member alone."""
     row = tx.execute("select family_name from merchants.member where id = %s", [member_id]).fetchone()
     return None if row is None else row[0]
+
+
+# -- what is told while it happens
+
+#: A stream that begins again this many records of its book behind, or with more of its own than that, begins anew.
+FARTHEST: Final = 100_000
+MOST_MISSED: Final = 200
+
+_TOUCHED: Final = "r.id, r.kind, r.merchant_id, r.member_id"
+
+
+def heads(tx: ledger.Tx, books: Sequence[int]) -> dict[int, int]:
+    """By book: the sequence its next record will get."""
+    rows = tx.execute("select book_id, next_sequence from ledger.head where book_id = any(%s::int[])", [list(books)])
+    return dict(rows.fetchall())
+
+
+def touched(tx: ledger.Tx, book_id: int, start: int, end: int, owners: Sequence[UUID]) -> list[tuple[Any, ...]]:
+    """(sequence, id, kind, merchant, member) of the records of `owners` from `start` to before `end`, in sequence.
+
+    Both are heads, so that whole batches lie between them. Reads all records there and no others: keep it short.
+    """
+    return tx.execute(
+        "select b.first_sequence + r.n, r.id, r.kind, r.merchant_id, r.member_id"
+        " from (select id, first_sequence from ledger.batch"
+        "  where book_id = %(book)s and first_sequence >= %(start)s and first_sequence < %(end)s) as b,"
+        f" lateral (select r.n, {_TOUCHED} from ledger.record r where r.batch_id = b.id offset 0) as r"
+        " where r.member_id = any(%(owners)s::uuid[]) or r.merchant_id = any(%(owners)s::uuid[]) order by 1",
+        {"book": book_id, "start": start, "end": end, "owners": ledger.array(owners)},
+    ).fetchall()
+
+
+def missed(
+    tx: ledger.Tx, book_id: int, after: int | None, *, merchant: UUID | None = None, member: UUID | None = None
+) -> tuple[int, list[tuple[Any, ...]] | None]:
+    """The book's last sequence, and what `touched` tells of one owner between `after` and it; None: that is too much, or
+    no place of this book."""
+    assert (merchant is None) != (member is None)
+    last = heads(tx, [book_id])[book_id] - 1
+    if after is None or after == last:
+        return last, []
+    if not 0 <= last - after <= FARTHEST:
+        return last, None
+    column, owner = ("merchant_id", merchant) if merchant is not None else ("member_id", member)
+    rows = tx.execute(
+        f"select b.first_sequence + r.n, {_TOUCHED} from ledger.record r join ledger.batch b on b.id = r.batch_id"
+        f" where r.{column} = %(owner)s and r.book_id = %(book)s"
+        # batches take their numbers before they are sealed: the least number of those sealed since, whatever the order
+        "  and r.batch_id >= (select min(id) from ledger.batch where book_id = %(book)s and first_sequence >="
+        "   coalesce((select max(first_sequence) from ledger.batch where book_id = %(book)s and first_sequence <= %(after)s + 1), 0))"
+        "  and b.first_sequence + r.n > %(after)s and b.first_sequence + r.n <= %(last)s"
+        " order by 1 limit %(most)s",
+        {"owner": owner, "book": book_id, "after": after, "last": last, "most": MOST_MISSED + 1},
+    ).fetchall()
+    return last, rows if len(rows) <= MOST_MISSED else None
+
+
+def records_named(tx: ledger.Tx, book_id: int, ids: Sequence[UUID]) -> list[RecordTold]:
+    """Records of the tenant's own, in sequence."""
+    rows = tx.execute(
+        f"select b.first_sequence + r.n, {_RECORD} from ledger.record r join ledger.batch b on b.id = r.batch_id"
+        " where r.id = any(%s::uuid[]) and r.book_id = %s order by 1",
+        [ledger.array(ids), book_id],
+    )
+    return [RecordTold(*row) for row in rows]

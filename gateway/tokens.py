@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 import ledger
+from gateway import vouchers
 from gateway.problems import Problem
 
 ISSUER: Final = "manex"
@@ -29,6 +30,8 @@ class Bearer:
 
     member_id: UUID
     book_public_id: UUID
+    #: when it ends, Unix time; of one that is still to be issued, 0
+    expires_at: int = field(default=0, compare=False)
 
 
 class Tokens:
@@ -79,7 +82,16 @@ class Tokens:
         book = ledger.ids.read("book", str(claims["book"]))
         if member is None or book is None:
             raise unauthenticated()
-        return Bearer(member, book)
+        return Bearer(member, book, int(claims["exp"]))
+
+    def voucher(self, said: vouchers.Voucher) -> str:
+        """A voucher, signed. Its type and audience are others than a token's: neither is taken for the other."""
+        return vouchers.signed(said, self._key, self.kid)
+
+    @property
+    def keys(self) -> dict[str, ec.EllipticCurvePublicKey]:
+        """What signatures of ours are checked with, by `kid`."""
+        return {self.kid: self._public}
 
     def jwks(self) -> dict[str, Any]:
         """The public key, for `/.well-known/jwks.json`."""

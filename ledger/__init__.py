@@ -1,20 +1,35 @@
 """Books, records, accounts, lots: the ground floor. Value moves only by `post`."""
 
-from ledger import books, due, errors, ids, jobs, stream, wallet
+from ledger import books, days, due, errors, ids, jobs, notices, stream, wallet
 from ledger.accounts import AccountName
 from ledger.arrays import array
 from ledger.commit import Committer, Watch
 from ledger.db import Database, Tx
 from ledger.encoding import canonical, fingerprint
 from ledger.errors import Refusal
-from ledger.lots import Lot, Slice, last_first, points_back, spendable, take, take_back, take_value, worth
+from ledger.lots import Lot, Slice, first, last_first, points_back, spendable, take, take_back, take_value, worth
 from ledger.posting import Accepted, Decision, Handler, Outcome, Render, Request, Round
-from ledger.store import balances, open_lots, put_issuers, raise_settings_revision, read_book
+from ledger.store import (
+    LONGEST_LINEAGE,
+    balances,
+    last_step,
+    lineages,
+    make_prefunded,
+    open_lots,
+    owing_lots,
+    put_issuers,
+    put_rules,
+    raise_settings_revision,
+    read_book,
+    stop_book,
+    suspend_issuer,
+)
 from ledger.values import LARGEST_AMOUNT, PPM, Minor, Points, half_even
 from ledger.working import Book, Draft, Hold, Issuer, Needs, Working
 
 __all__ = [
     "LARGEST_AMOUNT",
+    "LONGEST_LINEAGE",
     "PPM",
     "Accepted",
     "AccountName",
@@ -43,20 +58,30 @@ __all__ = [
     "balances",
     "books",
     "canonical",
+    "days",
     "due",
     "errors",
     "fingerprint",
+    "first",
     "half_even",
     "ids",
     "jobs",
     "last_first",
+    "last_step",
+    "lineages",
+    "make_prefunded",
+    "notices",
     "open_lots",
+    "owing_lots",
     "points_back",
     "put_issuers",
+    "put_rules",
     "raise_settings_revision",
     "read_book",
     "spendable",
+    "stop_book",
     "stream",
+    "suspend_issuer",
     "take",
     "take_back",
     "take_value",

@@ -31,6 +31,8 @@ class NewBook:
     time_zone: str
     window_schedule: dict[str, Any] | None
     clock: datetime | None = None
+    # None: points expire by their fixed life alone, whatever their member does
+    inactivity_days: int | None = None
 
 
 def open_book(tx: Tx, new: NewBook) -> Book | DuplicateReference:
@@ -38,8 +40,8 @@ def open_book(tx: Tx, new: NewBook) -> Book | DuplicateReference:
     now = datetime.now(UTC)
     row = tx.execute(
         "insert into ledger.book (public_id, network, mode, currency, exponent, shown_as, face_value_minor,"
-        " points_life_days, time_zone, window_schedule, operator_id, clock, created_at)"
-        " values (%s, %s, %s, %s, %s, '{}'::jsonb, %s, %s, %s, %s::jsonb, %s, %s, %s)"
+        " points_life_days, inactivity_days, time_zone, window_schedule, operator_id, clock, created_at)"
+        " values (%s, %s, %s, %s, %s, '{}'::jsonb, %s, %s, %s, %s, %s::jsonb, %s, %s, %s)"
         " on conflict (network, mode) do nothing returning id",
         [
             ids.new(),
@@ -49,6 +51,7 @@ def open_book(tx: Tx, new: NewBook) -> Book | DuplicateReference:
             new.exponent,
             new.face_value_minor,
             new.points_life_days,
+            new.inactivity_days,
             new.time_zone,
             msgspec.json.encode(new.window_schedule).decode(),
             ids.new(),

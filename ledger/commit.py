@@ -15,6 +15,7 @@ from psycopg import errors as pg
 from ledger import db, store
 from ledger.errors import Stale, Unavailable
 from ledger.posting import Handler, Outcome, Request, post
+from ledger.working import Draft
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +68,8 @@ class Committer:
         self._url = url
         self._handlers = handlers
         self._watch = watch or _Nobody()
+        #: who is told, from the committer's thread, which records of a book are durable; it must neither wait nor raise
+        self.told: Callable[[int, Sequence[Draft]], None] | None = None
         self._timeout_ms = statement_timeout_ms
         self._caches = store.Caches()
         self._queue: deque[_Ticket] = deque()
@@ -204,11 +207,13 @@ class Committer:
             try:
                 if self._conn is None or self._conn.closed:
                     self._conn = db.connect(self._url, "ledger", self._timeout_ms)
-                outcomes = post(
+                outcomes, records = post(
                     self._conn, self._caches, self._handlers, requests[0].book_id, requests, exclusive=exclusive
                 )
                 replayed = sum(outcome.replayed for outcome in outcomes)
                 self._watch.committed(len(requests), replayed, time.monotonic() - began)
+                if self.told is not None and records:
+                    self.told(requests[0].book_id, records)
                 return outcomes
             except _CONTENDED as error:
                 contended += 1

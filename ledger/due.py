@@ -1,4 +1,4 @@
-"""What falls due in a book by itself: points expire, holds lapse. Found by the book's clock, posted like all else."""
+"""What falls due in a book by itself: points confirm and expire, holds lapse. Found by the book's clock, posted like all else."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,8 +18,8 @@ CLOCK: Final = UUID(int=0)
 
 
 @dataclass(frozen=True, slots=True)
-class Expire:
-    """Sweep a member's wallet of what is past its time."""
+class CatchUp:
+    """Confirm a member's points whose time has come, and expire those whose time is over."""
 
     member_id: UUID
 
@@ -32,14 +32,14 @@ class Lapse:
 
 
 class Due:
-    """Decides expiries and lapses. Safe twice, late and side by side: what is done already is simply not found."""
+    """Decides what the clock does to points and holds. Safe twice, late and side by side: what is done already is simply not found."""
 
     exclusive = False
 
     def prepare(self, tx: Tx, book: Book, requests: Sequence[Request]) -> "_Round":  # noqa: ARG002 - the protocol's
         needs = Needs()
         for request in requests:
-            if isinstance(request.body, Expire):
+            if isinstance(request.body, CatchUp):
                 needs.lots_of.add(request.body.member_id)
             else:
                 needs.holds.add(request.body.hold_id)
@@ -52,8 +52,8 @@ class _Round:
 
     def decide(self, request: Request, working: Working) -> Decision:
         body = request.body
-        if isinstance(body, Expire):
-            working.sweep(body.member_id)
+        if isinstance(body, CatchUp):
+            working.catch_up(body.member_id)
             return Accepted(None)
         hold = working.holds.get(body.hold_id)
         if hold is not None and hold.state == "open" and hold.deadline <= working.now:
@@ -106,7 +106,7 @@ class _ClockRound:
 
 def handlers() -> dict[str, Due | Clock]:
     due = Due()
-    return {"expire": due, "lapse": due, "set_clock": Clock()}
+    return {"catch_up": due, "lapse": due, "set_clock": Clock()}
 
 
 def request(book_id: int, kind: str, body: object) -> Request:
@@ -119,28 +119,45 @@ def request(book_id: int, kind: str, body: object) -> Request:
 # -- finding
 
 
-def next_expiry(tx: Tx, book_id: int) -> datetime | None:
-    return _first(tx, "select min(expires_at) from ledger.lot where book_id = %s and remaining > 0", book_id)
+def next_expiry(tx: Tx, book: Book) -> datetime | None:
+    return _first(tx, "select min(expires_at) from ledger.lot where book_id = %s and remaining > 0", book)
 
 
-def next_lapse(tx: Tx, book_id: int) -> datetime | None:
-    return _first(tx, "select min(deadline) from ledger.hold where book_id = %s and state = 'open'", book_id)
+def next_maturity(tx: Tx, book: Book) -> datetime | None:
+    return _first(tx, "select min(available_at) from ledger.lot where book_id = %s and pending > 0", book)
 
 
-def _first(tx: Tx, query: str, book_id: int) -> datetime | None:
-    row = tx.execute(query, [book_id]).fetchone()
+def next_lapse(tx: Tx, book: Book) -> datetime | None:
+    return _first(tx, "select min(deadline) from ledger.hold where book_id = %s and state = 'open'", book)
+
+
+def _first(tx: Tx, query: str, book: Book) -> datetime | None:
+    row = tx.execute(query, [book.id]).fetchone()
     when: datetime | None = row[0] if row else None
     return when
 
 
 def expiring(tx: Tx, book: Book) -> list[Request]:
-    rows = tx.execute(
-        "select distinct member_id from (select member_id from ledger.lot"
-        " where book_id = %s and remaining > 0 and expires_at <= %s order by expires_at limit %s) as gone"
-        " order by member_id",
-        [book.id, book.now, LARGEST_LOOK],
+    return _catching_up(
+        tx,
+        book,
+        "select distinct member_id from (select member_id from ledger.lot where book_id = %s and remaining > 0"
+        " and expires_at <= %s order by expires_at limit %s) as gone order by member_id",
     )
-    return [request(book.id, "expire", Expire(row[0])) for row in rows]
+
+
+def maturing(tx: Tx, book: Book) -> list[Request]:
+    return _catching_up(
+        tx,
+        book,
+        "select distinct member_id from (select member_id from ledger.lot where book_id = %s and pending > 0"
+        " and available_at <= %s order by available_at limit %s) as ripe order by member_id",
+    )
+
+
+def _catching_up(tx: Tx, book: Book, members: str) -> list[Request]:
+    rows = tx.execute(members, [book.id, book.now, LARGEST_LOOK])
+    return [request(book.id, "catch_up", CatchUp(row[0])) for row in rows]
 
 
 def lapsing(tx: Tx, book: Book) -> list[Request]:

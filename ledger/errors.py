@@ -140,11 +140,26 @@ class Suspended(Refusal):
 
 @dataclass(frozen=True, slots=True)
 class SpendLocked(Refusal):
+    """`by`: the member, who can unlock it, or the network, which has frozen the member."""
+
     code: ClassVar[str] = "spend_locked"
+    by: str = "member"
 
     @property
     def detail(self) -> str:
-        return "the member has locked spending"
+        return "the member has locked spending" if self.by == "member" else "the network has frozen this member"
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkStopped(Refusal):
+    """The kill switch is on. The same request is good once the network runs again, so the answer is not kept."""
+
+    code: ClassVar[str] = "unavailable"
+    stored: ClassVar[bool] = False
+
+    @property
+    def detail(self) -> str:
+        return "the network is stopped: nothing was posted; send it again under the same key when it runs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +205,10 @@ class Stale(Exception):
 
 class Unavailable(Exception):
     """The ledger cannot take requests now: it is closing, or its queue is full. Nothing was done."""
+
+
+class Stopped(Exception):
+    """A test book's clock stands while its network is stopped."""
 
 
 @dataclass(eq=False)

@@ -19,7 +19,10 @@ PREFIXES = {
     "sale": "sal",
     "redemption": "red",
     "refund": "ref",
+    "voucher": "vch",
     "lot": "lot",
+    "gift": "gft",
+    "household": "hhd",
     "debt": "dbt",
     "hold": "hld",
     "key": "key",
@@ -34,6 +37,7 @@ PREFIXES = {
     "payment": "pay",
     "topup": "top",
     "purchase": "pur",
+    "flag": "flg",
 }
 
 

@@ -104,6 +104,8 @@ class Lot:
     @property
     def born(self) -> dict[str, object]:
         """The facts of the lot as its record tells them: with these a stranger rebuilds it."""
+        # a lot of an earn begins with its record and without grace; one that was given had both before
+        had = {"earned_at": self.earned_at, "grace_used": self.grace_used} if self.parent_id else {}
         return {
             "lot": self.id,
             "issuer": self.issuer_id,
@@ -116,6 +118,7 @@ class Lot:
             "points": self.points,
             "available_at": self.available_at,
             "expires_at": self.expires_at,
+            **had,
         }
 
 
@@ -170,6 +173,16 @@ def take_value(lots: Iterable[Lot], value: int) -> list[Slice]:
             slices.append(Slice(lot, Points(part)))
             value -= part * lot.unit_value
     return slices
+
+
+def first(slices: Iterable[Slice], points: int) -> list[Slice]:
+    """The slices of a hold that a capture of `points` takes: the first ones, in their order."""
+    taken: list[Slice] = []
+    for lot, part in slices:
+        if (part := Points(min(part, points))) > 0:
+            taken.append(Slice(lot, part))
+            points -= part
+    return taken
 
 
 def last_first(slices: Iterable[Slice], before: int, points: int) -> list[Slice]:

@@ -7,8 +7,8 @@ from uuid import UUID
 
 from ledger import store
 from ledger.db import Tx
-from ledger.errors import KeyReused, Refusal
-from ledger.working import Book, Needs, Working
+from ledger.errors import KeyReused, NetworkStopped, Refusal
+from ledger.working import Book, Draft, Needs, Working
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,10 @@ class Round(Protocol):
 
 
 class Handler(Protocol):
-    """Whoever decides a kind of request. `exclusive` requests run alone under the book's exclusive lock."""
+    """Whoever decides a kind of request. `exclusive` requests run alone under the book's exclusive lock.
+
+    A handler with a true `while_stopped` is asked in a stopped book as well: the brakes themselves, and nobody else.
+    """
 
     exclusive: bool
 
@@ -81,8 +84,9 @@ def post(
     requests: Sequence[Request],
     *,
     exclusive: bool = False,
-) -> list[Outcome]:
-    """Post `requests` to one book in order; an outcome each. Durable when this returns, nothing happened when it raises."""
+) -> tuple[list[Outcome], Sequence[Draft]]:
+    """Post `requests` to one book in order; an outcome each, and the records they left. Durable when this returns, nothing
+    happened when it raises."""
     # one pipeline: what does not wait for an answer is on its way with what does
     with tx.pipeline(), tx.transaction():
         book, known = store.open_book(
@@ -90,8 +94,8 @@ def post(
         )
         fresh: dict[int, tuple[Handler, list[Request]]] = {}
         for request in requests:
-            if request.key is None or (request.principal_id, request.key) not in known:
-                handler = handlers[request.kind]
+            handler = handlers[request.kind]
+            if _runs(book, handler) and (request.key is None or (request.principal_id, request.key) not in known):
                 fresh.setdefault(id(handler), (handler, []))[1].append(request)
         rounds = {key: handler.prepare(tx, book, wanted) for key, (handler, wanted) in fresh.items()}
         needs = Needs()
@@ -105,23 +109,28 @@ def post(
             if request.key is not None and (prior := known.get(name)) is not None:
                 outcomes.append(_repeat(request, prior))
                 continue
-            decision = rounds[id(handlers[request.kind])].decide(request, working)
+            handler = handlers[request.kind]
+            decision = rounds[id(handler)].decide(request, working) if _runs(book, handler) else NetworkStopped()
             status, body = request.render(decision)
             outcome = Outcome(status, body, decision=decision)
             outcomes.append(outcome)
             if request.key is not None and (isinstance(decision, Accepted) or decision.stored):
                 known[name] = store.Known(request.fingerprint, status, body)
                 decided.append((request, outcome))
-        if working.records or decided or exclusive:
-            store.write(tx, working)
-            for round in rounds.values():
-                round.write(tx, working)
-            store.remember(
-                tx, working, [(r.principal_id, r.key or "", r.fingerprint, o.status, o.body) for r, o in decided]
-            )
-            # last: from here to the commit the head is ours alone
-            store.seal(tx, working)
-        return outcomes
+        store.write(tx, working)
+        for round in rounds.values():
+            round.write(tx, working)
+        store.remember(
+            tx, working, [(r.principal_id, r.key or "", r.fingerprint, o.status, o.body) for r, o in decided]
+        )
+        # last: from here to the commit the head is ours alone
+        store.seal(tx, working)
+        return outcomes, working.records
+
+
+def _runs(book: Book, handler: Handler) -> bool:
+    """Whether a handler is asked at all: the one place that the kill switch bars. What is known is answered anyway."""
+    return not book.stopped or bool(getattr(handler, "while_stopped", False))
 
 
 def _repeat(request: Request, prior: "store.Known") -> Outcome:

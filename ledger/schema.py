@@ -56,6 +56,8 @@ book = Table(
     _when("clock", nullable=True),
     # raised by every change of what trade may cache: merchants, contracts, terms, branches
     Column("settings_revision", BigInteger, nullable=False, server_default="0"),
+    # the kill switch: while it is on, nothing is posted but what may be under it
+    Column("stopped", Boolean, nullable=False, server_default=text("false")),
     _when("created_at"),
     UniqueConstraint("network", "mode", name="book_network_mode"),
 )
@@ -113,6 +115,8 @@ issuer = Table(
     Column("credit_line_points", BigInteger, nullable=False),
     Column("contract_id", UUID(as_uuid=True), nullable=False),
     Column("suspended", Boolean, nullable=False, server_default=text("false")),
+    # left the network, its points bought out
+    Column("exited", Boolean, nullable=False, server_default=text("false")),
     Index("issuer_of_book", "book_id"),
 )
 
@@ -179,6 +183,8 @@ lot = Table(
     Column("returned", BigInteger, nullable=False, server_default="0"),
     Index("lot_of_member", "member_id", postgresql_where=text("remaining > 0 or pending > 0")),
     Index("lot_expiring", "book_id", "expires_at", postgresql_where=text("remaining > 0")),
+    # what notices look ahead at
+    Index("lot_to_expire", "book_id", "expires_at", "id", postgresql_where=text("remaining > 0 or pending > 0")),
     Index("lot_maturing", "book_id", "available_at", postgresql_where=text("pending > 0")),
     postgresql_with={"fillfactor": "80"},
 )
@@ -190,7 +196,7 @@ lot_move = Table(
     Column("n", SmallInteger, nullable=False),
     Column("ordinal", SmallInteger, nullable=False),
     Column("lot_id", UUID(as_uuid=True), nullable=False),
-    # where the points were and went: home, pending, wallet, held, accepted
+    # where the points were and went: home, pending, wallet, held, accepted; given: from a lot to its child
     Column("source", Text, nullable=False),
     Column("target", Text, nullable=False),
     # the acceptor where one side is `accepted`; of a repayment, the creditor
@@ -238,6 +244,17 @@ debt = Table(
     Column("batch_id", BigInteger, nullable=False),
     Column("n", SmallInteger, nullable=False),
     Index("debt_of_member", "member_id", "batch_id", "n", postgresql_where=text("remaining > 0")),
+)
+
+notice = Table(
+    "notice",
+    metadata,
+    # up to which lot, in the order of expiry, the members of a book were told so many days before
+    Column("book_id", Integer, nullable=False),
+    Column("days", Integer, nullable=False),
+    _when("expires_at"),
+    Column("lot_id", UUID(as_uuid=True), nullable=False),
+    PrimaryKeyConstraint("book_id", "days", name="notice_pkey"),
 )
 
 outcome = Table(

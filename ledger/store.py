@@ -62,7 +62,7 @@ class _Issuers:
         held = self._held.get(book.id)
         if held is None or held[0] != book.settings_revision or held[1] != book.public_id:
             rows = tx.execute(
-                "select merchant_id, mode, unit_value_minor, credit_line_points, contract_id, suspended"
+                "select merchant_id, mode, unit_value_minor, credit_line_points, contract_id, suspended, exited"
                 " from ledger.issuer where book_id = %s",
                 [book.id],
             ).fetchall()
@@ -80,8 +80,8 @@ class Caches:
 
 
 _BOOK = """
-select id, public_id, network, mode, currency, exponent, face_value_minor, points_life_days, time_zone,
-       window_schedule, operator_id, settings_revision, coalesce(clock, clock_timestamp())
+select id, public_id, network, mode, currency, exponent, face_value_minor, points_life_days, inactivity_days,
+       time_zone, window_schedule, operator_id, settings_revision, coalesce(clock, clock_timestamp()), stopped
 from ledger.book where id = %s
 """
 
@@ -121,8 +121,8 @@ def open_book(
 def load(tx: Tx, book: Book, needs: Needs, caches: Caches) -> Working:
     """Lock and read what a batch needs: members' accounts in order of id, then what the lots and holds show, then the rest.
 
-    The order is the same in every process, so two batches never wait for each other in a circle. A member's debts are
-    locked after the wallets, and by nobody who has not locked their member's wallet. The batch's number is drawn after
+    The order is the same in every process, so two batches never wait for each other in a circle. What a member owes and
+    what is pending is locked after the wallets, and by nobody who has not locked their member's wallet. The batch's number is drawn after
     the members' locks: along one wallet, numbers and sequence agree.
     """
     issuers = caches.issuers.of(tx, book)
@@ -138,23 +138,24 @@ def load(tx: Tx, book: Book, needs: Needs, caches: Caches) -> Working:
     for member in lots_of:
         names |= {AccountName("wallet", member), AccountName("held", member)}
     personal = {name for name in names if KINDS[name.kind].owner == "member"}
-    indebted = {name for name in personal if name.kind == "debt"}
-    accounts = _lock(tx, book, personal - indebted, caches)
+    behind = {name for name in personal if name.kind in ("debt", "pending")}
+    accounts = _lock(tx, book, personal - behind, caches)
     debts = _debts(tx, book, {name.owner for name in personal if name.kind == "wallet"})
     lots, holds = _lots_and_holds(tx, book, needs)
     shared = names - personal
     for debt in (debt for of_member in debts().values() for debt in of_member):
-        indebted.add(AccountName("debt", debt.member_id, debt.creditor_id))
+        behind.add(AccountName("debt", debt.member_id, debt.creditor_id))
         shared |= {AccountName("claim", debt.creditor_id), AccountName("accepted", debt.creditor_id)}
-    assert all(AccountName("wallet", name.owner) in accounts for name in indebted), "a debt without its wallet"
-    accounts |= _lock(tx, book, indebted, caches)
+    ripe = (lot for lot in lots.values() if lot.pending > 0 and lot.available_at <= book.now)
+    behind |= {AccountName("pending", lot.member_id) for lot in ripe if lot.member_id in lots_of}
+    assert all(AccountName("wallet", name.owner) in accounts for name in behind), "locked before its wallet"
+    accounts |= _lock(tx, book, behind, caches)
     moving = needs.lots | {s.lot.id for id in needs.restored if id in holds for s in holds[id].slices}
-    # what expired while it was held is in the wallet once the hold ends, and whoever comes next in the batch sweeps it
-    ending = {s.lot.id for hold in holds.values() if hold.state == "open" for s in hold.slices}
+    # what expired while it was held goes home as well, once a void or the rest of a capture lets it go
     shared |= homes(
         lot
         for lot in lots.values()
-        if lot.id in moving or ((lot.remaining > 0 or lot.id in ending) and lot.expires_at <= book.now)
+        if lot.id in moving or (lot.remaining + lot.pending + lot.held > 0 and lot.expires_at <= book.now)
     )
     drawn = tx.execute("select nextval('ledger.batch_number')")
     accounts |= _lock(tx, book, shared, caches)
@@ -603,11 +604,12 @@ def put_issuers(tx: Tx, book_id: int, issuers: Sequence[Issuer]) -> None:
     if issuers:
         tx.execute(
             "insert into ledger.issuer as i"
-            " (book_id, merchant_id, mode, unit_value_minor, credit_line_points, contract_id, suspended)"
-            " select %s, * from unnest(%s::uuid[], %s::text[], %s::bigint[], %s::bigint[], %s::uuid[], %s::boolean[])"
+            " (book_id, merchant_id, mode, unit_value_minor, credit_line_points, contract_id, suspended, exited)"
+            " select %s, * from unnest(%s::uuid[], %s::text[], %s::bigint[], %s::bigint[], %s::uuid[], %s::boolean[],"
+            " %s::boolean[])"
             " on conflict (merchant_id) do update set mode = excluded.mode, unit_value_minor = excluded.unit_value_minor,"
             " credit_line_points = excluded.credit_line_points, contract_id = excluded.contract_id,"
-            " suspended = excluded.suspended where i.book_id = excluded.book_id",
+            " suspended = excluded.suspended, exited = excluded.exited where i.book_id = excluded.book_id",
             [
                 book_id,
                 array(i.merchant_id for i in issuers),
@@ -616,13 +618,63 @@ def put_issuers(tx: Tx, book_id: int, issuers: Sequence[Issuer]) -> None:
                 array(i.credit_line for i in issuers),
                 array(i.contract_id for i in issuers),
                 array(i.suspended for i in issuers),
+                array(i.exited for i in issuers),
             ],
         )
+
+
+def owing_lots(tx: Tx, book_id: int, issuer_id: UUID) -> list[tuple[str, int, int]]:
+    """(funding, unit value, points) of an issuer's points that its members have and no money stands for yet."""
+    return tx.execute(
+        "select funding, unit_value_minor, sum(pending + remaining + held)::bigint from ledger.lot"
+        " where book_id = %s and issuer_id = %s and funding <> 'prefunded' group by 1, 2"
+        " having sum(pending + remaining + held) > 0 order by 1, 2",
+        [book_id, issuer_id],
+    ).fetchall()
+
+
+def make_prefunded(tx: Tx, book_id: int, issuer_id: UUID) -> None:
+    """Every lot of an issuer is one that money stands for from here on; the book's lock is held exclusively."""
+    tx.execute(
+        "update ledger.lot set funding = 'prefunded' where book_id = %s and issuer_id = %s and funding <> 'prefunded'",
+        [book_id, issuer_id],
+    )
+
+
+def put_rules(tx: Tx, book_id: int, face_value_minor: int, points_life_days: int, inactivity_days: int | None) -> None:
+    """Write the network's rules that come into force; the book's lock is held exclusively."""
+    tx.execute(
+        "update ledger.book set face_value_minor = %s, points_life_days = %s, inactivity_days = %s where id = %s",
+        [face_value_minor, points_life_days, inactivity_days, book_id],
+    )
 
 
 def raise_settings_revision(tx: Tx, book_id: int) -> None:
     """Tell every process that what it remembers of the book's merchants, branches, contracts or terms is old."""
     tx.execute("update ledger.book set settings_revision = settings_revision + 1 where id = %s", [book_id])
+
+
+def suspend_issuer(tx: Tx, book_id: int, merchant_id: UUID, suspended: bool) -> None:
+    """Keep what the ledger knows of a merchant in step. Raise the settings revision with it."""
+    tx.execute(
+        "update ledger.issuer set suspended = %s where book_id = %s and merchant_id = %s",
+        [suspended, book_id, merchant_id],
+    )
+
+
+def stop_book(tx: Tx, book_id: int, stopped: bool) -> None:
+    """Turn the kill switch. Every posting reads it under the book's lock, which the caller holds alone."""
+    tx.execute("update ledger.book set stopped = %s where id = %s", [stopped, book_id])
+
+
+def last_step(tx: Tx, book_id: int, subject_id: UUID) -> int:
+    """The revision that the last step of a thing made; 0 before the first."""
+    row = tx.execute(
+        "select coalesce(max(revision), 0) from ledger.revision where book_id = %s and subject_id = %s",
+        [book_id, subject_id],
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
 
 
 def set_clock(tx: Tx, book_id: int, to: datetime) -> None:
@@ -639,6 +691,24 @@ def open_lots(tx: Tx, book_id: int, member_id: UUID) -> list[Lot]:
         [book_id, member_id],
     )
     return [_lot(row) for row in rows]
+
+
+#: A lot that was given this often is given no more: a lineage stays short enough to be walked in every gift.
+LONGEST_LINEAGE = 8
+
+
+def lineages(tx: Tx, book_id: int, members: Iterable[UUID]) -> dict[UUID, tuple[UUID, UUID | None]]:
+    """(holder, parent) of every lot from which the open lots of `members` descend, themselves included where given."""
+    rows = tx.execute(
+        "with recursive line (id, member_id, parent_id, depth) as ("
+        " select id, member_id, parent_id, 0 from ledger.lot where book_id = %(book)s"
+        "  and member_id = any(%(members)s::uuid[]) and (remaining > 0 or pending > 0) and parent_id is not null"
+        " union select l.id, l.member_id, l.parent_id, line.depth + 1 from line join ledger.lot l on l.id = line.parent_id"
+        "  where line.depth <= %(longest)s)"
+        " select distinct id, member_id, parent_id from line",
+        {"book": book_id, "members": array(set(members)), "longest": LONGEST_LINEAGE},
+    )
+    return {id: (member, parent) for id, member, parent in rows}
 
 
 def balances(tx: Tx, book_id: int, names: Sequence[AccountName]) -> dict[AccountName, int]:

@@ -12,8 +12,8 @@ from ledger.db import Tx
 from ledger.values import Minor, Points
 from ledger.working import Book
 
-#: How many of the next expiry times a balance names.
-NEXT_EXPIRIES: Final = 12
+#: How many of the next times a balance names.
+NEXT_TIMES: Final = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +27,22 @@ class Wallet:
     value: Minor
     #: (when, how many), soonest first
     expiring: tuple[tuple[datetime, Points], ...]
+    #: when pending points confirm, likewise
+    confirming: tuple[tuple[datetime, Points], ...]
 
 
 def read(tx: Tx, book: Book, member_id: UUID) -> Wallet:
-    """Points past their time are no longer counted, whether or not the sweep has been by."""
+    """Points past their time are no longer counted, and those whose time has come are, whether or not the job has been by."""
     lots = [lot for lot in store.open_lots(tx, book.id, member_id) if lot.expires_at > book.now]
     goes: defaultdict[datetime, int] = defaultdict(int)
+    comes: defaultdict[datetime, int] = defaultdict(int)
     for lot in lots:
+        if lot.available_at <= book.now:
+            lot.remaining, lot.pending = lot.remaining + lot.pending, 0
         if lot.remaining:
             goes[lot.expires_at] += lot.remaining
+        if lot.pending:
+            comes[lot.available_at] += lot.pending
     held = AccountName("held", member_id)
     return Wallet(
         available=Points(sum(lot.remaining for lot in lots)),
@@ -43,5 +50,10 @@ def read(tx: Tx, book: Book, member_id: UUID) -> Wallet:
         held=Points(store.balances(tx, book.id, [held])[held]),
         owed=Points(store.owed(tx, book.id, member_id)),
         value=Minor(sum(lot.remaining * lot.unit_value for lot in lots)),
-        expiring=tuple((when, Points(goes[when])) for when in sorted(goes)[:NEXT_EXPIRIES]),
+        expiring=_soonest(goes),
+        confirming=_soonest(comes),
     )
+
+
+def _soonest(points_by_time: dict[datetime, int]) -> tuple[tuple[datetime, Points], ...]:
+    return tuple((when, Points(points_by_time[when])) for when in sorted(points_by_time)[:NEXT_TIMES])

@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from ledger import ids
+from ledger import days, ids
 from ledger.accounts import Account, AccountName
 from ledger.errors import LimitExceeded
-from ledger.lots import Lot, Slice, TakenBack, worth
+from ledger.lots import Lot, Slice, TakenBack, first, last_first, worth
 from ledger.values import Points
 
 #: What an expired lot gets when a refund of a redemption restores it, once in its life.
@@ -31,12 +31,29 @@ class Book:
     currency: str
     exponent: int
     face_value_minor: int
+    # points live at least so long from their earning, and, where the network says so, so long from the last time their
+    # member earned or spent
     points_life_days: int
+    inactivity_days: int | None
     time_zone: str
     window_schedule: dict[str, Any]
     operator_id: UUID
     settings_revision: int
     now: datetime
+    #: the kill switch is on
+    stopped: bool = False
+
+    def expiry(self, life_days: int | None) -> datetime:
+        """When points earned now expire, if nothing moves it: the network's life, or the longer one of a contract."""
+        fixed = self.now + timedelta(days=max(self.points_life_days, life_days or 0))
+        return fixed if self.active_until is None else max(fixed, self.active_until)
+
+    @property
+    def active_until(self) -> datetime | None:
+        """Until when the points of a member who earns or spends now are safe from inactivity: whole days of the book."""
+        if self.inactivity_days is None:
+            return None
+        return days.end_of_day(self.now, self.time_zone, self.inactivity_days)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +66,12 @@ class Issuer:
     credit_line: int
     contract_id: UUID
     suspended: bool
+    # left the network: its points are bought out, and whatever comes back is retired
+    exited: bool = False
+
+    def pools(self, unit_value: int) -> bool:
+        """Whether prefunded points of this value come home to the pool, and not to the mint."""
+        return self.mode == "prefunded" and self.unit_value == unit_value and not self.exited
 
     @property
     def source(self) -> AccountName:
@@ -232,6 +255,28 @@ class Working:
         draft.entries.append((giver, -amount))
         draft.entries.append((taker, amount))
 
+    # -- the pool
+
+    def buy(self, draft: Draft, issuer: Issuer, points: int) -> None:
+        """mint -> pool, prefund -> backing: points bought at the issuer's present unit value."""
+        merchant = issuer.merchant_id
+        self.move(draft, AccountName("mint", merchant), AccountName("pool", merchant), points)
+        value = points * issuer.unit_value
+        self.move(draft, AccountName("prefund", merchant), AccountName("backing", merchant), value)
+
+    def sell_back(self, actor: str, issuer: Issuer, points: int) -> Draft:
+        """pool -> mint, backing -> prefund: the reverse, as a record of its own."""
+        merchant, value = issuer.merchant_id, points * issuer.unit_value
+        draft = self.record(
+            "sell_back",
+            actor,
+            merchant=merchant,
+            payload={"points": points, "unit_value_minor": issuer.unit_value, "value_minor": value},
+        )
+        self.move(draft, AccountName("pool", merchant), AccountName("mint", merchant), points)
+        self.move(draft, AccountName("backing", merchant), AccountName("prefund", merchant), value)
+        return draft
+
     # -- issuing
 
     def issuing_limit(self, issuer: Issuer, points: int) -> LimitExceeded | None:
@@ -319,30 +364,48 @@ class Working:
         self.holds[id] = hold
         return hold
 
-    def capture(self, draft: Draft, hold: Hold) -> None:
-        """held -> accepted:r, the lots named."""
+    def capture(self, draft: Draft, hold: Hold, points: int | None = None) -> None:
+        """held -> accepted:r, the lots named. Of a hold taken in part the first slices go, and a void gives the rest back."""
         assert hold.state == "open", hold.id
-        for lot, points in hold.slices:
-            lot.held -= points
-            draft.moves.append((lot, "held", "accepted", hold.acceptor_id, points))
-        self.move(draft, AccountName("held", hold.member_id), AccountName("accepted", hold.acceptor_id), hold.points)
+        points = hold.points if points is None else points
+        assert 0 < points <= hold.points, (hold.id, points)
+        for lot, part in first(hold.slices, points):
+            lot.held -= part
+            draft.moves.append((lot, "held", "accepted", hold.acceptor_id, part))
+        self.move(draft, AccountName("held", hold.member_id), AccountName("accepted", hold.acceptor_id), points)
         hold.state = "captured"
+        if rest := hold.points - points:
+            void = self.record(
+                "void",
+                draft.actor,
+                merchant=hold.acceptor_id,
+                member=hold.member_id,
+                subject=hold.id,
+                payload={"points": rest, "rest_of": draft.id},
+            )
+            self._let_go(void, hold, last_first(hold.slices, 0, rest))
 
     def release(self, draft: Draft, hold: Hold, state: str) -> None:
         """held -> wallet: a void or a lapse; it repays what the member owes. What expired meanwhile gets no grace."""
         assert hold.state == "open", hold.id
-        for lot, points in hold.slices:
+        hold.state = state
+        self._let_go(draft, hold, hold.slices)
+
+    def _let_go(self, draft: Draft, hold: Hold, slices: list[Slice]) -> None:
+        for lot, points in slices:
             lot.held -= points
             lot.remaining += points
             draft.moves.append((lot, "held", "wallet", None, points))
-        self.move(draft, AccountName("held", hold.member_id), AccountName("wallet", hold.member_id), hold.points)
-        hold.state = state
-        self.repay(draft.actor, hold.member_id, hold.slices)
+        total = sum(s.points for s in slices)
+        self.move(draft, AccountName("held", hold.member_id), AccountName("wallet", hold.member_id), total)
+        # while they were held no activity of their member could prolong them
+        self._prolong(draft, [lot for lot, _ in slices])
+        self.repay(draft.actor, hold.member_id, slices)
 
     def restore(self, draft: Draft, hold: Hold, slices: list[Slice]) -> None:
         """accepted:r -> wallet: a refund of a redemption. An expired lot gets grace once, else it expires again at once.
 
-        Sweep the member before: grace is for what comes back, not for what lay there. What came back repays debts.
+        Catch up with the member before: grace is for what comes back, not for what lay there. What came back repays debts.
         """
         assert hold.state == "captured", hold.id
         graced = []
@@ -356,8 +419,53 @@ class Working:
         total = sum(s.points for s in slices)
         self.move(draft, AccountName("accepted", hold.acceptor_id), AccountName("wallet", hold.member_id), total)
         draft.payload["graced"] = graced
-        self.sweep(hold.member_id)
+        self.catch_up(hold.member_id)
         self.repay(draft.actor, hold.member_id, slices)
+
+    # -- giving
+
+    def give(self, draft: Draft, *, giver: UUID, receiver: UUID, slices: list[Slice]) -> list[Lot]:
+        """wallet:giver -> wallet:receiver: each slice becomes a child lot, like its parent in all but whose it is.
+
+        A gift repays nothing of what the receiver owes.
+        """
+        assert giver != receiver, giver
+        children = []
+        for lot, points in slices:
+            assert lot.member_id == giver, lot.id
+            assert 0 < points <= lot.remaining, lot.id
+            lot.remaining -= points
+            child = Lot(
+                id=ids.new(),
+                member_id=receiver,
+                issuer_id=lot.issuer_id,
+                batch_id=self.batch_id,
+                n=draft.n,
+                unit_value=lot.unit_value,
+                funding=lot.funding,
+                contract_id=lot.contract_id,
+                points=points,
+                pending=0,
+                remaining=points,
+                held=0,
+                earned_at=lot.earned_at,
+                available_at=lot.available_at,
+                expires_at=lot.expires_at,
+                rule_id=lot.rule_id,
+                sale_id=lot.sale_id,
+                parent_id=lot.id,
+                grace_used=lot.grace_used,
+                stored=False,
+            )
+            draft.moves.append((lot, "wallet", "given", None, points))
+            draft.moves.append((child, "given", "wallet", None, points))
+            self.lots[child.id] = child
+            if receiver in self.lots_of:
+                self.lots_of[receiver].append(child)
+            children.append(child)
+        self.move(draft, AccountName("wallet", giver), AccountName("wallet", receiver), sum(s.points for s in slices))
+        draft.payload["lots"] = [child.born for child in children]
+        return children
 
     # -- owing
 
@@ -440,19 +548,18 @@ class Working:
             self.move(draft, source, AccountName("credit", issuer), points)
         elif lot.funding == "closed_loop":
             self.move(draft, source, AccountName("own", issuer), points)
-        elif self._pool_takes(lot):
+        elif self.issuers[issuer].pools(lot.unit_value):
             self.move(draft, source, AccountName("pool", issuer), points)
         else:
             self.move(draft, source, AccountName("mint", issuer), points)
             value = points * lot.unit_value
             self.move(draft, AccountName("backing", issuer), AccountName("prefund", issuer), value)
 
-    def _pool_takes(self, lot: Lot) -> bool:
-        now = self.issuers[lot.issuer_id]
-        return now.mode == "prefunded" and now.unit_value == lot.unit_value
+    # -- time
 
-    def sweep(self, member: UUID) -> None:
-        """Post the expiry of what is past its time in the member's wallet. One record, or none."""
+    def catch_up(self, member: UUID) -> None:
+        """Post what the clock did to a member's points: those that confirm do, then those past their time expire."""
+        self._mature(member)
         gone = [lot for lot in self.lots_of[member] if lot.remaining > 0 and lot.expires_at <= self.now]
         if not gone:
             return
@@ -466,6 +573,36 @@ class Working:
             draft.moves.append((lot, "wallet", "home", None, lot.remaining))
             self.return_home(draft, lot, AccountName("wallet", member), lot.remaining)
             lot.remaining = 0
+
+    def _mature(self, member: UUID) -> None:
+        """pending -> wallet. Points repaid what was owed when they were earned; confirming repays nothing."""
+        ripe = [lot for lot in self.lots_of[member] if lot.pending > 0 and lot.available_at <= self.now]
+        if not ripe:
+            return
+        points = sum(lot.pending for lot in ripe)
+        draft = self.record("maturity", "clock", member=member, payload={"points": points})
+        self.move(draft, AccountName("pending", member), AccountName("wallet", member), points)
+        for lot in sorted(ripe, key=lambda lot: lot.order):
+            draft.moves.append((lot, "pending", "wallet", None, lot.pending))
+            lot.remaining += lot.pending
+            lot.pending = 0
+
+    def active(self, draft: Draft, member: UUID) -> None:
+        """The member earns or spends: where the network expires the points of the inactive, theirs live on."""
+        if self.book.active_until is not None:
+            self._prolong(draft, [lot for lot in self.lots_of[member] if lot.remaining > 0 or lot.pending > 0])
+
+    def _prolong(self, draft: Draft, lots: Iterable[Lot]) -> None:
+        """Move the expiry of living lots, telling the record which: never back, and never what expired already."""
+        until = self.book.active_until
+        if until is None:
+            return
+        moved = [lot for lot in lots if self.now < lot.expires_at < until]
+        told = [{"lot": lot.id, "expired_at": lot.expires_at, "expires_at": until} for lot in moved]
+        for lot in moved:
+            lot.expires_at = until
+        if moved:
+            draft.payload["prolonged"] = told
 
 
 def homes(lots: Iterable[Lot]) -> set[AccountName]:

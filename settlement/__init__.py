@@ -6,7 +6,7 @@ import ledger
 from settlement import funding, schedule, statements, windows
 from settlement import handlers as _handlers
 from settlement.consumer import drain
-from settlement.funding import Purchase, PurchaseDone, Topup, TopupDone
+from settlement.funding import Purchase, PurchaseDone, SellBack, Topup, TopupDone
 from settlement.handlers import NotYet, Pay, PaymentDone, PaymentsDone, Settle, Settled
 from settlement.live import Live, live
 from settlement.netting import Bilateral, Position, saving_ppm
@@ -60,6 +60,7 @@ __all__ = [
     "Purchase",
     "PurchaseDone",
     "SelfApproval",
+    "SellBack",
     "Settle",
     "Settled",
     "Statement",

@@ -14,7 +14,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import ledger
-from ledger.audit import Check, Checks, Row, Scope
+from ledger.audit import LOTS, Check, Checks, Row, Scope, funded
 
 check = Checks()
 CHECKS: list[Check] = check
@@ -50,17 +50,17 @@ _RATES: Final = """
 _OWED: Final = f"""
 (select e.book_id, e.window_number, e.sequence, m.ordinal::int, 'slice' as kind,
     case e.kind when 'capture' then 'redemption' when 'repayment' then 'repayment' else 'refund' end as reason, e.at,
-    l.issuer_id, m.merchant_id as acceptor_id, e.subject_id, l.id as lot_id, l.funding, l.unit_value_minor,
+    l.issuer_id, m.merchant_id as acceptor_id, e.subject_id, l.id as lot_id, {funded("e.sequence")}, l.unit_value_minor,
     side.sign * m.points as points, part.owed as value_minor,
     case when part.base <> 0 then m.merchant_id end as fee_payer_id, part.base as fee_base_minor,
     case when part.base <> 0 then rate.redemption_fee_ppm else 0 end as fee_ppm,
     case when part.base <> 0 then part.base * rate.redemption_fee_ppm else 0 end as fee_millionths, e.contract_id
  from {_EVENTS} e
  join ledger.lot_move m on m.batch_id = e.batch_id and m.n = e.n and 'accepted' in (m.source, m.target)
- join ledger.lot l on l.id = m.lot_id
+ join {LOTS} l on l.id = m.lot_id
  left join {_RATES} rate on rate.contract_id = e.contract_id and rate.merchant_id = e.merchant_id
  cross join lateral (select case m.target when 'accepted' then 1 else -1 end as sign) side
- cross join lateral (select case when l.issuer_id = m.merchant_id or l.funding = 'closed_loop' then 0
+ cross join lateral (select case when l.issuer_id = m.merchant_id or {funded("e.sequence")} = 'closed_loop' then 0
     else side.sign * m.points * l.unit_value_minor end as owed) worth
  cross join lateral (select worth.owed, case e.kind when 'repayment' then 0 else worth.owed end as base) part
  where e.kind in ('capture', 'repayment', 'redemption_refund')

@@ -154,15 +154,9 @@ def _own(working: Working, draft: Draft, window: int, flows: list[Flow]) -> dict
     return {merchant: value for merchant, value in to_backing.items() if value}
 
 
-def _pool_takes(working: Working, flow: Flow) -> bool:
-    """A prefunded lot's home is the pool while its issuer is still prefunded at that value."""
-    now = working.issuers[flow.issuer_id]
-    return now.mode == "prefunded" and now.unit_value == flow.unit_value_minor
-
-
 def _own_home(working: Working, draft: Draft, flow: Flow, accepted: AccountName) -> None:
     i = flow.issuer_id
-    if _pool_takes(working, flow):
+    if working.issuers[i].pools(flow.unit_value_minor):
         working.move(draft, accepted, AccountName("pool", i), flow.points)
         return
     working.move(draft, accepted, AccountName("mint", i), flow.points)
@@ -173,7 +167,7 @@ def _own_back(working: Working, draft: Draft, window: int, flow: Flow, accepted:
     """Own prefunded lots restored: from the pool, the rest bought; what prefund lacks for it is charged. Returns that."""
     i, wanted = flow.issuer_id, -flow.points
     pool, prefund = AccountName("pool", i), AccountName("prefund", i)
-    pooled = min(wanted, working.accounts[pool].balance) if _pool_takes(working, flow) else 0
+    pooled = min(wanted, working.accounts[pool].balance) if working.issuers[i].pools(flow.unit_value_minor) else 0
     _shift(working, draft, pool, accepted, pooled)
     bought = wanted - pooled
     _shift(working, draft, AccountName("mint", i), accepted, bought)

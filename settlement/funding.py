@@ -41,7 +41,17 @@ class Purchase:
 
 
 @dataclass(frozen=True, slots=True)
+class SellBack:
+    """Points of a merchant's pool, not issued yet, that it wants its money back for."""
+
+    merchant_id: UUID
+    points: Points
+
+
+@dataclass(frozen=True, slots=True)
 class PurchaseDone:
+    """Of a purchase, or of a sell back: its points and value, and what there is after it."""
+
     id: UUID
     merchant_id: UUID
     at: datetime
@@ -74,6 +84,8 @@ class Round:
     def decide(self, request: Request, working: Working) -> Decision:
         if isinstance(request.body, Topup):
             return _topup(request.body, request.actor, working)
+        if isinstance(request.body, SellBack):
+            return _sell_back(request.body, request.actor, working)
         assert isinstance(request.body, Purchase), request.body
         return _purchase(request.body, request.actor, working)
 
@@ -113,6 +125,8 @@ def _purchase(purchase: Purchase, actor: str, working: Working) -> Decision:
     issuer = working.issuers.get(merchant)
     if issuer is None:
         return NotFound("merchant")
+    if issuer.exited:
+        return StateConflict("merchant", "exited")
     if issuer.mode != "prefunded":
         return StateConflict("contract", issuer.mode)
     value = purchase.points * issuer.unit_value
@@ -125,19 +139,33 @@ def _purchase(purchase: Purchase, actor: str, working: Working) -> Decision:
         payload={"points": purchase.points, "unit_value_minor": issuer.unit_value, "value_minor": value},
         merchant=merchant,
     )
-    working.move(draft, _of("mint", merchant), _of("pool", merchant), purchase.points)
-    working.move(draft, prefund.name, _of("backing", merchant), value)
-    return Accepted(
-        PurchaseDone(
-            draft.id,
-            merchant,
-            working.now,
-            purchase.points,
-            issuer.unit_value,
-            value,
-            working.accounts[_of("pool", merchant)].balance,
-            prefund.balance,
-        )
+    working.buy(draft, issuer, purchase.points)
+    return Accepted(_done(draft.id, issuer, purchase.points, working))
+
+
+def _sell_back(sold: SellBack, actor: str, working: Working) -> Decision:
+    assert sold.points > 0, sold
+    issuer = working.issuers.get(sold.merchant_id)
+    if issuer is None:
+        return NotFound("merchant")
+    pool = working.accounts[_of("pool", sold.merchant_id)].balance
+    if sold.points > pool:
+        return LimitExceeded("pool", pool, sold.points)
+    draft = working.sell_back(actor, issuer, sold.points)
+    return Accepted(_done(draft.id, issuer, sold.points, working))
+
+
+def _done(record_id: UUID, issuer: ledger.Issuer, points: Points, working: Working) -> PurchaseDone:
+    merchant = issuer.merchant_id
+    return PurchaseDone(
+        record_id,
+        merchant,
+        working.now,
+        points,
+        issuer.unit_value,
+        points * issuer.unit_value,
+        working.accounts[_of("pool", merchant)].balance,
+        working.accounts[_of("prefund", merchant)].balance,
     )
 
 
@@ -145,4 +173,4 @@ def _of(kind: str, merchant: UUID) -> AccountName:
     return AccountName(kind, merchant)
 
 
-HANDLERS: Final[dict[str, ledger.Handler]] = dict.fromkeys(("topup", "purchase"), Funding())
+HANDLERS: Final[dict[str, ledger.Handler]] = dict.fromkeys(("topup", "purchase", "sell_back"), Funding())

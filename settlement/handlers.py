@@ -13,6 +13,7 @@ from uuid import UUID
 import ledger
 from ledger import Accepted, AccountName, Book, Decision, Needs, Request, Tx, Working
 from ledger.errors import LimitExceeded, NotFound, StateConflict
+from merchants import contracts
 from settlement import clearing, steps, store
 from settlement.netting import Flow, Position
 from settlement.steps import Step, Window
@@ -88,13 +89,18 @@ class WindowSteps:
 
     def prepare(self, tx: Tx, book: Book, requests: Sequence[Request]) -> "StepRound":
         (request,) = requests
-        return StepRound(store.current(tx, book, request.body.number))
+        boundary = contracts.boundary(tx, book) if request.kind == "window_close" else None
+        needs = Needs() if boundary is None else boundary.needs
+        return StepRound(store.current(tx, book, request.body.number), boundary, needs)
 
 
 @dataclass(slots=True)
 class StepRound:
     window: Window | None
-    needs: Needs = field(default_factory=Needs)
+    # what comes into force with the close
+    boundary: contracts.Boundary | None
+    needs: Needs
+    closed: bool = False
 
     def decide(self, request: Request, working: Working) -> Decision:
         step: Step = request.body
@@ -116,13 +122,18 @@ class StepRound:
             subject=window.id,
             revises=(window.id, window.revision + 1),
         )
+        if self.boundary is not None:
+            self.closed = True
+            self.boundary.decide(working)
         digest = window.positions_hash.hex() if window.positions_hash else None
         return Accepted(
             steps.WindowStepped(window.id, window.number, move.target, window.revision + 1, working.now, digest)
         )
 
     def write(self, tx: Tx, working: Working) -> None:
-        """Nothing: the stream is what tells settlement's tables."""
+        """What came into force; of the window the stream tells settlement's tables."""
+        if self.boundary is not None and self.closed:
+            self.boundary.write(tx, working)
 
 
 class Settlement:

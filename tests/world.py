@@ -16,9 +16,11 @@ import settlement
 import settlement.audit
 from deploy.house import House
 from ledger.posting import Decision
-from merchants import contracts, people, trade
+from merchants import contracts, people, safety, trade
 
 SPEND_KEY = b"s" * 32
+MAKER = settlement.windows.Asker(UUID(int=1), "maker")
+APPROVER = settlement.windows.Asker(UUID(int=2), "approver")
 BEGINNING = dt.datetime(2017, 1, 1, tzinfo=dt.UTC)
 
 
@@ -30,7 +32,13 @@ class World:
     """Shops and members by name. `ask` gives the decision; the verbs insist on acceptance."""
 
     def __init__(
-        self, url: str, *, network: str = "stories", life_days: int = 120, schedule: dict[str, Any] | None = None
+        self,
+        url: str,
+        *,
+        network: str = "stories",
+        life_days: int = 120,
+        inactivity_days: int | None = None,
+        schedule: dict[str, Any] | None = None,
     ) -> None:
         self.url = url
         self.house = House.open(url, SPEND_KEY)
@@ -38,6 +46,7 @@ class World:
         self.branches: dict[str, UUID] = {}
         self.members: dict[str, UUID] = {}
         self.secrets: dict[str, str] = {}
+        self.devices: dict[str, UUID] = {}
         self._numbers = itertools.count(1)
         self._keys = itertools.count(1)
         self.decisions: dict[bytes, Decision] = {}
@@ -54,6 +63,7 @@ class World:
                     time_zone="UTC",
                     window_schedule=schedule,
                     clock=BEGINNING,
+                    inactivity_days=inactivity_days,
                 ),
             )
         assert isinstance(book, ledger.Book)
@@ -130,6 +140,7 @@ class World:
             assert not isinstance(made, ledger.Refusal), made
         self.members[name] = enrolled.member.id
         self.secrets[name] = made[1]
+        self.devices[name] = made[0].id
         return enrolled.member.id
 
     def code(self, name: str, steps: int = 0) -> str:
@@ -237,6 +248,42 @@ class World:
         assert isinstance(done, trade.RedemptionDone)
         return done
 
+    def voucher_of(self, member: str, at: str, points: int) -> trade.NewVoucher:
+        return trade.NewVoucher(
+            merchant_id=self.shops[at],
+            member_id=self.members[member],
+            device_id=self.devices[member],
+            points=ledger.Points(points),
+            spend_code=self.code(member),
+            public_key={"crv": "Ed25519", "kty": "OKP", "x": "A" * 43},
+            thumbprint=f"key of {member}",
+        )
+
+    def voucher(self, member: str, at: str, points: int) -> trade.VoucherDone:
+        """Points set aside for a member's phone to spend offline; the clock then moves a minute on."""
+        done = self.do("voucher", self.voucher_of(member, at, points), principal=self.members[member])
+        assert isinstance(done, trade.VoucherDone)
+        self.later(minutes=1)
+        return done
+
+    def spend_of(
+        self, voucher: trade.VoucherDone, at: str, points: int, reference: str | None = None
+    ) -> trade.Redemption:
+        return trade.Redemption(
+            merchant_id=self.shops[at],
+            branch_id=self.branches[at],
+            external_reference=reference or f"V-{next(self._numbers)}",
+            member=trade.MemberRef(id=voucher.row.member_id),
+            spend_code=None,
+            capture=True,
+            spend=trade.Spend(voucher.row.id, voucher.row.thumbprint, ledger.Points(points), "d" * 64),
+        )
+
+    def spend(self, voucher: trade.VoucherDone, at: str, points: int, **more: Any) -> trade.RedemptionDone:
+        done = self.do("redemption", self.spend_of(voucher, at, points, **more), principal=self.shops[at])
+        assert isinstance(done, trade.RedemptionDone)
+        return done
+
     def refund_of(self, sale: trade.SaleDone, amount: int, reference: str | None = None) -> trade.SaleRefund:
         reference = reference or f"F-{next(self._numbers)}"
         return trade.SaleRefund(sale.command.merchant_id, sale.id, reference, ledger.Minor(amount))
@@ -263,6 +310,37 @@ class World:
         assert isinstance(done, trade.RedemptionRefundDone)
         return done
 
+    # -- gifts and households
+
+    def number(self, member: str) -> str:
+        [(number,)] = self.rows("select number from merchants.member where id = %s", self.members[member])
+        return str(number)
+
+    def gift_of(self, giver: str, to: str, points: int, *, code: str | None = None) -> trade.Gift:
+        return trade.Gift(
+            self.members[giver], ledger.Points(points), to_number=self.number(to), spend_code=code or self.code(giver)
+        )
+
+    def give(self, giver: str, to: str, points: int) -> trade.GiftDone:
+        """A gift; the clock then moves a minute on, for the next code."""
+        done = self.do("gift", self.gift_of(giver, to, points), principal=self.members[giver])
+        assert isinstance(done, trade.GiftDone)
+        self.later(minutes=1)
+        return done
+
+    def step(self, command: Any) -> trade.HouseholdDone:
+        done = self.do("household", command, principal=command.member_id)
+        assert isinstance(done, trade.HouseholdDone)
+        return done
+
+    def household(self, founder: str, *others: str, limits: int | None = None) -> UUID:
+        """A household of `founder` that the others have joined; a company's people with `limits` a month."""
+        id = self.step(trade.FoundHousehold(self.members[founder])).household_id
+        for other in others:
+            self.step(trade.InviteToHousehold(self.members[founder], self.number(other), limits))
+            self.step(trade.AnswerInvitation(self.members[other], id, True))
+        return id
+
     # -- money and time
 
     def topup(self, shop: str, amount: int) -> None:
@@ -271,6 +349,52 @@ class World:
 
     def buy(self, shop: str, points: int) -> None:
         self.do("purchase", settlement.Purchase(self.shops[shop], ledger.Points(points)))
+
+    def freeze(self, member: str) -> None:
+        self.do("member_freeze", safety.Act(self.members[member], self.operator, "a story"))
+
+    def sell_back(self, shop: str, points: int) -> None:
+        self.do("sell_back", settlement.SellBack(self.shops[shop], ledger.Points(points)))
+
+    def agree(self, shop: str, mode: str, **more: Any) -> contracts.ContractInForce:
+        """A new contract: in force at once, or at the window's end where the funding or the value changes."""
+        done = self.do("contract", contracts.NewContract(merchant_id=self.shops[shop], mode=mode, **more))
+        assert isinstance(done, contracts.ContractInForce)
+        return done
+
+    def rule(self, face_value: int, life_days: int, inactivity_days: int | None = None) -> contracts.RulesInForce:
+        done = self.do("rules", contracts.NewRules(face_value, life_days, inactivity_days))
+        assert isinstance(done, contracts.RulesInForce)
+        return done
+
+    def buy_out(self, shop: str, *, exit: bool = False, paid_by: str | None = None) -> contracts.BuyOutDone:
+        payer = self.shops[paid_by] if paid_by else None
+        done = self.do("buy_out", contracts.BuyOut(self.shops[shop], exit, payer))
+        assert isinstance(done, contracts.BuyOutDone)
+        return done
+
+    def close_window(self) -> int:
+        """Close the open window; its number."""
+        self.house.drain(self.book_id)
+        with self.house.db.tx("settlement") as tx:
+            window = settlement.newest_window(tx, self.book_id)
+        number = window.number if window else 1
+        outcome = settlement.windows.close(
+            self.house.db, self.house.committer, self.book_id, number=number, asker=MAKER
+        )
+        assert isinstance(outcome.decision, ledger.Accepted), outcome.decision
+        return number
+
+    def settle(self, number: int) -> None:
+        """Take a closed window through everything people do to one, and pay it."""
+        house, book = self.house, self.book_id
+        outcome = settlement.windows.submit(house.db, house.committer, book, number=number, asker=MAKER)
+        assert isinstance(outcome.decision, ledger.Accepted), outcome.decision
+        digest = outcome.decision.value.positions_hash
+        settlement.windows.approve(
+            house.db, house.committer, book, number=number, positions_hash=digest, asker=APPROVER
+        )
+        settlement.windows.mark_paid(house.db, house.committer, book, number=number, asker=MAKER)
 
     def later(self, **by: float) -> dt.datetime:
         return self.advance(self.book.now + dt.timedelta(**by))

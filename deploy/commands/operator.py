@@ -10,10 +10,11 @@ from uuid import UUID
 import typer
 
 import ledger
-from deploy import books, postgres
+from deploy import books, config, postgres
+from deploy import keys as server_keys
 from deploy.errors import Refusal
 from deploy.home import manex_home
-from gateway import operator_keys, store
+from gateway import neighbours, operator_keys, store
 
 app = typer.Typer(
     add_completion=False,
@@ -61,7 +62,7 @@ def key(
 
 @app.command()
 def revoke(key: Annotated[str, typer.Argument(help="The key's id, key_...")]) -> None:
-    """End a key. Servers see it within a second."""
+    """End a key. Servers see it within a second; those that share a Redis, at once."""
     id = ledger.ids.read("key", key)
     with postgres.reached(manex_home()) as server:
         db = ledger.Database(books.prepared(server))
@@ -70,8 +71,10 @@ def revoke(key: Annotated[str, typer.Argument(help="The key's id, key_...")]) ->
                 ended = id is not None and store.revoke_operator_key(tx, id, datetime.now(UTC))
         finally:
             db.close()
-    if not ended:
+    if id is None or not ended:
         raise Refusal(f"there is no living key {key}")
+    if url := config.text("MANEX_REDIS_URL"):
+        neighbours.Neighbours(url, server_keys.load(manex_home()).codes).tell_once(neighbours.ended(id))
     typer.echo("ended")
 
 

@@ -10,10 +10,12 @@ import tempfile
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from deploy.soak import api as calling
 from deploy.soak import kill as killing
 from deploy.soak.house import House
 
@@ -71,6 +73,55 @@ def kill(
         console.print(f"\n{'clean' if clean else 'not clean'}, seed {chosen}", style="bold", highlight=False)
     if not clean:
         raise typer.Exit(1)
+
+
+@app.command()
+def api(
+    seconds: Annotated[float, typer.Option(min=1, max=86_400, help="How long it goes on.")] = 300.0,
+    seed: Annotated[int | None, typer.Option(help="Which sequences; chosen and told when not given.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Sequences of calls made up from the API's document: no fault of ours, no answer untold, the books proven at the end.
+
+    Exits 1 at the first answer that must not be; the home is then kept.
+    """
+    os.environ.pop("MANEX_DATABASE_URL", None)  # nobody else's database is for this
+    chosen = random.SystemRandom().randrange(2**32) if seed is None else seed
+    place = Path(tempfile.mkdtemp(prefix="manex-soak-"))
+    clean = False
+    try:
+        with House(place / "home", GATEWAYS) as house:
+            report = calling.rehearse(
+                house, seconds, chosen, lambda so_far: typer.echo(f"{so_far.calls:,} calls", err=True)
+            )
+        clean = report.clean
+    finally:
+        if clean:
+            shutil.rmtree(place, ignore_errors=True)
+        else:
+            typer.echo(f"seed {chosen}; the home is kept: {place}", err=True)
+    if as_json:
+        typer.echo(json.dumps(msgspec.to_builtins(report) | {"clean": clean}, indent=2))
+    else:
+        Console().print(as_answers(report))
+        for fault in report.faults:
+            typer.echo(fault)
+        typer.echo(
+            f"\n{report.calls:,} calls, {len(report.done)} of {len(report.answers)} operations done,"
+            f" {report.broken_checks} checks broken, {'clean' if clean else 'not clean'}, seed {chosen}"
+        )
+    if not clean:
+        raise typer.Exit(1)
+
+
+def as_answers(report: calling.Report) -> Table:
+    table = Table("operation", box=None, pad_edge=False)
+    for name in ("2xx", "4xx", "5xx"):
+        table.add_column(name, justify="right")
+    for operation, by_status in sorted(report.answers.items()):
+        figures = [sum(n for status, n in by_status.items() if status // 100 == kind) for kind in (2, 4, 5)]
+        table.add_row(operation, *(f"{figure:,}" for figure in figures))
+    return table
 
 
 def as_table(rounds: list[killing.Round]) -> Table:

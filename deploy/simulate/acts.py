@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from deploy.simulate import settling
 from deploy.simulate.asking import Act, Keys, Operation
-from deploy.simulate.plain import GRACE, PEOPLE, SHOPS, Expected, Plain, accepted, refused
+from deploy.simulate.plain import GRACE, PEOPLE, Expected, Plain, accepted, refused
 
 if TYPE_CHECKING:
     from deploy.simulate.real import Real
@@ -42,6 +42,7 @@ class PassTime(Act):
 def draw_time(rng: random.Random, plain: Plain, label: str, key: Keys) -> Operation:  # noqa: ARG001 - a draw's
     ahead = [h.deadline for h in plain.holds.values() if h.state == "open"]
     ahead += [lot.expires for lot in plain.lots if lot.wallet or lot.held]
+    ahead += [lot.available for lot in plain.lots if lot.pending]
     ahead = [when for when in ahead if when > plain.now]
     seconds = rng.choice((30, 60, 600, 1_800, 3_600, 20_000))
     chance = rng.random()
@@ -68,29 +69,6 @@ def draw_time(rng: random.Random, plain: Plain, label: str, key: Keys) -> Operat
     elif any(lot.graced for lot in plain.lots) and chance < 0.83:
         seconds = int(GRACE.total_seconds())
     return PassTime(label, "", max(1, seconds), late=rng.random() < 0.2)
-
-
-@dataclass(frozen=True)
-class Suspend(Act):
-    shop: str
-    state: str
-
-    kind: ClassVar[str] = "suspend"
-
-    def predict(self, plain: Plain) -> Expected:
-        plain.shops[self.shop].state = self.state
-        return accepted()
-
-    def act(self, real: Real) -> Expected:
-        real.set_state(self.shop, self.state)
-        return accepted()
-
-
-def draw_suspend(rng: random.Random, plain: Plain, label: str, key: Keys) -> Operation:  # noqa: ARG001 - a draw's
-    suspended = [shop.name for shop in plain.shops.values() if shop.state == "suspended"]
-    if suspended:
-        return Suspend(label, "", suspended[0], "active")
-    return Suspend(label, "", rng.choice(SHOPS), "suspended")
 
 
 @dataclass(frozen=True)

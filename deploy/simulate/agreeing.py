@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import settlement
 from deploy.simulate.asking import Keys, Operation
-from deploy.simulate.plain import FACE_VALUE, SHOPS, Contract, Expected, Plain, Terms, accepted, refused
+from deploy.simulate.plain import FACE_VALUE, SHOPS, Contract, Expected, Plain, Rules, Terms, accepted, refused
 from ledger import Points
 from merchants import contracts
 
@@ -24,17 +24,25 @@ class ChangeContract(Operation):
     kind: ClassVar[str] = "contract"
 
     def predict(self, plain: Plain) -> Expected:
-        before = plain.shops[self.shop].contract
-        if self.contract.mode != "deferred" and self.contract.line:
+        shop, wanted = plain.shops[self.shop], self.contract
+        if wanted.mode != "deferred" and wanted.line:
             return refused("validation_failed")
-        if self.contract.mode != "closed_loop" and self.contract.unit != FACE_VALUE:
+        life = wanted.life_days or plain.rules.life_days
+        if life < plain.rules.life_days or wanted.maturity_days >= life:
             return refused("validation_failed")
-        if before is not None and (before.mode, before.unit) != (self.contract.mode, self.contract.unit):
+        if wanted != wanted.at(plain.rules.face_value):
+            return refused("validation_failed")
+        if shop.state == "exited":
             return refused("state_conflict")
-        plain.shops[self.shop].contract = self.contract
-        if self.contract.mode == "deferred" and -plain.accounts[f"credit:{self.shop}"] > self.contract.line:
-            plain.reached["credit line below what is issued"] += 1
-        return accepted()
+        before = shop.contract
+        if before is not None and (before.mode, before.unit) != (wanted.mode, wanted.unit):
+            plain.reached["agreed on for the window's end" + (" in place of another" if shop.agreed else "")] += 1
+            shop.agreed = wanted
+            return accepted(now=False)
+        if shop.agreed is not None:
+            plain.reached["a contract at once in place of what was agreed on"] += 1
+        plain.put_in_force(self.shop, wanted)
+        return accepted(now=True)
 
     def body(self, real: Real) -> contracts.NewContract:
         c = self.contract
@@ -46,11 +54,12 @@ class ChangeContract(Operation):
             redemption_fee_ppm=c.redemption_fee,
             hold_minutes=c.hold_minutes,
             points_life_days=c.life_days,
+            maturity_days=c.maturity_days,
             unit_value_minor=c.unit,
         )
 
-    def told(self, real: Real, value: Any) -> dict[str, Any]:  # noqa: ARG002 - nothing but that it is in force
-        return {}
+    def told(self, real: Real, value: contracts.ContractInForce) -> dict[str, Any]:  # noqa: ARG002 - names nothing
+        return {"now": value.at is not None}
 
 
 @dataclass(frozen=True)
@@ -61,6 +70,8 @@ class ChangeTerms(Operation):
     kind: ClassVar[str] = "terms"
 
     def predict(self, plain: Plain) -> Expected:
+        if plain.shops[self.shop].state == "exited":
+            return refused("state_conflict")
         plain.shops[self.shop].terms = self.terms
         return accepted()
 
@@ -100,16 +111,20 @@ def beginning(key: Keys) -> list[Operation]:
     return made
 
 
-def draw_contract(rng: random.Random, plain: Plain, label: str, key: Keys) -> Operation:  # noqa: ARG001 - a draw's
+def draw_contract(rng: random.Random, plain: Plain, label: str, key: Keys) -> Operation:
     shop = rng.choice(SHOPS)
-    mode = MODES.get(shop, "deferred")
-    if rng.random() < 0.08:
-        mode = rng.choice(("prefunded", "deferred", "closed_loop"))
+    there = plain.shops[shop].contract
+    mode = there.mode if there else "deferred"
+    if rng.random() < 0.15:
+        mode = MODES.get(shop, rng.choice(("prefunded", "deferred", "closed_loop")))
     line = rng.choice((0, 30, 90, 400)) if mode == "deferred" or rng.random() < 0.1 else 0
     fees = (0, 1, 7_777, 24_680, 199_999)
-    unit = 3 if mode == "closed_loop" else FACE_VALUE
+    face = plain.rules.face_value
+    unit = rng.choice((there.unit, 3)) if there and mode == there.mode == "closed_loop" else 3
+    unit = unit if mode == "closed_loop" or rng.random() < 0.03 else face
     hold_minutes, life = rng.choice((1, 30, 600, 1440)), rng.choice((None, None, 3, 5))
-    contract = Contract(mode, line, rng.choice(fees), rng.choice(fees), hold_minutes, life, unit)
+    maturity = rng.choice((0, 0, 0, 1, 2, 3))
+    contract = Contract(mode, line, rng.choice(fees), rng.choice(fees), hold_minutes, life, unit, maturity)
     return ChangeContract(label, key("operator"), shop, contract)
 
 
@@ -157,7 +172,7 @@ class BuyPoints(Operation):
         contract = plain.shops[self.shop].contract
         if contract is None:
             return refused("not_found")
-        if contract.mode != "prefunded":
+        if contract.mode != "prefunded" or plain.shops[self.shop].state == "exited":
             return refused("state_conflict")
         value = self.points * contract.unit
         prefund = plain.accounts[f"prefund:{self.shop}"]
@@ -176,5 +191,75 @@ class BuyPoints(Operation):
 
 def draw_purchase(rng: random.Random, plain: Plain, label: str, key: Keys) -> Operation:
     shop = rng.choice(("taxi", "taxi", "bakery", "bakery", *SHOPS))
-    able = plain.accounts[f"prefund:{shop}"] // FACE_VALUE
+    able = plain.accounts[f"prefund:{shop}"] // plain.rules.face_value
     return BuyPoints(label, key("operator"), shop, max(1, rng.choice((5, 20, able, able, able + 1))))
+
+
+@dataclass(frozen=True)
+class SellBack(Operation):
+    shop: str
+    points: int
+
+    kind: ClassVar[str] = "sell_back"
+
+    def predict(self, plain: Plain) -> Expected:
+        contract = plain.shops[self.shop].contract
+        if contract is None:
+            return refused("not_found")
+        pool = plain.accounts[f"pool:{self.shop}"]
+        if self.points > pool:
+            return refused("limit_exceeded", allowed=pool, asked=self.points)
+        plain.reached["sold back"] += 1
+        plain.sell_pool_back(self.shop, self.points)
+        return accepted(
+            pool=pool - self.points,
+            prefund=plain.accounts[f"prefund:{self.shop}"],
+            value=self.points * contract.unit,
+        )
+
+    def body(self, real: Real) -> settlement.SellBack:
+        return settlement.SellBack(real.shop(self.shop), Points(self.points))
+
+    def told(self, real: Real, value: settlement.PurchaseDone) -> dict[str, Any]:  # noqa: ARG002 - names no shop
+        return {"pool": value.pool_points, "prefund": value.prefund_minor, "value": value.value_minor}
+
+
+def draw_sell_back(rng: random.Random, plain: Plain, label: str, key: Keys) -> Operation:
+    shop = rng.choice(("taxi", "bakery", *SHOPS))
+    pool = plain.accounts[f"pool:{shop}"]
+    return SellBack(label, key("operator"), shop, max(1, rng.choice((1, pool // 2, pool // 3, pool + 1))))
+
+
+@dataclass(frozen=True)
+class ChangeRules(Operation):
+    """The network's: a new face value waits for the window's end, all else is in force at once."""
+
+    rules: Rules
+
+    kind: ClassVar[str] = "rules"
+
+    def predict(self, plain: Plain) -> Expected:
+        lives = [shop.contract.life_days for shop in plain.shops.values() if shop.contract and shop.contract.life_days]
+        if self.rules.life_days > min(lives, default=self.rules.life_days):
+            return refused("validation_failed")
+        if self.rules.face_value != plain.rules.face_value:
+            plain.reached["a face value agreed on"] += 1
+            plain.rules_agreed = self.rules
+            return accepted(now=False)
+        if plain.rules_agreed:
+            plain.reached["rules at once in place of what was agreed on"] += 1
+        plain.rules, plain.rules_agreed = self.rules, None
+        return accepted(now=True)
+
+    def body(self, real: Real) -> contracts.NewRules:  # noqa: ARG002 - names nothing
+        return contracts.NewRules(self.rules.face_value, self.rules.life_days, self.rules.inactivity_days)
+
+    def told(self, real: Real, value: contracts.RulesInForce) -> dict[str, Any]:  # noqa: ARG002 - names nothing
+        return {"now": value.at is not None}
+
+
+def draw_rules(rng: random.Random, plain: Plain, label: str, key: Keys) -> Operation:
+    face = rng.choice((plain.rules.face_value, FACE_VALUE, FACE_VALUE + 1, FACE_VALUE - 1))
+    return ChangeRules(
+        label, key("operator"), replace(plain.rules, face_value=face, life_days=rng.choice((3, 3, 3, 4)))
+    )

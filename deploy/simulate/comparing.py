@@ -25,7 +25,7 @@ def _sides(plain: Plain, real: Real) -> Iterator[tuple[str, dict[Any, Any], dict
         accounts = tx.execute("select name, balance from ledger.account where book_id = %s and balance <> 0", [book])
         lots = tx.execute(
             "select id, member_id, issuer_id, funding, unit_value_minor, points, pending, remaining, held, returned,"
-            " expires_at, grace_used from ledger.lot where book_id = %s",
+            " available_at, expires_at, grace_used from ledger.lot where book_id = %s",
             [book],
         )
         holds = tx.execute(
@@ -71,6 +71,7 @@ def _sides(plain: Plain, real: Real) -> Iterator[tuple[str, dict[Any, Any], dict
                 lot.wallet,
                 lot.held,
                 lot.home,
+                lot.available,
                 lot.expires,
                 lot.graced,
             )

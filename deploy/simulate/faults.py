@@ -79,7 +79,7 @@ def _fault(place: str, rule: str, road: str | None = None) -> Callable[[Callable
 )
 def refund_by_slice(true: Any) -> Any:
     def sale_refund(command: trade.SaleRefund, actor: str, known: Any, working: Any) -> Any:
-        sale = known.refundable.get(command.sale_id)
+        sale = known.refundable.get(known.sale_id(command.merchant_id, command.sale))
         if sale is None:
             return true(command, actor, known, working)
         refunded, whole = sale.refunded, sale.whole

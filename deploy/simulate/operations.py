@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from deploy.simulate import acts, agreeing, till
+from deploy.simulate import acts, agreeing, braking, till
 from deploy.simulate.asking import Draw
 
 #: How often each is drawn, those that gather in a group first.
@@ -14,14 +14,17 @@ TABLE: Final[dict[str, tuple[int, Draw]]] = {
     "redemption_refund": (12, till.draw_redemption_refund),
     "topup": (2, agreeing.draw_topup),
     "purchase": (3, agreeing.draw_purchase),
-    "contract": (2, agreeing.draw_contract),
+    "sell_back": (1, agreeing.draw_sell_back),
+    "contract": (3, agreeing.draw_contract),
+    "rules": (1, agreeing.draw_rules),
     "terms": (1, agreeing.draw_terms),
+    "suspension": (1, braking.draw_suspension),
+    "freeze": (1, braking.draw_freeze),
 }
 #: And those that stand alone.
 ALONE: Final[dict[str, tuple[int, Draw]]] = {
     "time": (10, acts.draw_time),
     "window": (20, acts.draw_window),
-    "suspend": (1, acts.draw_suspend),
     "spend_lock": (1, acts.draw_lock),
 }
 #: Of a hundred operations in a group, how many are an earlier one again, and how many another under its key.

@@ -6,7 +6,7 @@ does what docs/postings.md says of one event; `settling` adds what windows do.
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
@@ -50,6 +50,18 @@ class Contract:
     hold_minutes: int
     life_days: int | None
     unit: int
+    maturity_days: int = 0
+
+    def at(self, face_value: int) -> "Contract":
+        """As it is when it comes into force at a face value: closed-loop points are worth what their shop says."""
+        return self if self.mode == "closed_loop" else replace(self, unit=face_value)
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    face_value: int
+    life_days: int
+    inactivity_days: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,21 +77,27 @@ class Shop:
     name: str
     state: str = "active"
     contract: Contract | None = None
+    # agreed on, and in force when the open window closes
+    agreed: Contract | None = None
     terms: Terms | None = None
 
 
 @dataclass(eq=False)
 class Lot:
-    """Goes by the name of its sale."""
+    """Goes by the name of its sale, or by that of the gift it came with."""
 
     name: str
+    sale: str
     member: str
     issuer: str
     funding: str
     unit: int
     points: int
+    earned: datetime
+    available: datetime
     expires: datetime
     born: int
+    parent: "Lot | None" = None
     wallet: int = 0
     pending: int = 0
     held: int = 0
@@ -89,6 +107,11 @@ class Lot:
     @property
     def order(self) -> tuple[datetime, int]:
         return (self.expires, self.born)
+
+    @property
+    def holders_before(self) -> list[str]:
+        """Who held the points before they were given, the last first."""
+        return [self.parent.member, *self.parent.holders_before] if self.parent else []
 
 
 Slices = list[tuple[Lot, int]]
@@ -151,6 +174,8 @@ class Item:
     window: int
     lot: Lot
     shop: str
+    # the lot's when it was accepted: a buy-out changes nothing of that
+    funding: str
     points: int
     value: int
     fee: int
@@ -195,7 +220,10 @@ class Plain:
         #: how many groups went before: what is born in a group is known to nobody before its end
         self.step = 0
         self.shops = {name: Shop(name) for name in SHOPS}
+        self.rules = Rules(FACE_VALUE, LIFE.days, None)
+        self.rules_agreed: Rules | None = None
         self.spend_locked: dict[str, bool] = dict.fromkeys(PEOPLE, False)
+        self.frozen: dict[str, bool] = dict.fromkeys(PEOPLE, False)
         self.last_code: dict[str, int] = dict.fromkeys(PEOPLE, -1)
         self.wrong_codes: dict[tuple[str, str], tuple[int, datetime]] = {}
         self.accounts: Counter[str] = Counter()
@@ -255,9 +283,10 @@ class Plain:
         self.reached[f"sale: {why or ('earned' if points else 'without member')}"] += 1
         if points and member:
             sale.lot = lot = self.lot(name, member, shop, points)
-            self.reached[f"earned {lot.funding}"] += 1
-            lot.wallet = points
-            self.move(f"{HOMES[lot.funding]}:{shop}", f"wallet:{member}", points)
+            place = "wallet" if lot.available <= self.now else "pending"
+            self.reached[f"earned {lot.funding}{' pending' if place == 'pending' else ''}"] += 1
+            setattr(lot, place, points)
+            self.move(f"{HOMES[lot.funding]}:{shop}", f"{place}:{member}", points)
             self.repay(member, [(lot, points)], "a sale")
         return sale
 
@@ -269,8 +298,11 @@ class Plain:
     def lot(self, name: str, member: str, shop: str, points: int) -> Lot:
         contract = self.shops[shop].contract
         assert contract is not None
-        life = max(LIFE, timedelta(days=contract.life_days or 0))
-        born = Lot(name, member, shop, contract.mode, contract.unit, points, self.now + life, len(self.lots))
+        expires = self.now + timedelta(days=max(self.rules.life_days, contract.life_days or 0))
+        available = self.now + timedelta(days=contract.maturity_days)
+        born = Lot(
+            name, name, member, shop, contract.mode, contract.unit, points, self.now, available, expires, len(self.lots)
+        )
         self.lots.append(born)
         return born
 
@@ -308,8 +340,15 @@ class Plain:
 
     # -- going home
 
-    def expire(self, member: str) -> None:
-        """What is past its time in a wallet goes home."""
+    def catch_up(self, member: str) -> None:
+        """What was to confirm by now does, and repays nothing; then what is past its time in a wallet goes home."""
+        for lot in self.lots_of(member):
+            if lot.pending and lot.available <= self.now:
+                self.reached["confirmed"] += 1
+                if self.debts_of(member):
+                    self.reached["confirmed and repaid nothing"] += 1
+                self.move(f"pending:{member}", f"wallet:{member}", lot.pending)
+                lot.pending, lot.wallet = 0, lot.wallet + lot.pending
         for lot in self.lots_of(member):
             if lot.wallet and not self.alive(lot):
                 self.reached[f"expired {lot.funding}"] += 1
@@ -323,15 +362,21 @@ class Plain:
         there = f"{place}:{lot.member}"
         if lot.funding != "prefunded":
             self.move(there, f"{HOMES[lot.funding]}:{lot.issuer}", points)
-        elif self.pool_takes(lot):
+        elif self.pools(lot.issuer, lot.unit):
             self.move(there, f"pool:{lot.issuer}", points)
         else:
+            self.reached[f"retired from {place}"] += 1
             self.move(there, f"mint:{lot.issuer}", points)
             self.move(f"backing:{lot.issuer}", f"prefund:{lot.issuer}", points * lot.unit)
 
-    def pool_takes(self, lot: Lot) -> bool:
-        contract = self.shops[lot.issuer].contract
-        return contract is not None and (contract.mode, contract.unit) == ("prefunded", lot.unit)
+    def pools(self, shop: str, unit: int) -> bool:
+        """Whether a shop's prefunded points of that value come home to its pool, and not to the mint."""
+        contract = self.shops[shop].contract
+        return (
+            contract is not None
+            and (contract.mode, contract.unit) == ("prefunded", unit)
+            and self.shops[shop].state != "exited"
+        )
 
     # -- spending
 
@@ -387,7 +432,7 @@ class Plain:
     def accept(self, lot: Lot, shop: str, points: int, fee: int) -> None:
         """A lot's issuer owes the shop that took it, unless it is the shop itself; that shop owes its fee."""
         value = 0 if lot.issuer == shop or lot.funding == "closed_loop" else points * lot.unit
-        self.items.append(Item(self.window.number, lot, shop, points, value, value * fee))
+        self.items.append(Item(self.window.number, lot, shop, lot.funding, points, value, value * fee))
 
     def release(self, hold: Hold, state: str) -> None:
         """A void or a lapse: back into the wallet, without grace; it repays."""
@@ -404,7 +449,7 @@ class Plain:
     def refund(self, sale: Sale, amount: int) -> tuple[int, int, int]:
         """(points taken back, returned, owed) of a refund of a sale."""
         if sale.lot is not None and sale.member:
-            self.expire(sale.member)
+            self.catch_up(sale.member)
         self.reached["refund of a slice" if sale.refunded or amount < sale.money else "refund whole"] += 1
         sale.refunded += amount
         back = sale.points * sale.refunded // sale.money - sale.taken
@@ -419,6 +464,7 @@ class Plain:
         expired = min(back - pending - wallet, lot.home - sale.returned)
         owed = back - pending - wallet - expired
         if pending:
+            self.reached[f"refund of pending points went home {lot.funding}"] += 1
             self.go_home(lot, "pending", pending)
         if wallet:
             self.reached[f"refund went home {lot.funding}"] += 1
@@ -441,7 +487,7 @@ class Plain:
 
     def give_back(self, hold: Hold, points: int) -> Slices:
         """A refund of a redemption: to the very lots; what expired lives on once."""
-        self.expire(hold.member)
+        self.catch_up(hold.member)
         slices = self.restored(hold, points)
         if self.windows[hold.window - 1].state in ("paying", "settled"):
             self.reached["refund of a settled redemption"] += 1
@@ -454,7 +500,7 @@ class Plain:
             lot.wallet += part
             self.accept(lot, hold.shop, -part, hold.fee)
         self.move(f"accepted:{hold.shop}", f"wallet:{hold.member}", points)
-        self.expire(hold.member)
+        self.catch_up(hold.member)
         self.repay(hold.member, slices, "a refund")
         return slices
 
@@ -476,25 +522,29 @@ class Plain:
                     continue
                 left[lot] -= paid
                 debt.left -= paid
-                lot.wallet -= paid
+                place = "wallet" if lot.available <= self.now else "pending"
+                setattr(lot, place, getattr(lot, place) - paid)
+                if place == "pending":
+                    self.reached["repaid with pending points"] += 1
                 self.reached[f"repaid by {by}"] += 1
                 if debt is owed[0] and len({other.shop for other in owed}) > 1:
                     self.reached["repaid the oldest of several debts"] += 1
                 self.reached["repaid with own points" if own else "repaid with another's points"] += 1
                 self.accept(lot, debt.shop, paid, 0)
-                self.move(f"wallet:{member}", f"debt:{member}:{debt.shop}", paid)
+                self.move(f"{place}:{member}", f"debt:{member}:{debt.shop}", paid)
                 self.move(f"claim:{debt.shop}", f"accepted:{debt.shop}", paid)
 
     # -- time
 
     def pass_time(self, to: datetime) -> None:
-        """On to a time, stopping wherever something falls due: holds lapse, then points expire."""
+        """On to a time, stopping wherever something falls due: holds lapse, points confirm, then points expire."""
         while True:
             self.do_due()
             if self.now >= to:
                 return
             ahead = [hold.deadline for hold in self.holds.values() if hold.state == "open"]
             ahead += [lot.expires for lot in self.lots if lot.wallet]
+            ahead += [lot.available for lot in self.lots if lot.pending]
             self.now = min([to, *[when for when in ahead if when > self.now]])
 
     def do_due(self) -> None:
@@ -502,7 +552,43 @@ class Plain:
         for hold in sorted(over, key=lambda h: h.deadline):
             self.release(hold, "lapsed")
         for member in PEOPLE:
-            self.expire(member)
+            self.catch_up(member)
+
+    # -- agreeing
+
+    def sell_pool_back(self, shop: str, points: int) -> None:
+        contract = self.shops[shop].contract
+        assert contract is not None
+        self.move(f"pool:{shop}", f"mint:{shop}", points)
+        self.move(f"backing:{shop}", f"prefund:{shop}", points * contract.unit)
+
+    def put_in_force(self, shop: str, contract: Contract) -> None:
+        self.shops[shop].contract, self.shops[shop].agreed = contract, None
+        if contract.mode == "deferred" and -self.accounts[f"credit:{shop}"] > contract.line:
+            self.reached["credit line below what is issued"] += 1
+
+    def end_of_window(self) -> None:
+        """What was agreed on comes into force: the rules, then each shop's contract, its pool sold back first."""
+        if (rules := self.rules_agreed) is not None:
+            self.rules, self.rules_agreed = rules, None
+            self.reached["a new face value"] += 1
+        for shop in self.shops.values():
+            before = shop.contract
+            if before is None or shop.state == "exited":
+                continue
+            # a shop that agreed on nothing goes on as before, at the face value there is now
+            after = (shop.agreed or before).at(self.rules.face_value)
+            if after == before:
+                continue
+            pool = self.accounts[f"pool:{shop.name}"]
+            if (after.mode, after.unit) != (before.mode, before.unit):
+                self.reached[f"from {before.mode} to {after.mode}"] += 1
+                if pool:
+                    self.reached["pool sold back at a window's end"] += 1
+                    self.sell_pool_back(shop.name, pool)
+            if shop.agreed and rules and before.mode != after.mode:
+                self.reached["a new face value met a new contract"] += 1
+            self.put_in_force(shop.name, after)
 
     # -- what stays true
 
@@ -516,12 +602,12 @@ class Plain:
         backed: Counter[str] = Counter()
         accepted_of: Counter[str] = Counter()
         held_by: Counter[str] = Counter()
-        for lot, points in [
-            *((lot, lot.wallet + lot.pending + lot.held) for lot in self.lots),
-            *((item.lot, item.points) for item in self.unsettled()),
+        for lot, funding, points in [
+            *((lot, lot.funding, lot.wallet + lot.pending + lot.held) for lot in self.lots),
+            *((item.lot, item.funding, item.points) for item in self.unsettled()),
         ]:
-            open_points[lot.issuer, lot.funding] += points
-            backed[lot.issuer] += points * lot.unit if lot.funding == "prefunded" else 0
+            open_points[lot.issuer, funding] += points
+            backed[lot.issuer] += points * lot.unit if funding == "prefunded" else 0
         for lot in self.lots:
             for place in ("wallet", "pending", "held"):
                 held_by[f"{place}:{lot.member}"] += getattr(lot, place)

@@ -10,8 +10,6 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID, uuid5
 
-import psycopg
-
 import ledger
 import settlement
 from deploy.house import House
@@ -225,12 +223,6 @@ class Real:
             assert self.house.advance(self.book.id, to) == to
         self.now = to
         return to
-
-    def set_state(self, shop: str, state: str) -> None:
-        """No operation does this yet: it is written as the house's owner would."""
-        with psycopg.connect(self.url) as tx:
-            tx.execute("update merchants.merchant set state = %s where id = %s", [state, self._shops[shop]])
-            ledger.raise_settings_revision(tx, self.book.id)
 
     def lock_spending(self, member: str, locked: bool) -> None:
         with self.house.db.tx("door") as tx:

@@ -14,6 +14,7 @@ def close(plain: Plain) -> None:
     window.state = "advised"
     window.positions = net(plain, window)
     plain.windows.append(Window(window.number + 1))
+    plain.end_of_window()
 
 
 def net(plain: Plain, window: Window) -> dict[str, Position]:
@@ -29,7 +30,7 @@ def net(plain: Plain, window: Window) -> dict[str, Position]:
         receivable[item.shop] += item.value
         payable[item.lot.issuer] += item.value
         exact[item.shop] += item.fee
-        if item.lot.funding == "prefunded":
+        if item.funding == "prefunded":
             backing[item.lot.issuer] += item.value
     for (number, shop), millionths in plain.charges.items():
         if number == window.number:
@@ -73,8 +74,9 @@ def post(plain: Plain, window: Window) -> None:
     own: Counter[tuple[str, str, int]] = Counter()
     for item in items:
         if item.lot.issuer == item.shop:
-            own[item.shop, item.lot.funding, item.lot.unit] += item.points
-    for (shop, funding, unit), points in own.items():
+            own[item.shop, item.funding, item.lot.unit] += item.points
+    # what comes home pays for what goes out again
+    for (shop, funding, unit), points in sorted(own.items(), key=lambda flow: flow[1] < 0):
         if points:
             plain.reached[f"own {funding} settled{' below zero' if points < 0 else ''}"] += 1
         _own(plain, w, shop, funding, unit, points)
@@ -104,15 +106,14 @@ def _own(plain: Plain, w: int, shop: str, funding: str, unit: int, points: int) 
         plain.move(accepted, f"own:{shop}", points)
     elif points > 0:
         # a shop that prefunds no more sends them to mint with their money
-        contract = plain.shops[shop].contract
-        assert contract is not None
-        if (contract.mode, contract.unit) == ("prefunded", unit):
+        if plain.pools(shop, unit):
             plain.move(accepted, f"pool:{shop}", points)
         else:
+            plain.reached["own prefunded settled and retired"] += 1
             plain.move(accepted, f"mint:{shop}", points)
             plain.move(f"backing:{shop}", f"prefund:{shop}", points * unit)
     else:
-        pooled = min(-points, plain.accounts[f"pool:{shop}"])
+        pooled = min(-points, plain.accounts[f"pool:{shop}"]) if plain.pools(shop, unit) else 0
         bought = -points - pooled
         plain.move(f"pool:{shop}", accepted, pooled)
         plain.move(f"mint:{shop}", accepted, bought)
@@ -134,8 +135,8 @@ def _others(plain: Plain, window: Window, items: list[Item]) -> None:
     of_issuer: Counter[str] = Counter()
     of_pair: Counter[tuple[str, str, str, int]] = Counter()
     for item in items:
-        of_pair[item.lot.issuer, item.shop, item.lot.funding, item.lot.unit] += item.points
-        if item.lot.funding == "deferred":
+        of_pair[item.lot.issuer, item.shop, item.funding, item.lot.unit] += item.points
+        if item.funding == "deferred":
             of_issuer[item.lot.issuer] += item.points
     for (issuer, shop, funding, unit), points in of_pair.items():
         if not points:

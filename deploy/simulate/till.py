@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from deploy.simulate.asking import Keys, Operation, either
 from deploy.simulate.plain import (
-    FACE_VALUE,
     HALF_MINUTE,
     LOCK_TIME,
     MOST_WRONG,
@@ -50,7 +49,7 @@ class MakeSale(Operation):
             return refused("not_found")
         if (self.shop, "sale", self.reference) in plain.references:
             return refused("duplicate_reference")
-        if plain.shops[self.shop].contract is None:
+        if plain.shops[self.shop].contract is None or plain.shops[self.shop].state == "exited":
             return refused("state_conflict")
         if self.paid_by is not None:
             hold = plain.holds.get(self.paid_by)
@@ -156,15 +155,15 @@ class Redeem(Operation):
             return refused("state_conflict")
         if shop.state != "active":
             return refused("merchant_suspended")
-        if plain.spend_locked[self.member]:
+        if plain.spend_locked[self.member] or plain.frozen[self.member]:
             return refused("spend_locked")
         if (why := self._consent(plain)) is not None:
             return why
-        plain.expire(self.member)
+        plain.catch_up(self.member)
         usable = plain.usable(self.member, self.shop)
         slices = plain.choose(usable, self.points, self.value)
         if slices is None:
-            needed = self.points if self.points is not None else -(-(self.value or 0) // FACE_VALUE)
+            needed = self.points if self.points is not None else -(-(self.value or 0) // plain.rules.face_value)
             return refused("insufficient_points", needed=needed, available=sum(lot.wallet for lot in usable))
         plain.last_code[self.member] = _half_minute(plain) + (self.code or 0)
         plain.references.add((self.shop, "redemption", self.reference))
@@ -244,7 +243,7 @@ def draw_redemption(rng: random.Random, plain: Plain, label: str, key: Keys) -> 
     points: int | None = rng.choice((1, 7, max(1, there // 2), max(1, there), rng.randrange(1, 80)))
     value = None
     if rng.random() < 0.2:
-        value = (points or 1) * FACE_VALUE + rng.choice((0, 0, 3))
+        value = (points or 1) * plain.rules.face_value + rng.choice((0, 0, 3))
         points = None
     elif rng.random() < 0.06:
         points = there + rng.randrange(1, 5)

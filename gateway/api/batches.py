@@ -2,12 +2,13 @@
 
 import asyncio
 from typing import Any, Final, NamedTuple
+from urllib.parse import quote
 
 import msgspec
 
 import ledger
 from gateway import bodies, door, problems
-from gateway.api import amounts, redemptions, refunds, sales
+from gateway.api import amounts, redemptions, refunds, sales, vouchers
 from gateway.api.shapes import (
     BatchEnvelope,
     BatchOperation,
@@ -18,9 +19,11 @@ from gateway.api.shapes import (
     RedemptionRefundOperation,
     SaleOperation,
     SaleRefundOperation,
+    VoucherReturnOperation,
 )
 from gateway.calls import Call, MerchantCaller, Rendering
 from gateway.problems import Problem
+from gateway.tokens import Tokens
 from merchants import trade
 
 _BODY: Final = "/body"
@@ -40,7 +43,7 @@ class Single(NamedTuple):
 async def post_batch(call: Call[BatchEnvelope]) -> BatchOut:
     """An outcome each, in order. What a door refuses spoils only itself; what is posted is posted in order."""
     trees = call.body.operations
-    call.take(call.server.limits[call.merchant.book.mode].key, call.merchant.actor, len(trees))
+    await call.take(call.server.limits[call.merchant.book.mode].key, call.merchant.actor, len(trees))
     outcomes: list[OutcomeOut | None] = [None] * len(trees)
     requests: dict[int, ledger.Request] = {}
     for i, tree in enumerate(trees):
@@ -85,7 +88,7 @@ def _request(call: Call[Any], tree: Any) -> ledger.Request:
     caller = call.merchant
     operation: BatchOperation = _as_single(tree)
     key = door.checked_key(operation.idempotency_key, "/idempotency_key")
-    single = _single(caller, operation)
+    single = _single(call.server.tokens, caller, operation)
     if single.scope not in caller.scopes:
         raise Problem("forbidden", f"the key lacks the scope {single.scope}", facts={"scope": single.scope})
     return ledger.Request(
@@ -110,25 +113,40 @@ def _as_single(tree: Any) -> BatchOperation:
         raise
 
 
-def _single(caller: MerchantCaller, operation: BatchOperation) -> Single:
+def _single(tokens: Tokens, caller: MerchantCaller, operation: BatchOperation) -> Single:
     book = caller.book
     if isinstance(operation, SaleOperation):
         command = sales.asked(caller, operation.body)
         return Single("sale", "/v1/sales", "sales:write", command, sales.shown(book))
     if isinstance(operation, SaleRefundOperation):
-        refund = refunds.sale_refund_asked(caller, operation.sale, operation.body, "/sale")
-        path = f"/v1/sales/{operation.sale}/refunds"
-        return Single("sale_refund", path, "sales:write", refund, refunds.sale_refund_shown(book))
-    if isinstance(operation, RedemptionRefundOperation):
-        restored = refunds.redemption_refund_asked(caller, operation.redemption, operation.body, "/redemption")
-        path = f"/v1/redemptions/{operation.redemption}/refunds"
-        return Single("redemption_refund", path, "redemptions:write", restored, refunds.redemption_refund_shown(book))
+        sale, path = _named("sale", operation.sale, operation.sale_reference)
+        refund = refunds.sale_refund_asked(caller, sale, operation.body)
+        return Single("sale_refund", f"{path}/refunds", "sales:write", refund, refunds.sale_refund_shown(book))
+    scope = "redemptions:write"
+    if isinstance(operation, VoucherReturnOperation):
+        voucher = amounts.named("voucher", operation.voucher, "/voucher")
+        path = f"/v1/vouchers/{operation.voucher}/return"
+        return Single("voucher_return", path, scope, trade.VoucherReturn(caller.id, voucher), vouchers.returned(book))
     show = redemptions.shown(book)
     if isinstance(operation, RedemptionOperation):
-        wanted = redemptions.asked(caller, operation.body)
-        return Single("redemption", "/v1/redemptions", "redemptions:write", wanted, show)
-    id = amounts.named("redemption", operation.redemption, "/redemption")
-    path = f"/v1/redemptions/{operation.redemption}"
+        return Single("redemption", "/v1/redemptions", scope, redemptions.asked(tokens, caller, operation.body), show)
+    redemption, path = _named("redemption", operation.redemption, operation.redemption_reference)
+    if isinstance(operation, RedemptionRefundOperation):
+        restored = refunds.redemption_refund_asked(caller, redemption, operation.body)
+        return Single("redemption_refund", f"{path}/refunds", scope, restored, refunds.redemption_refund_shown(book))
     if isinstance(operation, CaptureOperation):
-        return Single("capture", f"{path}/capture", "redemptions:write", trade.Capture(caller.id, id), show)
-    return Single("void", f"{path}/void", "redemptions:write", trade.Void(caller.id, id), show)
+        return Single("capture", f"{path}/capture", scope, trade.Capture(caller.id, redemption), show)
+    return Single("void", f"{path}/void", scope, trade.Void(caller.id, redemption), show)
+
+
+def _named(what: str, id: str | None, reference: str | None) -> tuple[trade.Named, str]:
+    """What an operation is about, and the path it stands for.
+
+    A reference is written `=`, then the reference percent-encoded: no id begins so. There is no such endpoint; the path is
+    part of the fingerprint, so that the same key with another reference, or with the id, is another request.
+    """
+    if id is not None and reference is None:
+        return amounts.named(what, id, f"/{what}"), f"/v1/{what}s/{id}"
+    if id is None and reference is not None:
+        return reference, f"/v1/{what}s/={quote(reference, safe='')}"
+    raise problems.invalid(f"/{what}", f"say {what} or {what}_reference, one of the two")

@@ -28,6 +28,18 @@ async def post_purchase(call: Call[PurchaseIn]) -> Outcome:
     return await call.post("purchase", command, purchase_shown(caller.book))
 
 
+async def post_sell_back(call: Call[PurchaseIn]) -> Outcome:
+    caller = call.merchant
+    command = settlement.SellBack(caller.id, Points(call.body.points))
+    return await call.post("sell_back", command, purchase_shown(caller.book))
+
+
+async def post_sell_back_for(call: Call[PurchaseIn]) -> Outcome:
+    book, merchant = await merchant_in_path(call)
+    command = settlement.SellBack(merchant, Points(call.body.points))
+    return await call.post("sell_back", command, purchase_shown(book), book_id=book.id)
+
+
 async def post_topup_for(call: Call[TopupIn]) -> Outcome:
     book, merchant = await merchant_in_path(call)
     return await call.post("topup", topup(book, merchant, call.body), topup_shown(book), book_id=book.id)

@@ -10,12 +10,15 @@ from gateway import callers, problems, store
 from gateway.api import amounts
 from gateway.api.people import telephone
 from gateway.api.shapes import (
+    AtTime,
     CardOut,
+    ConsentOut,
+    ConsentsOut,
     DeviceIn,
     DeviceOut,
-    Expiring,
     MemberBalance,
     MeOut,
+    NothingIn,
     OtpIn,
     OtpOut,
     SpendLockIn,
@@ -72,13 +75,13 @@ async def _book(call: Call[Any]) -> BookFacts:
     named = None if text is None else ids.read("book", text.decode("latin-1"))
     if text is not None and named is None:
         raise problems.not_found("book")
-    callers.not_too_often(call.server, call.address, str(named))
+    await callers.not_too_often(call.server, call.address, str(named))
     book = await call.thread(call.server.book_named, named)
     if book is None:
-        call.server.strangers.unknown(call.address)
+        await call.server.strangers.unknown(call.address)
         raise problems.not_found("book")
     call.server.strangers.met(str(named))
-    call.take(call.server.limits[book.mode].code, call.address)
+    await call.take(call.server.limits[book.mode].code, call.address)
     return book
 
 
@@ -110,7 +113,8 @@ async def get_balance(call: Call[None]) -> MemberBalance:
         available=wallet.available,
         pending=wallet.pending,
         held=wallet.held,
-        expiring=[Expiring(points=points, at=at) for at, points in wallet.expiring],
+        expiring=[AtTime(points=points, at=at) for at, points in wallet.expiring],
+        confirming=[AtTime(points=points, at=at) for at, points in wallet.confirming],
         owed=wallet.owed,
         value=amounts.total(caller.book, wallet.value),
     )
@@ -126,6 +130,32 @@ async def post_device(call: Call[DeviceIn]) -> DeviceOut:
 
     device, secret = await call.work(enrol)
     return DeviceOut(id=ids.show("device", device.id), name=device.name, spend_secret=secret)
+
+
+async def get_consents(call: Call[None]) -> ConsentsOut:
+    return await call.work(lambda tx: _consents(_me(call, tx), tx))
+
+
+async def post_own_confirmation(call: Call[NothingIn]) -> ConsentsOut:
+    """One's own word for what was said at a counter. Saying it again changes nothing."""
+
+    def confirm(tx: ledger.Tx) -> ConsentsOut:
+        member, book = _me(call, tx), ledger.read_book(tx, call.member.book.id)
+        people.confirm_consents(tx, book, member.id, book.now)
+        return _consents(member, tx)
+
+    return await call.work(confirm)
+
+
+def _consents(member: people.Member, tx: ledger.Tx) -> ConsentsOut:
+    said, confirmed = people.consents_of(tx, member.id)
+    return ConsentsOut(
+        data=[
+            ConsentOut(purpose=purpose, given=told["given"], asked=told.get("asked", told["given"]))
+            for purpose, told in sorted(said.items())
+        ],
+        confirmed=confirmed,
+    )
 
 
 async def put_spend_lock(call: Call[SpendLockIn]) -> MeOut:
@@ -155,4 +185,5 @@ def me(tx: ledger.Tx, member: people.Member) -> MeOut:
         family_name=store.family_name(tx, member.id),
         tier=member.tier,
         spend_locked=member.spend_locked,
+        frozen=member.state == "frozen",
     )

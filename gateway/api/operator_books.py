@@ -3,6 +3,7 @@
 from datetime import timedelta
 from functools import partial
 from typing import Any, Final, cast
+from uuid import UUID
 
 import ledger
 import settlement
@@ -19,6 +20,8 @@ from gateway.api.shapes import (
     PartySum,
     PhoneIn,
     PointsSummary,
+    RulesIn,
+    RulesOut,
     SentCodeOut,
     SentCodesOut,
     SettlementSummary,
@@ -27,7 +30,8 @@ from gateway.api.shapes import (
 from gateway.calls import Call
 from gateway.problems import Problem
 from gateway.server import BookFacts
-from ledger import ids
+from ledger import Outcome, ids
+from merchants import contracts
 
 #: How far one call moves a clock. Every window and expiry on the way is done before it answers.
 LONGEST_ADVANCE: Final = timedelta(days=400)
@@ -60,6 +64,7 @@ def _new_book(body: BookIn) -> ledger.books.NewBook:
         exponent=body.exponent,
         face_value_minor=body.face_value,
         points_life_days=body.points_life_days,
+        inactivity_days=body.inactivity_days,
         time_zone=body.time_zone,
         window_schedule=None
         if schedule is None
@@ -88,8 +93,30 @@ def book_told(book: ledger.Book) -> BookOut:
         exponent=book.exponent,
         face_value=book.face_value_minor,
         points_life_days=book.points_life_days,
+        inactivity_days=book.inactivity_days,
         time_zone=book.time_zone,
         clock=book.now,
+        stopped=book.stopped,
+    )
+
+
+# -- the network's rules
+
+
+async def post_rules(call: Call[RulesIn]) -> Outcome:
+    book, body = await book_in_path(call), call.body
+    rules = contracts.NewRules(body.face_value, body.points_life_days, body.inactivity_days)
+    return await call.post("rules", rules, partial(_rules, book.public_id), book_id=book.id)
+
+
+def _rules(book: UUID, done: contracts.RulesInForce) -> RulesOut:
+    return RulesOut(
+        book=ids.show("book", book),
+        record=ids.show("record", done.record_id),
+        face_value=done.rules.face_value_minor,
+        points_life_days=done.rules.points_life_days,
+        inactivity_days=done.rules.inactivity_days,
+        in_force_at=done.at,
     )
 
 
@@ -108,7 +135,11 @@ async def post_clock(call: Call[ClockIn]) -> ClockOut:
     if to - now > LONGEST_ADVANCE:
         why = f"one call moves the clock by at most {LONGEST_ADVANCE.days} days"
         raise problems.invalid("/advance_to", why, "out_of_range")
-    clock = await call.thread(ledger.jobs.advance, server.db, server.committer, server.jobs, book.id, to)
+    try:
+        clock = await call.thread(ledger.jobs.advance, server.db, server.committer, server.jobs, book.id, to)
+    except ledger.errors.Stopped:
+        facts = {"what": "book", "state": "stopped"}
+        raise Problem("state_conflict", "the network is stopped, and its clock stands", facts=facts) from None
     return ClockOut(clock=clock)
 
 

@@ -1,5 +1,6 @@
 """Merchants as the network's operators make them: branches, tills, keys, contracts, terms."""
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, cast
 
@@ -10,6 +11,8 @@ from gateway.api.operator_scope import book_in_path, branch_in_path, merchant_in
 from gateway.api.shapes import (
     BranchIn,
     BranchOut,
+    BuyOutIn,
+    BuyOutOut,
     ContractIn,
     ContractOut,
     KeyIn,
@@ -18,6 +21,8 @@ from gateway.api.shapes import (
     MerchantOut,
     MerchantPage,
     PageIn,
+    Rate,
+    Rates,
     TermsIn,
     TermsOut,
     TillIn,
@@ -128,6 +133,10 @@ async def post_contract(call: Call[ContractIn]) -> Outcome:
         redemption_fee_ppm=body.redemption_fee_ppm,
         hold_minutes=body.hold_minutes,
         points_life_days=body.points_life_days,
+        maturity_days=body.maturity_days,
+        unit_value_minor=body.unit_value,
+        earns_for=tuple(body.earns_for),
+        spends_for=tuple(body.spends_for),
     )
     return await call.post("contract", command, partial(_contract, book), book_id=book.id)
 
@@ -145,7 +154,37 @@ def _contract(book: BookFacts, done: contracts.ContractInForce) -> ContractOut:
         redemption_fee_ppm=contract.redemption_fee_ppm,
         hold_minutes=contract.hold_minutes,
         points_life_days=contract.points_life_days,
+        maturity_days=contract.maturity_days,
+        earns_for=cast(Any, list(contract.earns_for)),
+        spends_for=cast(Any, list(contract.spends_for)),
         in_force_at=done.at,
+    )
+
+
+# -- points bought out
+
+
+async def post_buy_out(call: Call[BuyOutIn]) -> Outcome:
+    return await _bought_out(call, exit=False)
+
+
+async def post_exit(call: Call[BuyOutIn]) -> Outcome:
+    return await _bought_out(call, exit=True)
+
+
+async def _bought_out(call: Call[BuyOutIn], *, exit: bool) -> Outcome:
+    (book, merchant), payer = await merchant_in_path(call), call.body.paid_by
+    command = contracts.BuyOut(merchant, exit, amounts.named_or_none("merchant", payer, "/paid_by"))
+    return await call.post("buy_out", command, partial(_bought, book), book_id=book.id)
+
+
+def _bought(book: BookFacts, done: contracts.BuyOutDone) -> BuyOutOut:
+    return BuyOutOut(
+        record=ids.show("record", done.record_id),
+        merchant=ids.show("merchant", done.merchant_id),
+        points=done.points,
+        value=amounts.total(book, done.value_minor),
+        prefund=amounts.total(book, done.prefund_minor),
     )
 
 
@@ -159,17 +198,45 @@ async def post_terms(call: Call[TermsIn]) -> Outcome:
 
 def _rules(body: TermsIn) -> dict[str, Any]:
     """The body in the words of the programme's rules."""
-    rules: dict[str, Any] = {
+    rules = _rates(body)
+    return (
+        {**rules, "by_kind": {kind: _rates(rates) for kind, rates in body.by_kind.items()}} if body.by_kind else rules
+    )
+
+
+def _rates(body: Rates) -> dict[str, Any]:
+    rates: dict[str, Any] = {
         "points": body.points,
         "per_minor": body.per,
         "minimum_minor": body.minimum,
         "categories": {name: {"points": rate.points, "per_minor": rate.per} for name, rate in body.categories.items()},
     }
-    return rules if body.cap_points is None else {**rules, "cap_points": body.cap_points}
+    return rates if body.cap_points is None else {**rates, "cap_points": body.cap_points}
+
+
+def _rates_told(rules: Mapping[str, Any]) -> Rates:
+    return Rates(
+        points=rules["points"],
+        per=rules["per_minor"],
+        categories={
+            name: Rate(points=rate["points"], per=rate["per_minor"])
+            for name, rate in rules.get("categories", {}).items()
+        },
+        minimum=rules.get("minimum_minor", 0),
+        cap_points=rules.get("cap_points"),
+    )
 
 
 def _terms(done: contracts.TermsInForce) -> TermsOut:
+    everybody = _rates_told(done.terms.rules)
+    by_kind = {kind: _rates_told(rates) for kind, rates in done.terms.rules.get("by_kind", {}).items()}
     return TermsOut(
+        points=everybody.points,
+        per=everybody.per,
+        categories=dict(everybody.categories),
+        minimum=everybody.minimum,
+        cap_points=everybody.cap_points,
+        by_kind=cast(Any, by_kind),
         id=ids.show("terms", done.terms.id),
         merchant=ids.show("merchant", done.terms.merchant_id),
         version=done.terms.version,

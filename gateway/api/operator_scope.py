@@ -32,6 +32,14 @@ async def branch_in_path(call: Call[Any]) -> tuple[BookFacts, UUID, UUID]:
     return await call.thread(call.server.book, place[0]), place[1], id
 
 
+async def member_in_path(call: Call[Any]) -> tuple[BookFacts, UUID]:
+    id = call.id("member")
+    book_id = await call.work(store.member_place, id)
+    if book_id is None or not _reaches(call, book_id):
+        raise problems.not_found("member")
+    return await call.thread(call.server.book, book_id), id
+
+
 async def window_in_path(call: Call[Any]) -> tuple[BookFacts, int]:
     """The book and the number of the window."""
     place = await call.work(store.window_place, call.id("window"))

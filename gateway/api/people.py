@@ -6,8 +6,20 @@ from typing import Any, cast
 import ledger
 from gateway import problems
 from gateway.api import amounts, sales
-from gateway.api.shapes import Earn, LookupIn, LookupOut, MemberIn, MemberOut, QuoteIn, QuoteOut, Spendable
+from gateway.api.shapes import (
+    ConfirmedOut,
+    Earn,
+    LookupIn,
+    LookupOut,
+    MemberConfirmationIn,
+    MemberIn,
+    MemberOut,
+    QuoteIn,
+    QuoteOut,
+    Spendable,
+)
 from gateway.calls import Call, MerchantCaller, accepted
+from gateway.problems import Problem
 from gateway.server import BookFacts, Server
 from ledger import ids
 from merchants import people, trade
@@ -17,19 +29,22 @@ from merchants import people, trade
 
 async def post_member(call: Call[MemberIn]) -> MemberOut:
     body = call.body
+    await call.take(call.server.limits[call.merchant.book.mode].enrolment, call.merchant.actor)
     phone = telephone(call.merchant.book, body.phone, "/phone")
-    told = await call.work(partial(_enrol, call.merchant, body, phone))
+    told = await call.work(partial(_enrol, call.server, call.merchant, body, phone))
     return MemberOut(
         id=ids.show("member", told.member.id),
         number=told.member.number,
         kind=cast(Any, told.member.kind),
         created=told.created,
+        # of somebody who was there already nothing is told, and nothing asked
+        consents_confirmed=False if told.created and body.confirm else None,
     )
 
 
-def _enrol(caller: MerchantCaller, body: MemberIn, phone: str, tx: ledger.Tx) -> people.Enrolled:
+def _enrol(server: Server, caller: MerchantCaller, body: MemberIn, phone: str, tx: ledger.Tx) -> people.Enrolled:
     book = ledger.read_book(tx, caller.book.id)
-    return accepted(
+    enrolled = accepted(
         people.enrol(
             tx,
             book,
@@ -41,8 +56,43 @@ def _enrol(caller: MerchantCaller, body: MemberIn, phone: str, tx: ledger.Tx) ->
             consents={consent.purpose: consent.given for consent in body.consents},
             enrolled_by=caller.id,
             now=book.now,
+            confirm=body.confirm,
         )
     )
+    if enrolled.created and body.confirm:
+        # a telephone that was sent too many codes gets none now: its member confirms after signing in
+        people.one_time_codes.ask(tx, book, phone, book.now, key=server.keys.codes, purpose="confirm")
+    return enrolled
+
+
+async def post_confirmation(call: Call[MemberConfirmationIn]) -> ConfirmedOut:
+    """Wrong code, too old, nobody there: which of these is told to nobody."""
+    caller, body = call.merchant, call.body
+    await call.take(call.server.limits[caller.book.mode].lookup, caller.actor)
+    if (body.phone is None) == (body.member is None):
+        raise problems.invalid("/phone", "say phone or member, one of the two")
+    phone = None if body.phone is None else telephone(caller.book, body.phone, "/phone")
+    named = None if body.member is None else amounts.member(body.member, "/member")
+
+    def confirm(tx: ledger.Tx) -> people.Member | ledger.Refusal:
+        book, to = ledger.read_book(tx, caller.book.id), phone
+        if named is not None:
+            found = people.find(tx, book, id=named.id) if named.id else people.find(tx, book, number=named.number)
+            to = found.phone if found is not None else None
+        if to is None:
+            return people.one_time_codes.Unauthenticated()
+        key = call.server.keys.codes
+        member = people.one_time_codes.verify(tx, book, to, body.code, book.now, key=key, purpose="confirm")
+        if isinstance(member, people.Member):
+            people.confirm_consents(tx, book, member.id, book.now)
+        return member
+
+    # refused only after the commit: a wrong try counts
+    answer = await call.work(confirm)
+    if isinstance(answer, people.one_time_codes.Unauthenticated):
+        raise Problem("consent_required", "this code confirms nothing")
+    accepted(answer)
+    return ConfirmedOut(consents_confirmed=True)
 
 
 def telephone(book: BookFacts, text: str, pointer: str) -> str:
@@ -58,13 +108,13 @@ def telephone(book: BookFacts, text: str, pointer: str) -> str:
 
 async def post_lookup(call: Call[LookupIn]) -> LookupOut:
     caller, body = call.merchant, call.body
-    call.take(call.server.limits[caller.book.mode].lookup, caller.actor)
+    await call.take(call.server.limits[caller.book.mode].lookup, caller.actor)
     if (body.number is None) == (body.phone is None):
         raise problems.invalid("/number", "say number or phone, one of the two")
-    return await call.work(partial(_look_up, caller, body))
+    return await call.work(partial(_look_up, call.server, caller, body))
 
 
-def _look_up(caller: MerchantCaller, body: LookupIn, tx: ledger.Tx) -> LookupOut:
+def _look_up(server: Server, caller: MerchantCaller, body: LookupIn, tx: ledger.Tx) -> LookupOut:
     book = ledger.read_book(tx, caller.book.id)
     if body.phone is not None:
         member = people.find(tx, book, phone=telephone(caller.book, body.phone, "/phone"))
@@ -73,7 +123,7 @@ def _look_up(caller: MerchantCaller, body: LookupIn, tx: ledger.Tx) -> LookupOut
         member = None if number is None else people.find(tx, book, number=number)
     if member is None or member.state == "left":
         raise problems.not_found("member", "/number" if body.phone is None else "/phone")
-    points, value = trade.spendable_at(tx, book, member.id, caller.id)
+    points, value = trade.spendable_at(tx, book, server.networks.of(tx, book), member, caller.id)
     return LookupOut(
         member=ids.show("member", member.id),
         number=member.number,
@@ -81,7 +131,7 @@ def _look_up(caller: MerchantCaller, body: LookupIn, tx: ledger.Tx) -> LookupOut
         kind=cast(Any, member.kind),
         tier=member.tier,
         spendable=Spendable(points=points, value=amounts.total(caller.book, value)),
-        spend_locked=member.spend_locked,
+        spend_locked=member.locked_by is not None,
     )
 
 
@@ -130,4 +180,4 @@ def _quote(
         member = people.find(tx, book, id=ref.id) if ref.id else people.find(tx, book, number=ref.number)
         if member is None or member.state == "left":
             raise problems.not_found("member", "/member")
-    return trade.quote(tx, book, network, caller.id, lines, whole, member)
+    return trade.quote(tx, book, network, caller.id, lines, whole, member, branch)

@@ -42,7 +42,14 @@ _NAMED: Final = {
     "refund": "refund",
     "debt": "debt",
     "branch": "branch",
+    "device": "device",
+    "rest_of": "record",
     "operator": "operator",
+    "gift": "gift",
+    "giver": "member",
+    "receiver": "member",
+    "household": "household",
+    "consented_by": "member",
 }
 
 #: What a record of a kind is about.
@@ -57,6 +64,28 @@ _SUBJECTS: Final = {
     "redemption_refund": "redemption",
     "contract": "merchant",
     "terms": "merchant",
+    "member_frozen": "member",
+    "member_unfrozen": "member",
+    "branch_frozen": "branch",
+    "branch_unfrozen": "branch",
+    "merchant_suspended": "merchant",
+    "merchant_resumed": "merchant",
+    "gift": "gift",
+    "gift_received": "gift",
+    **dict.fromkeys(
+        (
+            "household_created",
+            "household_invited",
+            "household_joined",
+            "household_declined",
+            "household_sharing",
+            "household_limit",
+            "household_handed_over",
+            "household_left",
+            "household_ended",
+        ),
+        "household",
+    ),
 }
 
 

@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from typing import Final, Literal
 
-from gateway import problems, store
+from gateway import problems, store, vouchers
 from gateway.api import amounts
-from gateway.api.shapes import Balance, NothingIn, RedemptionIn, RedemptionOut, SliceOut
+from gateway.api.shapes import Balance, NothingIn, RedemptionIn, RedemptionOut, SliceOut, SpendIn
 from gateway.calls import Call, MerchantCaller
+from gateway.problems import Problem
 from gateway.server import BookFacts
+from gateway.tokens import Tokens
 from ledger import Outcome, Points, ids
 from merchants import trade
 
@@ -22,7 +24,7 @@ _STATES: Final[dict[str, State]] = {
 
 
 async def post_redemption(call: Call[RedemptionIn]) -> Outcome:
-    return await call.post("redemption", asked(call.merchant, call.body), shown(call.merchant.book))
+    return await call.post("redemption", asked(call.server.tokens, call.merchant, call.body), shown(call.merchant.book))
 
 
 async def post_capture(call: Call[NothingIn]) -> Outcome:
@@ -42,8 +44,12 @@ async def get_redemption(call: Call[None]) -> RedemptionOut:
     return told(call.merchant.book, found)
 
 
-def asked(acceptor: MerchantCaller, body: RedemptionIn) -> trade.Redemption:
-    """The redemption that `body` means: of points, or of what they are to be worth."""
+def asked(tokens: Tokens, acceptor: MerchantCaller, body: RedemptionIn) -> trade.Redemption:
+    """The redemption that `body` means: of points, or of what they are to be worth; or a spend of a voucher."""
+    if (body.spend_code is None) == (body.voucher is None):
+        raise problems.invalid("/spend_code", "say spend_code or voucher, one of the two")
+    if body.voucher is not None:
+        return _of_voucher(tokens, acceptor, body, body.voucher)
     if (body.points is None) == (body.value is None):
         raise problems.invalid("/points", "say points or value, one of the two")
     value = None if body.value is None else amounts.minor(acceptor.book, body.value, "/value")
@@ -60,6 +66,35 @@ def asked(acceptor: MerchantCaller, body: RedemptionIn) -> trade.Redemption:
         till_id=amounts.named_or_none("till", body.till, "/till"),
         occurred_at=amounts.time(body.occurred_at, "/occurred_at"),
         capture=body.capture,
+    )
+
+
+def _of_voucher(tokens: Tokens, acceptor: MerchantCaller, body: RedemptionIn, signed: SpendIn) -> trade.Redemption:
+    """A spend whose two signatures are good and which says what the rest of the body says."""
+    for field, value in (("points", body.points), ("value", body.value)):
+        if value is not None:
+            raise problems.invalid(f"/{field}", "the spend says how many points")
+    try:
+        spent = vouchers.check(signed.voucher, signed.spend, tokens.keys, shop=ids.show("merchant", acceptor.id))
+    except vouchers.Untrue as untrue:
+        raise Problem("consent_required", f"the {untrue.at}: {untrue.why}", f"/voucher/{untrue.at}") from None
+    said = spent.spend
+    voucher = ids.read("voucher", spent.voucher.jti)
+    if voucher is None or spent.voucher.book != ids.show("book", acceptor.book.public_id):
+        raise Problem("consent_required", "the voucher: it is of another book", "/voucher/voucher")
+    told = (body.external_reference, body.branch, body.till if said.till is not None else None)
+    if (said.external_reference, said.branch, said.till) != told:
+        raise Problem("consent_required", "the spend: it is for another sale", "/voucher/spend")
+    return trade.Redemption(
+        merchant_id=acceptor.id,
+        branch_id=amounts.named("branch", body.branch, "/branch"),
+        external_reference=body.external_reference,
+        member=amounts.member(body.member, "/member"),
+        spend_code=None,
+        till_id=amounts.named_or_none("till", body.till, "/till"),
+        occurred_at=amounts.time(body.occurred_at, "/occurred_at"),
+        capture=True,
+        spend=trade.Spend(voucher, spent.thumbprint, Points(spent.points), spent.digest),
     )
 
 

@@ -19,28 +19,23 @@ from merchants import trade
 
 
 async def post_sale_refund(call: Call[SaleRefundIn]) -> Outcome:
-    command = sale_refund_asked(call.merchant, call.params["sale"], call.body)
+    command = sale_refund_asked(call.merchant, call.id("sale"), call.body)
     return await call.post("sale_refund", command, sale_refund_shown(call.merchant.book))
 
 
 async def post_redemption_refund(call: Call[RedemptionRefundIn]) -> Outcome:
-    command = redemption_refund_asked(call.merchant, call.params["redemption"], call.body)
+    command = redemption_refund_asked(call.merchant, call.id("redemption"), call.body)
     return await call.post("redemption_refund", command, redemption_refund_shown(call.merchant.book))
 
 
-def sale_refund_asked(
-    seller: MerchantCaller, sale: str, body: SaleRefundIn, pointer: str | None = None
-) -> trade.SaleRefund:
-    """The refund that `body` means. `pointer`: where the sale is named, when it is not in the path."""
-    found = ids.read("sale", sale)
-    if found is None:
-        raise problems.not_found("sale", pointer)
+def sale_refund_asked(seller: MerchantCaller, sale: trade.Named, body: SaleRefundIn) -> trade.SaleRefund:
+    """The refund that `body` means."""
     amount = amounts.minor(seller.book, body.amount, "/amount")
     if amount == 0:
         raise problems.invalid("/amount/amount", "a refund of nothing is none")
     return trade.SaleRefund(
         merchant_id=seller.id,
-        sale_id=found,
+        sale=sale,
         external_reference=body.external_reference,
         amount=amount,
         occurred_at=amounts.time(body.occurred_at, "/occurred_at"),
@@ -49,13 +44,10 @@ def sale_refund_asked(
 
 
 def redemption_refund_asked(
-    acceptor: MerchantCaller, redemption: str, body: RedemptionRefundIn, pointer: str | None = None
+    acceptor: MerchantCaller, redemption: trade.Named, body: RedemptionRefundIn
 ) -> trade.RedemptionRefund:
-    found = ids.read("redemption", redemption)
-    if found is None:
-        raise problems.not_found("redemption", pointer)
     points = None if body.points is None else Points(body.points)
-    return trade.RedemptionRefund(acceptor.id, found, body.external_reference, points)
+    return trade.RedemptionRefund(acceptor.id, redemption, body.external_reference, points)
 
 
 def sale_refund_shown(book: BookFacts) -> Callable[[trade.SaleRefundDone], SaleRefundOut]:
@@ -64,7 +56,7 @@ def sale_refund_shown(book: BookFacts) -> Callable[[trade.SaleRefundDone], SaleR
         return SaleRefundOut(
             id=ids.show("refund", done.id),
             record=ids.show("record", done.record_id),
-            sale=ids.show("sale", refund.sale_id),
+            sale=ids.show("sale", done.sale_id),
             member=amounts.shown("member", done.member_id),
             external_reference=refund.external_reference,
             occurred_at=refund.occurred_at,
@@ -86,7 +78,7 @@ def redemption_refund_shown(book: BookFacts) -> Callable[[trade.RedemptionRefund
         return RedemptionRefundOut(
             id=ids.show("refund", done.id),
             record=ids.show("record", done.record_id),
-            redemption=ids.show("redemption", refund.redemption_id),
+            redemption=ids.show("redemption", done.redemption_id),
             member=ids.show("member", done.member_id),
             external_reference=refund.external_reference,
             at=done.at,

@@ -55,12 +55,13 @@ def _payments(book: BookFacts, payments: list[PaymentIn], whole: Minor) -> tuple
 
 
 def _payment(book: BookFacts, payment: PaymentIn, at: str) -> trade.Payment:
-    if (payment.type == "points") != (payment.redemption is not None):
-        raise problems.invalid(f"{at}/redemption", "a payment in points names its redemption, and no other does")
+    names = (payment.redemption is not None) + (payment.redemption_reference is not None)
+    if names != (payment.type == "points"):
+        raise problems.invalid(f"{at}/redemption", "a payment in points names its redemption once, and no other does")
     return trade.Payment(
         payment.type,
         amounts.minor(book, payment.amount, f"{at}/amount"),
-        amounts.named_or_none("redemption", payment.redemption, f"{at}/redemption"),
+        amounts.named_or_none("redemption", payment.redemption, f"{at}/redemption") or payment.redemption_reference,
     )
 
 

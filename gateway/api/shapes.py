@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from gateway.jwk import Jwk
 from ledger import LARGEST_AMOUNT
 
 # Python's $ also matches before a last line feed; (?!\\n) makes it mean the end, here and to readers of the OpenAPI document
@@ -86,8 +87,9 @@ class LineIn(Body, frozen=True, kw_only=True):
 class PaymentIn(Body, frozen=True, kw_only=True):
     type: Literal["cash", "card", "transfer", "credit", "voucher", "points", "other"]
     amount: Money
-    # the redemption that pays, when the type is points
+    # the redemption that pays, when the type is points: its id, or the reference the merchant gave it
     redemption: str | None = None
+    redemption_reference: Reference | None = None
 
 
 class SaleIn(Body, frozen=True, kw_only=True):
@@ -104,7 +106,8 @@ class SaleIn(Body, frozen=True, kw_only=True):
 
 class Earn(Answer, frozen=True, kw_only=True):
     points: int
-    # why nothing, or less, was issued: issuing_limit_reached, terms_exclude, merchant_suspended, no_terms
+    # why nothing, or less, was issued: issuing_limit_reached, terms_exclude, merchant_suspended,
+    # branch_frozen, velocity_limit, no_terms
     refused: str | None
     lot: str | None
     expires_at: datetime | None
@@ -133,13 +136,21 @@ class SaleOut(Answer, frozen=True, kw_only=True):
 # -- merchant: redemptions
 
 
+class SpendIn(Body, frozen=True, kw_only=True):
+    """What a till took without network: the member's voucher, and the spend of it that the member's device signed."""
+
+    voucher: Annotated[str, Meta(max_length=3_000)]
+    spend: Annotated[str, Meta(max_length=1_500)]
+
+
 class RedemptionIn(Body, frozen=True, kw_only=True):
     branch: str
     external_reference: Reference
     member: Annotated[str, Meta(max_length=64)]
-    # the six digits on the member's phone
-    spend_code: Annotated[str, Meta(min_length=6, max_length=12)]
-    # one of the two: points, or what they are to be worth
+    # one of the two: the six digits on the member's phone, or a spend of a voucher, which is captured in one step
+    spend_code: Annotated[str, Meta(min_length=6, max_length=12)] | None = None
+    voucher: SpendIn | None = None
+    # with a spend code, one of the two: points, or what they are to be worth
     points: PointsAsked | None = None
     value: Money | None = None
     till: str | None = None
@@ -266,6 +277,9 @@ class LookupOut(Answer, frozen=True, kw_only=True):
     spend_locked: bool
 
 
+Kind = Literal["natural", "legal"]
+
+
 class ConsentIn(Body, frozen=True, kw_only=True):
     purpose: Annotated[str, Meta(pattern=r"^[a-z_]{1,40}$(?!\n)")]
     given: bool
@@ -278,6 +292,8 @@ class MemberIn(Body, frozen=True, kw_only=True):
     family_name: Name | None = None
     language: Literal["fa", "en"] = "fa"
     consents: Annotated[list[ConsentIn], Meta(max_length=20)] = []
+    # true: a code goes to the phone, and with it the member says that these consents are theirs
+    confirm: bool = False
 
 
 class MemberOut(Answer, frozen=True, kw_only=True):
@@ -286,6 +302,21 @@ class MemberOut(Answer, frozen=True, kw_only=True):
     kind: Literal["natural", "legal"]
     # false: the phone was a member already
     created: bool
+    # false: a code was sent to the phone, and until it is told the consents stand as asked; null: nothing was asked
+    consents_confirmed: bool | None
+
+
+class MemberConfirmationIn(Body, frozen=True, kw_only=True):
+    # one of the two
+    phone: Annotated[str, Meta(min_length=4, max_length=40)] | None = None
+    # a member id (mem_...) or number
+    member: Annotated[str, Meta(max_length=64)] | None = None
+    # the code on the member's phone
+    code: Annotated[str, Meta(min_length=4, max_length=12)]
+
+
+class ConfirmedOut(Answer, frozen=True, kw_only=True):
+    consents_confirmed: bool
 
 
 class SaleOperation(Body, frozen=True, kw_only=True, tag="sale", tag_field="operation"):
@@ -298,28 +329,41 @@ class RedemptionOperation(Body, frozen=True, kw_only=True, tag="redemption", tag
     body: RedemptionIn
 
 
+# what an operation is about is named by its id or by the external reference the merchant gave it, one of the two
+
+
 class CaptureOperation(Body, frozen=True, kw_only=True, tag="capture", tag_field="operation"):
     idempotency_key: str
-    redemption: str
+    redemption: str | None = None
+    redemption_reference: Reference | None = None
     body: NothingIn = NothingIn()
 
 
 class VoidOperation(Body, frozen=True, kw_only=True, tag="void", tag_field="operation"):
     idempotency_key: str
-    redemption: str
+    redemption: str | None = None
+    redemption_reference: Reference | None = None
     body: NothingIn = NothingIn()
 
 
 class SaleRefundOperation(Body, frozen=True, kw_only=True, tag="sale_refund", tag_field="operation"):
     idempotency_key: str
-    sale: str
+    sale: str | None = None
+    sale_reference: Reference | None = None
     body: SaleRefundIn
 
 
 class RedemptionRefundOperation(Body, frozen=True, kw_only=True, tag="redemption_refund", tag_field="operation"):
     idempotency_key: str
-    redemption: str
+    redemption: str | None = None
+    redemption_reference: Reference | None = None
     body: RedemptionRefundIn
+
+
+class VoucherReturnOperation(Body, frozen=True, kw_only=True, tag="voucher_return", tag_field="operation"):
+    idempotency_key: str
+    voucher: str
+    body: NothingIn = NothingIn()
 
 
 BatchOperation = (
@@ -329,6 +373,7 @@ BatchOperation = (
     | VoidOperation
     | SaleRefundOperation
     | RedemptionRefundOperation
+    | VoucherReturnOperation
 )
 
 
@@ -479,6 +524,51 @@ class ItemPage(Answer, frozen=True, kw_only=True):
     next_cursor: str | None
 
 
+# -- merchant: keys
+
+
+class ApiKeyIn(Body, frozen=True, kw_only=True):
+    """A restricted key. Its scopes are among those of the key that asks."""
+
+    label: Name
+    scopes: Annotated[list[str], Meta(min_length=1, max_length=50)]
+
+
+class RotateIn(Body, frozen=True, kw_only=True):
+    # how long the old key goes on beside the new one
+    overlap_hours: Annotated[int, Meta(ge=0, le=168)] = 24
+
+
+class RevokeIn(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    # a key ends itself only when it says so
+    own: Literal["yes"] | None = None
+
+
+class ApiKeyOut(Answer, frozen=True, kw_only=True):
+    """A key without its secret, which was told once. An ended key stays in the list."""
+
+    id: str
+    kind: Literal["sk", "rk"]
+    label: str
+    last_four: str
+    scopes: list[str]
+    created_at: datetime
+    # when it ends because another replaced it
+    expires_at: datetime | None
+    revoked_at: datetime | None
+
+
+class NewApiKeyOut(ApiKeyOut, frozen=True, kw_only=True):
+    # told once
+    secret: str
+
+
+class ApiKeyPage(Answer, frozen=True, kw_only=True):
+    data: list[ApiKeyOut]
+    has_more: bool
+    next_cursor: str | None
+
+
 class FormatIn(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     format: Literal["json", "csv"] | None = None
 
@@ -517,7 +607,47 @@ class DeviceOut(Answer, frozen=True, kw_only=True):
     spend_secret: str
 
 
-class Expiring(Answer, frozen=True, kw_only=True):
+class VoucherIn(Body, frozen=True, kw_only=True):
+    # where it is to be spent (mer_...)
+    shop: str
+    # the most that can be spent; all of it is set aside now
+    points: PointsAsked
+    # one's own device, and the public key it signs its spend with
+    device: str
+    public_key: Jwk
+    spend_code: Annotated[str, Meta(min_length=6, max_length=12)]
+
+
+class VoucherOut(Answer, frozen=True, kw_only=True):
+    """Points set aside to be spent at one shop without network. The redemption has the voucher's digits for its id."""
+
+    id: str
+    state: Literal["open", "redeemed", "returned", "lapsed"]
+    shop: str
+    points: int
+    value: Sum
+    # what was captured of it
+    spent: int | None
+    at: datetime
+    # the device signs until then; the shop redeems until the deadline
+    spend_until: datetime
+    deadline: datetime
+
+
+class OwnVoucherOut(VoucherOut, frozen=True, kw_only=True):
+    device: str
+    # the signed voucher (a compact JWS), to be shown to a till; null once it is not open
+    voucher: str | None
+    balance: Balance | None
+
+
+class VoucherPage(Answer, frozen=True, kw_only=True):
+    data: list[OwnVoucherOut]
+    has_more: bool
+    next_cursor: str | None
+
+
+class AtTime(Answer, frozen=True, kw_only=True):
     points: int
     at: datetime
 
@@ -526,9 +656,28 @@ class MemberBalance(Answer, frozen=True, kw_only=True):
     available: int
     pending: int
     held: int
-    expiring: list[Expiring]
+    expiring: list[AtTime]
+    confirming: list[AtTime]
     owed: int
     value: Sum
+
+
+class BalanceEvent(MemberBalance, frozen=True, kw_only=True):
+    """The balance as it is now that a record of this kind is in the ledger."""
+
+    kind: str
+
+
+class Ready(Answer, frozen=True, kw_only=True):
+    """Everything up to this sequence of the book was told or can be read; what comes after will be told."""
+
+    sequence: int
+
+
+class Reset(Answer, frozen=True, kw_only=True):
+    """What happened up to this sequence of the book is not told one by one: read it anew."""
+
+    sequence: int
 
 
 class MeOut(Answer, frozen=True, kw_only=True):
@@ -538,7 +687,10 @@ class MeOut(Answer, frozen=True, kw_only=True):
     given_name: str | None
     family_name: str | None
     tier: str | None
+    # by oneself
     spend_locked: bool
+    # by the network: one earns and reads, and spends nothing
+    frozen: bool
 
 
 class CardOut(Answer, frozen=True, kw_only=True):
@@ -549,8 +701,106 @@ class CardOut(Answer, frozen=True, kw_only=True):
     qr: str
 
 
+class ConsentOut(Answer, frozen=True, kw_only=True):
+    """`given` counts; `asked` was said at a counter and waits for the member's word."""
+
+    purpose: str
+    given: bool
+    asked: bool
+
+
+class ConsentsOut(Answer, frozen=True, kw_only=True):
+    data: list[ConsentOut]
+    # false: something was said at a counter that one has not confirmed; null: nothing was
+    confirmed: bool | None
+
+
 class SpendLockIn(Body, frozen=True, kw_only=True):
     locked: bool
+
+
+class GiftIn(Body, frozen=True, kw_only=True):
+    # a member number, or a telephone
+    to: Annotated[str, Meta(min_length=4, max_length=64)]
+    points: PointsAsked
+    # the six digits on one's own device: without them nothing is given
+    spend_code: Annotated[str, Meta(min_length=6, max_length=12)] | None = None
+
+
+class GiftOut(Answer, frozen=True, kw_only=True):
+    """`member` is the other's member number, all but its last four digits hidden."""
+
+    id: str
+    given: bool
+    member: str
+    points: int
+    value: Sum
+    at: datetime
+
+
+class GiftGivenOut(GiftOut, frozen=True, kw_only=True):
+    record: str
+    balance: Balance
+
+
+class GiftPage(Answer, frozen=True, kw_only=True):
+    data: list[GiftOut]
+    has_more: bool
+    next_cursor: str | None
+
+
+class HouseholdPerson(Answer, frozen=True, kw_only=True):
+    id: str
+    # all but its last four digits hidden
+    number: str
+    state: Literal["invited", "active"]
+    founder: bool
+    # whether others may spend from this wallet
+    shared: bool
+    # of a family: what all others together may spend from this wallet in a month; of a company: what this person may spend
+    monthly_points: int | None
+
+
+class HouseholdOut(Answer, frozen=True, kw_only=True):
+    id: str
+    kind: Literal["family", "company"]
+    people: list[HouseholdPerson]
+
+
+class InvitationOut(Answer, frozen=True, kw_only=True):
+    household: str
+    kind: Literal["family", "company"]
+    # the member number of whoever asks, all but its last four digits hidden
+    by: str
+
+
+class MyHousehold(Answer, frozen=True, kw_only=True):
+    household: HouseholdOut | None
+    invitations: list[InvitationOut]
+
+
+class HouseholdStepOut(Answer, frozen=True, kw_only=True):
+    record: str
+    household: str
+    kind: Literal["family", "company"]
+    state: Literal["active", "ended"]
+    founder: str
+    at: datetime
+
+
+class InviteIn(Body, frozen=True, kw_only=True):
+    number: Annotated[str, Meta(min_length=6, max_length=64)]
+    # of a company, and only there: what this person may spend in a month
+    monthly_points: Amount | None = None
+
+
+class SharingIn(Body, frozen=True, kw_only=True):
+    # what the others may spend from one's wallet in a month; null: it is not shared
+    monthly_points: Amount | None
+
+
+class PersonLimitIn(Body, frozen=True, kw_only=True):
+    monthly_points: Amount
 
 
 # -- everybody
@@ -584,11 +834,27 @@ class BookIn(Body, frozen=True, kw_only=True):
     exponent: Annotated[int, Meta(ge=0, le=4)]
     face_value: Annotated[int, Meta(ge=1, le=1_000_000)]
     points_life_days: Annotated[int, Meta(ge=1, le=36_500)]
+    # null: points expire by their fixed life alone; else they also live so long after their member last earned or spent
+    inactivity_days: Annotated[int, Meta(ge=1, le=36_500)] | None = None
     time_zone: Annotated[str, Meta(max_length=64)] = "Asia/Tehran"
     # null: only an operator closes windows
     window_schedule: "ScheduleIn | None" = None
     # a test book's clock begins here
     clock: Time | None = None
+
+
+class GiftRulesIn(Body, frozen=True, kw_only=True):
+    """What a member may give and be given on one day of the network's calendar."""
+
+    points_a_day: Amount
+    gifts_a_day: Annotated[int, Meta(ge=0, le=10_000)]
+    received_a_day: Amount
+
+
+class GiftRulesOut(Answer, frozen=True, kw_only=True):
+    points_a_day: int
+    gifts_a_day: int
+    received_a_day: int
 
 
 class ScheduleIn(Body, frozen=True, kw_only=True):
@@ -606,8 +872,11 @@ class BookOut(Answer, frozen=True, kw_only=True):
     exponent: int
     face_value: int
     points_life_days: int
+    inactivity_days: int | None
     time_zone: str
     clock: datetime
+    # the kill switch is on: nothing is posted
+    stopped: bool
 
 
 class MerchantIn(Body, frozen=True, kw_only=True):
@@ -638,7 +907,7 @@ class BranchOut(Answer, frozen=True, kw_only=True):
     name: str
     channel: Literal["physical", "online"]
     city: str | None
-    state: Literal["active", "closed"]
+    state: Literal["active", "frozen", "closed"]
 
 
 class TillIn(Body, frozen=True, kw_only=True):
@@ -673,6 +942,13 @@ class ContractIn(Body, frozen=True, kw_only=True):
     credit_line_points: Annotated[int, Meta(ge=0, le=10**12)] = 0
     hold_minutes: Annotated[int, Meta(ge=1, le=1440)] = 15
     points_life_days: Annotated[int, Meta(ge=1, le=36_500)] | None = None
+    # how long the shop takes goods back: its points are pending so long
+    maturity_days: Annotated[int, Meta(ge=0, le=365)] = 0
+    # minor units a closed-loop point is worth at its own shop; null: the network's face value
+    unit_value: Annotated[int, Meta(ge=1, le=LARGEST_AMOUNT)] | None = None
+    # the kinds of person whose sales earn here, and those whose points are taken
+    earns_for: Annotated[tuple[Kind, ...], Meta(max_length=2)] = ("natural", "legal")
+    spends_for: Annotated[tuple[Kind, ...], Meta(max_length=2)] = ("natural", "legal")
 
 
 class ContractOut(Answer, frozen=True, kw_only=True):
@@ -686,7 +962,42 @@ class ContractOut(Answer, frozen=True, kw_only=True):
     redemption_fee_ppm: int
     hold_minutes: int
     points_life_days: int | None
-    in_force_at: datetime
+    maturity_days: int
+    earns_for: list[Kind]
+    spends_for: list[Kind]
+    # null: agreed on, and in force when the open window closes
+    in_force_at: datetime | None
+
+
+class RulesIn(Body, frozen=True, kw_only=True):
+    """The network's rules, all of them."""
+
+    face_value: Annotated[int, Meta(ge=1, le=1_000_000)]
+    points_life_days: Annotated[int, Meta(ge=1, le=36_500)]
+    inactivity_days: Annotated[int, Meta(ge=1, le=36_500)] | None = None
+
+
+class RulesOut(Answer, frozen=True, kw_only=True):
+    book: str
+    record: str
+    face_value: int
+    points_life_days: int
+    inactivity_days: int | None
+    # null: agreed on, and in force when the open window closes
+    in_force_at: datetime | None
+
+
+class BuyOutIn(Body, frozen=True, kw_only=True):
+    # the merchant whose prefund pays; null: its own
+    paid_by: str | None = None
+
+
+class BuyOutOut(Answer, frozen=True, kw_only=True):
+    record: str
+    merchant: str
+    points: int
+    value: Sum
+    prefund: Sum
 
 
 class Rate(Body, frozen=True, kw_only=True):
@@ -694,7 +1005,7 @@ class Rate(Body, frozen=True, kw_only=True):
     per: Annotated[int, Meta(ge=1, le=LARGEST_AMOUNT)]
 
 
-class TermsIn(Body, frozen=True, kw_only=True):
+class Rates(Body, frozen=True, kw_only=True):
     """`points` for every `per` minor units of the money part, by category where one is named; one floor per basket."""
 
     points: Annotated[int, Meta(ge=0, le=1_000_000)]
@@ -704,10 +1015,22 @@ class TermsIn(Body, frozen=True, kw_only=True):
     cap_points: PointsAsked | None = None
 
 
+class TermsIn(Rates, frozen=True, kw_only=True):
+    """Rates for everybody; those of a kind of person take their place for that kind, whole."""
+
+    by_kind: dict[Kind, Rates] = {}
+
+
 class TermsOut(Answer, frozen=True, kw_only=True):
     id: str
     merchant: str
     version: int
+    points: int
+    per: int
+    categories: dict[str, Rate]
+    minimum: int
+    cap_points: int | None
+    by_kind: dict[Kind, Rates]
     in_force_at: datetime
 
 
@@ -872,6 +1195,81 @@ class PaymentsOut(Answer, frozen=True, kw_only=True):
     number: int
     at: datetime
     payments: list[PaymentOut]
+
+
+class BrakeIn(Body, frozen=True, kw_only=True):
+    # why, for the network's operators: it is in no record and in no log
+    reason: Annotated[str, Meta(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f]+$(?!\n)")]
+
+
+class BrakeOut(Answer, frozen=True, kw_only=True):
+    """How a member, branch, merchant or book is now; the record that made it so, where an operator ever did."""
+
+    id: str
+    state: Literal["active", "frozen", "suspended", "running", "stopped"]
+    record: str | None
+    at: datetime | None
+
+
+class BrakeTold(Answer, frozen=True, kw_only=True):
+    record: str
+    kind: str
+    subject: str
+    operator: str
+    reason: str
+    at: datetime
+
+
+class BrakePage(Answer, frozen=True, kw_only=True):
+    data: list[BrakeTold]
+    has_more: bool
+    next_cursor: str | None
+
+
+class VelocityLimit(Body, frozen=True, kw_only=True):
+    """At most `most` of `what` by one key, member or merchant in any `per_minutes`, by the book's clock."""
+
+    subject: Literal["key", "member", "merchant"]
+    what: Literal["earn_points", "sale_count", "redeem_points", "redeem_count"]
+    per_minutes: Annotated[int, Meta(ge=1, le=43_200)]
+    most: PointsAsked
+
+
+class VelocityIn(Body, frozen=True, kw_only=True):
+    # all there are to be; none takes them off
+    limits: Annotated[list[VelocityLimit], Meta(max_length=20)]
+
+
+class VelocityOut(Answer, frozen=True, kw_only=True):
+    limits: list[VelocityLimit]
+    # counts the lists; 0: there never was one
+    revision: int
+
+
+class FlagOut(Answer, frozen=True, kw_only=True):
+    """What an operator should look at: one a day for each subject and reason. Shop and member are the last ones."""
+
+    id: str
+    reason: Literal["velocity_limit", "wrong_codes"]
+    # a key, a member or a merchant
+    subject: str
+    # of a velocity limit, what it counts
+    what: str | None
+    times: int
+    first_at: datetime
+    last_at: datetime
+    merchant: str
+    branch: str
+    member: str
+    # the first of that day, 20 at most: sales that earned nothing, the shop's references of redemptions that were refused
+    sales: list[str]
+    redemption_references: list[str]
+
+
+class FlagPage(Answer, frozen=True, kw_only=True):
+    data: list[FlagOut]
+    has_more: bool
+    next_cursor: str | None
 
 
 class PhoneIn(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):

@@ -3,7 +3,22 @@
 Call `run(url, CHECKS)`; packages above add their own list of `Checks` and the composition root runs them together.
 """
 
-from ledger.audit import chain, guards, holds, identities, lots, outcomes, refunds, sales, sequence, value
+from ledger.audit import (
+    brakes,
+    chain,
+    gifts,
+    guards,
+    holds,
+    households,
+    identities,
+    lots,
+    outcomes,
+    refunds,
+    sales,
+    sequence,
+    value,
+)
+from ledger.audit.funding import LOTS, funded
 from ledger.audit.proving import SHOWN, Check, Checks, Finding, Report, Row, Scope, prove, run
 
 CHECKS: list[Check] = [
@@ -17,6 +32,9 @@ CHECKS: list[Check] = [
     *outcomes.check,
     *sales.check,
     *refunds.check,
+    *brakes.check,
+    *gifts.check,
+    *households.check,
 ]
 
-__all__ = ["CHECKS", "SHOWN", "Check", "Checks", "Finding", "Report", "Row", "Scope", "prove", "run"]
+__all__ = ["CHECKS", "LOTS", "SHOWN", "Check", "Checks", "Finding", "Report", "Row", "Scope", "funded", "prove", "run"]

@@ -4,13 +4,18 @@
 from collections.abc import Iterable
 from typing import Final
 
+from ledger.audit.funding import LOTS, funded
 from ledger.audit.proving import Checks, Row, Scope
 from ledger.audit.sequence import RECORDS
 
 check = Checks()
 
-#: The records by which a hold ends, and the state each leaves.
-_ENDS: Final = "(values ('capture', 'captured'), ('void', 'voided'), ('lapse', 'lapsed')) as ending(kind, state)"
+#: The records by which a hold ends, and the state each leaves. The rest of a capture in part goes with the capture:
+#: `rests_given_back` holds it to that.
+_ENDS: Final = """
+(values ('capture', 'captured'), ('void', 'voided'), ('lapse', 'lapsed')) as ending(kind, state)
+    on ending.kind = r.kind and not (r.kind = 'void' and r.payload -> 'rest_of' is not null)
+"""
 
 
 @check(
@@ -28,14 +33,15 @@ def holds_recorded(scope: Scope) -> Iterable[Row]:
                 array_agg(slice.points order by place) as parts, sum(slice.points) as points,
                 sum(slice.points * slice.unit_value_minor) as worth,
                 count(*) filter (where (slice.issuer, slice.funding, slice.unit_value_minor, slice.member_id)
-                    is distinct from (l.issuer_id, l.funding, l.unit_value_minor, l.member_id)) as unlike
+                    is distinct from (l.issuer_id, {funded("slice.sequence")}, l.unit_value_minor, l.member_id))
+                    as unlike
             from (
-                select r.id as record_id, r.member_id, slice.*
+                select r.id as record_id, r.member_id, r.sequence, slice.*
                 from records r, rows from (jsonb_to_recordset(r.payload -> 'slices')
                     as (lot uuid, issuer uuid, funding text, unit_value_minor bigint, points bigint))
                     with ordinality as slice(lot, issuer, funding, unit_value_minor, points, place)
             ) slice
-            left join ledger.lot l on l.id = slice.lot
+            left join {LOTS} l on l.id = slice.lot
             group by slice.record_id
         ),
         told as (
@@ -69,7 +75,7 @@ def holds_end_once(scope: Scope) -> Iterable[Row]:
             select r.subject_id, count(*) as times, min(ending.state) as state, min(r.sequence) as sequence,
                 min(r.id::text) as record, bool_and(r.member_id = h.member_id and r.merchant_id = h.acceptor_id
                     and r.sequence > b.first_sequence + h.n) as fits
-            from {RECORDS} r join {_ENDS} on ending.kind = r.kind
+            from {RECORDS} r join {_ENDS}
             left join ledger.hold h on h.id = r.subject_id left join ledger.batch b on b.id = h.batch_id
             group by 1
         )
@@ -104,9 +110,15 @@ def holds_move_their_slices(scope: Scope) -> Iterable[Row]:
     return scope.rows(
         f"""
         with sliced as (
-            select r.batch_id, r.n, r.kind, r.merchant_id, r.subject_id, slice.lot_id, slice.points
+            -- of the hold's points in their order, a capture in part moves the first, its rest the last
+            select r.batch_id, r.n, r.kind, r.merchant_id, slice.lot_id,
+                greatest(0, least(slice.upto, reach.upto) - greatest(slice.upto - slice.points, reach.beyond)) as points
             from {RECORDS} r join ledger.hold h on h.id = r.subject_id
-            cross join unnest(h.lot_ids, h.lot_points) as slice(lot_id, points)
+            cross join lateral (select
+                case when r.payload -> 'rest_of' is null then 0 else h.points - (r.payload ->> 'points')::bigint end as beyond,
+                case r.kind when 'capture' then (r.payload ->> 'points')::bigint else h.points end as upto) reach
+            cross join lateral (select lot_id, points, sum(points) over (order by place) as upto
+                from unnest(h.lot_ids, h.lot_points) with ordinality as slice(lot_id, points, place)) slice
             where r.kind in ('hold', 'capture', 'void', 'lapse')
         ), sides as (
             select s.batch_id, s.n, s.lot_id, path.source, path.target, path.acceptor, s.points as wanted, 0 as moved,
@@ -135,7 +147,7 @@ def holds_move_their_slices(scope: Scope) -> Iterable[Row]:
 
 @check(
     "endings_say_what_they_moved",
-    "a capture, void or lapse tells the hold's points, and a capture its value and the rate of a contract of its shop",
+    "a capture, void or lapse tells the points it moved of the hold, a capture their value and its shop's rate as well",
     over="hold",
 )
 def endings_say_what_they_moved(scope: Scope) -> Iterable[Row]:
@@ -152,14 +164,44 @@ def endings_say_what_they_moved(scope: Scope) -> Iterable[Row]:
         from {RECORDS} r
         join ledger.hold h on h.id = r.subject_id
         left join ledger.record o on o.batch_id = h.batch_id and o.n = h.n
+        left join ledger.record rest on rest.batch_id = r.batch_id and rest.n = r.n + 1 and rest.kind = 'void'
+            and rest.subject_id = r.subject_id and rest.payload ->> 'rest_of' = r.id::text
+        left join lateral (select sum(m.points * l.unit_value_minor)::text as value from ledger.lot_move m
+            join ledger.lot l on l.id = m.lot_id where m.batch_id = r.batch_id and m.n = r.n and rest.id is not null
+            ) part on rest.id is not null
         left join contracts c on r.kind = 'capture' and c.merchant_id = r.merchant_id and c.sequence < r.sequence
             and c.contract_id = (r.payload ->> 'contract')::uuid
         where r.kind in ('capture', 'void', 'lapse') and (
-            (r.payload ->> 'points')::bigint is distinct from h.points
-            or (r.kind = 'capture' and (r.payload ->> 'value_minor') is distinct from (o.payload ->> 'value_minor'))
+            ((r.payload ->> 'points')::bigint + coalesce((rest.payload ->> 'points')::bigint, 0) is distinct from h.points
+                and r.payload -> 'rest_of' is null)
+            or (r.kind = 'capture' and (r.payload ->> 'value_minor')
+                is distinct from coalesce(part.value, o.payload ->> 'value_minor'))
             or (r.kind = 'capture' and (r.payload ->> 'redemption_fee_ppm')::int
                 is distinct from c.redemption_fee_ppm)
             or (r.kind = 'capture' and c.contract_id is null))
+        """
+    )
+
+
+@check(
+    "rests_given_back",
+    "only a voucher is captured in part, and what it did not spend went back in the very next record, together all of it",
+    over="hold",
+)
+def rests_given_back(scope: Scope) -> Iterable[Row]:
+    return scope.rows(
+        f"""
+        select r.subject_id as hold, r.id as record, r.sequence, r.payload ->> 'points' as given_back,
+            c.payload ->> 'points' as captured, h.points as of_the_hold
+        from {RECORDS} r
+        left join ledger.record c on c.batch_id = r.batch_id and c.n = r.n - 1 and c.kind = 'capture'
+            and c.subject_id = r.subject_id and c.id::text = r.payload ->> 'rest_of'
+        left join ledger.hold h on h.id = r.subject_id
+        left join merchants.voucher v on v.id = r.subject_id
+        where r.payload -> 'rest_of' is not null and (r.kind <> 'void' or c.id is null or h.id is null or v.id is null
+            or (r.merchant_id, r.member_id) is distinct from (h.acceptor_id, h.member_id)
+            or (r.payload ->> 'points')::bigint <= 0 or (c.payload ->> 'points')::bigint <= 0
+            or (r.payload ->> 'points')::bigint + (c.payload ->> 'points')::bigint is distinct from h.points)
         """
     )
 

@@ -4,6 +4,7 @@
 from collections.abc import Iterable
 from typing import Final
 
+from ledger.audit.funding import LOTS, funded
 from ledger.audit.proving import Checks, Row, Scope
 from ledger.audit.sequence import RECORDS
 
@@ -17,17 +18,21 @@ SETTLED: Final = f"""
 """
 
 #: Open points per issuer, funding and value, from the moves alone: what is pending, in a wallet or held, and what was
-#: accepted and is not settled yet, signed.
+#: accepted and is not settled yet, signed. What members have is funded as their lots are now; what was accepted stays
+#: what it was, and is settled as that.
 _OPEN: Final = f"""
-(select l.book_id, l.issuer_id, l.funding, l.unit_value_minor, sum(
-    m.points * ((m.target in ('pending', 'wallet', 'held'))::int - (m.source in ('pending', 'wallet', 'held'))::int)
-    + case when b.first_sequence + m.n > coalesce(settled.until, -1)
-           then m.points * ((m.target = 'accepted')::int - (m.source = 'accepted')::int) else 0 end) as points
+(select l.book_id, l.issuer_id, side.funding, l.unit_value_minor, sum(side.points) as points
  from ledger.lot_move m
- join ledger.lot l on l.id = m.lot_id
+ join {LOTS} l on l.id = m.lot_id
  join ledger.batch b on b.id = m.batch_id
  left join {SETTLED} settled on settled.book_id = b.book_id
- where b.book_id = any(%(books)s)
+ cross join lateral (values
+    (l.funding, m.points * ((m.target in ('pending', 'wallet', 'held'))::int
+        - (m.source in ('pending', 'wallet', 'held'))::int)),
+    ({funded("b.first_sequence + m.n")}, case when b.first_sequence + m.n > coalesce(settled.until, -1)
+        then m.points * ((m.target = 'accepted')::int - (m.source = 'accepted')::int) else 0 end)
+ ) as side(funding, points)
+ where b.book_id = any(%(books)s) and side.points <> 0
  group by 1, 2, 3, 4)
 """
 

@@ -4,6 +4,7 @@
 from collections.abc import Iterable
 from typing import Final
 
+from ledger.audit.funding import LOTS, funded
 from ledger.audit.proving import Checks, Row, Scope
 from ledger.audit.sequence import RECORDS
 from ledger.working import GRACE
@@ -20,12 +21,21 @@ _STEPS: Final = """
 """
 
 
-#: The grace that lots were given: from its record on they expire later, until then when they did.
-_GRACES: Final = f"""
-(select given.lot as lot_id, r.sequence, r.at, given.expired_at, given.expires_at
- from {RECORDS} r cross join lateral jsonb_to_recordset(r.payload -> 'graced')
-    as given(lot uuid, expired_at timestamptz, expires_at timestamptz)
- where r.kind = 'redemption_refund')
+#: What moved the expiry of lots: grace, and in a network that expires the points of the inactive, their members' activity.
+MOVED: Final = f"""
+(select moved.lot as lot_id, r.sequence, r.at, r.book_id, r.member_id, change.graced, moved.expired_at, moved.expires_at
+ from {RECORDS} r
+ cross join lateral (values (true, r.payload -> 'graced'), (false, r.payload -> 'prolonged')) as change(graced, lots)
+ cross join lateral jsonb_to_recordset(change.lots) as moved(lot uuid, expired_at timestamptz, expires_at timestamptz)
+ where (r.kind = 'redemption_refund' or r.payload ? 'prolonged') and jsonb_typeof(change.lots) = 'array')
+"""
+
+#: When a lot whose expiry was moved was to expire, from which record on (`since`; null: its birth) and before which.
+LIVES: Final = f"""
+(select lot_id, sequence as since, lead(sequence) over lot as until, expires_at from {MOVED} moved
+ window lot as (partition by lot_id order by sequence)
+ union all
+ (select distinct on (lot_id) lot_id, null, sequence, expired_at from {MOVED} moved order by lot_id, sequence))
 """
 
 
@@ -72,24 +82,27 @@ def lots_never_overdrawn(scope: Scope) -> Iterable[Row]:
 
 @check(
     "lots_born_once",
-    "every lot is as the record that made it tells it, made once, by a move from home of all its points",
+    "every lot is as the record that made it tells it, made once, by a move of all its points from home, or from its parent",
     over="lot",
 )
 def lots_born_once(scope: Scope) -> Iterable[Row]:
-    # a lot that was given grace is compared by when it was to expire before; no kind of record moves available_at yet
+    # a lot whose expiry was moved is compared by when it was to expire at first; nothing moves available_at
     return scope.rows(
         f"""
         with told as (
-            select r.book_id, r.batch_id, r.n, r.member_id, r.at, born.*
+            select r.book_id, r.batch_id, r.n, r.kind,
+                case r.kind when 'gift' then (r.payload ->> 'receiver')::uuid else r.member_id end as member_id,
+                case r.kind when 'gift' then born.earned_at else r.at end as at, born.*
             from ledger.record r
             cross join jsonb_to_recordset(r.payload -> 'lots') as born(lot uuid, issuer uuid, unit_value_minor bigint,
                 funding text, contract uuid, rule uuid, sale uuid, parent uuid, points bigint,
-                available_at timestamptz, expires_at timestamptz)
+                available_at timestamptz, expires_at timestamptz, earned_at timestamptz)
             where r.book_id = any(%(books)s) and jsonb_typeof(r.payload -> 'lots') = 'array'
         ), births as (
             select m.lot_id, count(*) as times, sum(m.points) as points
             from ledger.lot_move m join ledger.lot l on l.id = m.lot_id and l.batch_id = m.batch_id and l.n = m.n
-            where m.source = 'home' and m.target = case when l.available_at <= l.earned_at then 'wallet' else 'pending' end
+            where case when l.parent_id is not null then m.source = 'given' and m.target = 'wallet' else m.source = 'home'
+                and m.target = case when l.available_at <= l.earned_at then 'wallet' else 'pending' end end
             group by 1
         )
         select coalesce(l.id, t.lot) as lot, coalesce(l.batch_id, t.batch_id) as batch, coalesce(l.n, t.n) as n,
@@ -97,16 +110,16 @@ def lots_born_once(scope: Scope) -> Iterable[Row]:
                  when b.times is distinct from 1 or b.points <> l.points then 'not born by one move of all its points'
                  else 'unlike what its record tells' end as why
         from told t
-        full join (select * from ledger.lot where book_id = any(%(books)s)) l on l.id = t.lot
+        full join {LOTS} l on l.id = t.lot
         left join births b on b.lot_id = l.id
-        left join {_GRACES} g on g.lot_id = l.id
-        where (l.book_id, l.batch_id, l.n, l.member_id, l.earned_at, l.issuer_id, l.unit_value_minor, l.funding,
-               l.contract_id, l.rule_id, l.sale_id, l.parent_id, l.points, l.available_at,
-               coalesce(g.expired_at, l.expires_at))
+        left join {LIVES} born on born.lot_id = l.id and born.since is null
+        where (l.book_id, l.batch_id, l.n, l.member_id, l.earned_at, l.issuer_id, l.unit_value_minor,
+               coalesce(l.first_funding, l.funding), l.contract_id, l.rule_id, l.sale_id, l.parent_id, l.points, l.available_at,
+               coalesce(born.expires_at, l.expires_at))
             is distinct from
               (t.book_id, t.batch_id, t.n, t.member_id, t.at, t.issuer, t.unit_value_minor, t.funding,
                t.contract, t.rule, t.sale, t.parent, t.points, t.available_at, t.expires_at)
-            or b.times is distinct from 1 or b.points <> l.points
+            or b.times is distinct from 1 or b.points <> l.points or (t.kind = 'gift') <> (t.parent is not null)
         """
     )
 
@@ -127,11 +140,11 @@ def lots_under_contract(scope: Scope) -> Iterable[Row]:
         )
         select l.id as lot, l.issuer_id as issuer, b.first_sequence + l.n as sequence, l.contract_id as contract,
             v.contract_id as in_force, l.funding, v.mode, l.unit_value_minor as unit_value, v.unit_value_minor as agreed
-        from ledger.lot l join ledger.batch b on b.id = l.batch_id
+        from {LOTS} l join ledger.batch b on b.id = l.batch_id
         left join versions v on v.merchant_id = l.issuer_id and v.since < b.first_sequence + l.n
             and (v.until is null or v.until > b.first_sequence + l.n)
         where l.book_id = any(%(books)s) and l.parent_id is null
-          and (l.contract_id, l.funding, l.unit_value_minor)
+          and (l.contract_id, coalesce(l.first_funding, l.funding), l.unit_value_minor)
               is distinct from (v.contract_id, v.mode, v.unit_value_minor)
         """
     )
@@ -167,7 +180,8 @@ def members_own_their_lots(scope: Scope) -> Iterable[Row]:
     over="lot_move",
 )
 def moves_match_entries(scope: Scope) -> Iterable[Row]:
-    # A settlement moves accepted points window by window, not lot by lot; its own check holds it to the slices.
+    # A settlement moves accepted points window by window, not lot by lot; its own check holds it to the slices. What
+    # moves no lot, buying, selling back and buying out, has a check of its own as well.
     # Two accounts may be one place: prefunded lots come from the pool and go back to it or to the mint, and deferred
     # ones that are settled wait in due until their issuer has paid.
     return scope.rows(
@@ -176,14 +190,14 @@ def moves_match_entries(scope: Scope) -> Iterable[Row]:
             sum(by_entries) as by_entries
         from (
             select m.batch_id, m.n,
-                case when side.place <> 'home' then side.place when l.funding = 'deferred' then 'credit'
-                     when l.funding = 'closed_loop' then 'own' else 'pool' end as place,
+                case when side.place <> 'home' then side.place
+                     else case {funded("b.first_sequence + m.n")} when 'deferred' then 'credit'
+                         when 'closed_loop' then 'own' else 'pool' end end as place,
                 case when side.place = 'home' then l.issuer_id when side.place in ('wallet', 'pending', 'held')
                      then l.member_id else m.merchant_id end as owner,
                 side.points as by_lots, 0 as by_entries
-            from ledger.lot_move m join ledger.lot l on l.id = m.lot_id
+            from ledger.lot_move m join {LOTS} l on l.id = m.lot_id join ledger.batch b on b.id = m.batch_id
             cross join lateral (values (m.target, m.points), (m.source, -m.points)) as side(place, points)
-            where l.book_id = any(%(books)s)
             union all
             select e.batch_id, e.n, case a.kind when 'mint' then 'pool' when 'due' then 'credit' else a.kind end,
                 a.owner_id, 0, e.amount
@@ -192,7 +206,7 @@ def moves_match_entries(scope: Scope) -> Iterable[Row]:
               and a.kind in ('wallet', 'pending', 'held', 'accepted', 'pool', 'mint', 'credit', 'due', 'own')
         ) sides
         join {RECORDS} r on r.batch_id = sides.batch_id and r.n = sides.n
-        where r.kind <> 'settlement'
+        where r.kind not in ('settlement', 'purchase', 'sell_back', 'exit', 'buy_out')
         group by 1, 2, 3, 4, 5 having sum(by_lots) <> sum(by_entries)
         order by 3
         """
@@ -208,17 +222,18 @@ def expiry_respected(scope: Scope) -> Iterable[Row]:
     # a lot that expired while held may still be captured: `captures_in_time` proves the hold's deadline
     return scope.rows(
         f"""
-        select m.lot_id as lot, r.id as record, r.kind, r.at, l.available_at, life.expires_at, m.source, m.target, m.points
+        select m.lot_id as lot, r.id as record, r.kind, r.at, l.available_at,
+            coalesce(life.expires_at, l.expires_at) as expires_at, m.source, m.target, m.points
         from ledger.lot_move m
         join {RECORDS} r on r.batch_id = m.batch_id and r.n = m.n
         join ledger.lot l on l.id = m.lot_id
-        left join {_GRACES} g on g.lot_id = l.id
-        cross join lateral (select case when r.sequence < g.sequence then g.expired_at else l.expires_at end
-            as expires_at) life
+        left join {LIVES} life on life.lot_id = l.id and r.sequence >= coalesce(life.since, 0)
+            and (life.until is null or r.sequence < life.until)
         where case
-            when r.kind = 'expiry' then m.target <> 'home' or m.source <> 'wallet' or life.expires_at > r.at
+            when r.kind = 'expiry' then m.target <> 'home' or m.source <> 'wallet'
+                or coalesce(life.expires_at, l.expires_at) > r.at
             when m.source = 'wallet' and m.target = 'home' then r.kind <> 'refund'
-            when m.source = 'wallet' then life.expires_at <= r.at
+            when m.source = 'wallet' then coalesce(life.expires_at, l.expires_at) <= r.at
             when m.source = 'pending' and m.target = 'wallet' then l.available_at > r.at
             else false end
         """
@@ -250,7 +265,7 @@ def wallets_in_order(scope: Scope) -> Iterable[Row]:
 
 @check(
     "soonest_expiry_first",
-    "every hold took the lots its shop accepts soonest expiry first: none that goes earlier was passed over",
+    "every hold took the lots its shop accepts, and every gift any, soonest expiry first: none that goes earlier was passed over",
     over="hold",
 )
 def soonest_expiry_first(scope: Scope) -> Iterable[Row]:
@@ -264,27 +279,30 @@ def soonest_expiry_first(scope: Scope) -> Iterable[Row]:
             from (select lot_id, sequence, sum(remaining) as remaining from {_STEPS} s group by 1, 2) per_record
             window lot as (partition by lot_id order by sequence)
         ), wallets as (
-            select had.*, l.member_id, l.batch_id, l.n, l.issuer_id, l.funding, l.unit_value_minor,
-                case when had.since < g.sequence then g.expired_at else l.expires_at end as expires_at
-            from had join ledger.lot l on l.id = had.lot_id left join {_GRACES} g on g.lot_id = l.id
+            select had.*, l.member_id, l.batch_id, l.n, l.issuer_id, l.funding, l.first_funding, l.bought_out, l.unit_value_minor,
+                coalesce(life.expires_at, l.expires_at) as expires_at, life.since as life_since, life.until as life_until
+            from had join {LOTS} l on l.id = had.lot_id left join {LIVES} life on life.lot_id = l.id
             where had.points > 0
         ), taken as (
-            select r.id as record, r.sequence, r.at, r.merchant_id, l.member_id, l.batch_id, l.n, l.id as lot_id,
-                case when r.sequence < g.sequence then g.expired_at else l.expires_at end as expires_at,
-                m.points * l.unit_value_minor as value
+            select r.id as record, r.sequence, r.at, r.kind, r.merchant_id, l.member_id, l.batch_id, l.n, l.id as lot_id,
+                coalesce(life.expires_at, l.expires_at) as expires_at, m.points * l.unit_value_minor as value
             from {RECORDS} r
-            join ledger.lot_move m on m.batch_id = r.batch_id and m.n = r.n and m.target = 'held'
+            join ledger.lot_move m on m.batch_id = r.batch_id and m.n = r.n and m.target in ('held', 'given')
             join ledger.lot l on l.id = m.lot_id
-            left join {_GRACES} g on g.lot_id = l.id
-            where r.kind = 'hold'
+            -- a hold chooses, and then prolongs
+            left join {LIVES} life on life.lot_id = l.id and r.sequence > coalesce(life.since, -1)
+                and (life.until is null or r.sequence <= life.until)
+            where r.kind in ('hold', 'gift')
         )
         select t.record, t.sequence, t.member_id as member, w.lot_id as passed_over, w.points as left_in_it,
             w.expires_at, sum(t.value) as value_taken_later
         from taken t
         join wallets w on w.member_id = t.member_id and w.since <= t.sequence
             and (w.until is null or w.until > t.sequence) and w.expires_at > t.at
+            and t.sequence > coalesce(w.life_since, -1) and (w.life_until is null or t.sequence <= w.life_until)
             and (w.expires_at, w.batch_id, w.n, w.lot_id) < (t.expires_at, t.batch_id, t.n, t.lot_id)
-            and (w.funding <> 'closed_loop' or w.issuer_id = t.merchant_id)
+            and (t.kind = 'gift' or w.issuer_id = t.merchant_id
+                or {funded("t.sequence", "w")} <> 'closed_loop')
         group by 1, 2, 3, 4, 5, 6, w.unit_value_minor
         having sum(t.value) >= w.unit_value_minor
         order by 2
@@ -293,22 +311,97 @@ def soonest_expiry_first(scope: Scope) -> Iterable[Row]:
 
 
 @check(
-    "grace_once",
-    "a lot was given grace once at most, by a refund after it had expired, and expires as that says",
+    "expiry_moved_lawfully",
+    "what moved a lot's expiry was a refund's grace, once and after it had expired, or its member's activity before that",
     over="lot",
 )
-def grace_once(scope: Scope) -> Iterable[Row]:
+def expiry_moved_lawfully(scope: Scope) -> Iterable[Row]:
     return scope.rows(
         f"""
-        select coalesce(l.id, g.lot_id) as lot, l.grace_used, coalesce(g.times, 0) as given, l.expires_at, g.until
+        with changes as (
+            select m.*, lag(expires_at) over lot as before, lead(sequence) over lot as next,
+                count(*) filter (where graced) over (partition by lot_id) as graces,
+                (date_trunc('day', m.at at time zone b.time_zone) + make_interval(days => b.inactivity_days + 1))
+                    at time zone b.time_zone as active_until
+            from {MOVED} m join ledger.book b on b.id = m.book_id
+            window lot as (partition by lot_id order by sequence)
+        )
+        select coalesce(l.id, c.lot_id) as lot, c.sequence, c.graced, l.grace_used, c.expired_at, c.expires_at,
+            l.expires_at as now_expires_at
         from (select * from ledger.lot where book_id = any(%(books)s)) l
-        full join (
-            select lot_id, count(*) as times, max(expires_at) as until,
-                bool_and(expired_at <= at and expires_at = at + make_interval(secs => %(grace)s)) as lawful
-            from {_GRACES} graces group by 1
-        ) g on g.lot_id = l.id
-        where l.id is null or l.grace_used <> (g.lot_id is not null) or g.times > 1 or not g.lawful
-            or l.expires_at <> g.until
+        full join changes c on c.lot_id = l.id
+        -- a lot that was given has the grace its parent had
+        left join (
+            select distinct born.lot from {RECORDS} r
+            cross join lateral jsonb_to_recordset(r.payload -> 'lots') as born(lot uuid, grace_used boolean)
+            where r.kind = 'gift' and born.grace_used
+        ) had on had.lot = l.id
+        where l.id is null or l.grace_used <> (coalesce(c.graces, 0) > 0 or had.lot is not null)
+            or coalesce(c.graces, 0) + (had.lot is not null)::int > 1
+            or (c.before is not null and c.before <> c.expired_at) or (c.next is null and c.expires_at <> l.expires_at)
+            or (c.graced and (c.expired_at > c.at or c.expires_at <> c.at + make_interval(secs => %(grace)s)))
+            or (not c.graced and (c.member_id <> l.member_id or c.expired_at <= c.at or c.expires_at <= c.expired_at
+                or c.expires_at is distinct from c.active_until))
         """,
         grace=int(GRACE.total_seconds()),
+    )
+
+
+@check(
+    "active_members_keep_their_points",
+    "where the points of the inactive expire, every earning and spending member's living points were prolonged by it",
+    over="lot",
+)
+def active_members_keep_their_points(scope: Scope) -> Iterable[Row]:
+    return scope.rows(
+        f"""
+        with had as (
+            select lot_id, sequence as since, lead(sequence) over lot as until,
+                sum(remaining + pending) over lot as points
+            from (select lot_id, sequence, sum(remaining) as remaining, sum(pending) as pending
+                  from {_STEPS} s group by 1, 2) per_record
+            window lot as (partition by lot_id order by sequence)
+        ), acts as (
+            select r.sequence, r.at, r.member_id, (date_trunc('day', r.at at time zone b.time_zone)
+                + make_interval(days => b.inactivity_days + 1)) at time zone b.time_zone as active_until
+            from {RECORDS} r join ledger.book b on b.id = r.book_id
+            where b.inactivity_days is not null and r.kind in ('sale', 'hold') and r.member_id is not null
+        )
+        select l.id as lot, a.sequence, coalesce(life.expires_at, l.expires_at) as expires_at, a.active_until
+        from acts a
+        join ledger.lot l on l.member_id = a.member_id
+        join had on had.lot_id = l.id and had.points > 0 and had.since <= a.sequence
+            and (had.until is null or had.until > a.sequence)
+        left join {LIVES} life on life.lot_id = l.id and a.sequence >= coalesce(life.since, 0)
+            and (life.until is null or a.sequence < life.until)
+        where coalesce(life.expires_at, l.expires_at) > a.at
+            and coalesce(life.expires_at, l.expires_at) < a.active_until
+        """
+    )
+
+
+@check(
+    "noticed_once",
+    "a member was told of the coming expiry of a lot of theirs once a stage, that many days before or fewer",
+    over="lot",
+)
+def noticed_once(scope: Scope) -> Iterable[Row]:
+    return scope.rows(
+        f"""
+        select told.lot, r.id as record, r.sequence, r.payload ->> 'days' as days, told.expires_at, r.at, l.member_id
+        from {RECORDS} r
+        cross join lateral jsonb_to_recordset(r.payload -> 'expiring')
+            as told(lot uuid, points bigint, expires_at timestamptz)
+        left join ledger.lot l on l.id = told.lot
+        where r.kind = 'expiry_notice' and (l.member_id is distinct from r.member_id or told.points > l.points
+            or told.points <= 0 or told.expires_at <= r.at
+            or told.expires_at >= r.at + make_interval(days => (r.payload ->> 'days')::int + 1, hours => 2))
+        union all
+        select told.lot, null, min(r.sequence), r.payload ->> 'days', told.expires_at, min(r.at), null
+        from {RECORDS} r
+        cross join lateral jsonb_to_recordset(r.payload -> 'expiring')
+            as told(lot uuid, points bigint, expires_at timestamptz)
+        where r.kind = 'expiry_notice'
+        group by 1, 4, 5 having count(*) > 1
+        """
     )

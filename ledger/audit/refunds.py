@@ -4,6 +4,7 @@
 from collections.abc import Iterable
 from typing import Final
 
+from ledger.audit.funding import LOTS, funded
 from ledger.audit.proving import Checks, Row, Scope
 from ledger.audit.sequence import RECORDS
 
@@ -115,7 +116,7 @@ def refunds_take_what_is_there(scope: Scope) -> Iterable[Row]:
             select f.id,
                 sum(m.points * ((m.target in ('pending', 'wallet'))::int - (m.source in ('pending', 'wallet'))::int)) as left_over,
                 sum(m.points) filter (where r.kind = 'expiry') as expired
-            from {_OF_SALES} f join ledger.lot l on l.sale_id = f.subject_id
+            from {_OF_SALES} f join ledger.lot l on l.sale_id = f.subject_id and l.parent_id is null
             join ledger.lot_move m on m.lot_id = l.id
             join {RECORDS} r on r.batch_id = m.batch_id and r.n = m.n
             where r.sequence <= f.sequence group by 1
@@ -143,9 +144,11 @@ def redemptions_refunded_exactly(scope: Scope) -> Iterable[Row]:
     return scope.rows(
         f"""
         with slices as (
+            -- what a capture in part gave back at once lies behind what it took
             select h.id, slice.lot_id, slice.points, coalesce(sum(slice.points) over (partition by h.id
-                order by slice.place desc rows between unbounded preceding and 1 preceding), 0) as later
-            from ledger.hold h
+                order by slice.place desc rows between unbounded preceding and 1 preceding), 0)
+                - (h.points - coalesce(d.points, h.points)) as later
+            from ledger.hold h left join merchants.redemption d on d.id = h.id
             cross join unnest(h.lot_ids, h.lot_points) with ordinality as slice(lot_id, points, place)
             where h.book_id = any(%(books)s)
         ), sides as (
@@ -200,12 +203,13 @@ def debts_derived(scope: Scope) -> Iterable[Row]:
         full join (select * from ledger.debt where book_id = any(%(books)s)) d on d.batch_id = f.batch_id and d.n = f.n
         full join (select debt_id, sum(points) as points, min(sequence) as first from {_REPAYMENTS} p group by 1) p
             on p.debt_id = d.id
-        left join (select sale_id, bool_or(funding = 'closed_loop') as closed_loop, min(issuer_id::text)::uuid as issuer_id
-            from ledger.lot where book_id = any(%(books)s) and parent_id is null and sale_id is not null group by 1) l
-            on l.sale_id = d.sale_id
+        left join (select sale_id, bool_or(coalesce(first_funding, funding) = 'closed_loop') as closed_loop,
+                min(bought_out) as bought_out, min(issuer_id::text)::uuid as issuer_id
+            from {LOTS} l where parent_id is null and sale_id is not null group by 1) l on l.sale_id = d.sale_id
         where d.id is null or f.id is null or p.first <= f.sequence
             or (d.member_id, d.sale_id, d.creditor_id, d.closed_loop, d.points, d.remaining)
-                is distinct from (f.member_id, f.subject_id, l.issuer_id, l.closed_loop, f.owed,
+                is distinct from (f.member_id, f.subject_id, l.issuer_id,
+                    l.closed_loop and f.sequence < coalesce(l.bought_out, f.sequence + 1), f.owed,
                     f.owed - coalesce(p.points, 0))
         """
     )
@@ -239,10 +243,11 @@ def repayments_lawful(scope: Scope) -> Iterable[Row]:
             join ledger.account a on a.id = e.account_id group by 1, 2
         ), taken as (
             select p.id, p.sequence, d.member_id, d.batch_id, d.n,
-                bool_or(l.issuer_id <> d.creditor_id and (d.closed_loop or l.funding = 'closed_loop')) as not_its_own,
-                bool_and(l.funding = 'closed_loop') as all_closed
+                bool_or(l.issuer_id <> d.creditor_id and (d.closed_loop or {funded("p.sequence")} = 'closed_loop'))
+                    as not_its_own,
+                bool_and({funded("p.sequence")} = 'closed_loop') as all_closed
             from {_REPAYMENTS} p join ledger.debt d on d.id = p.debt_id
-            join ledger.lot_move m on m.batch_id = p.batch_id and m.n = p.n join ledger.lot l on l.id = m.lot_id
+            join ledger.lot_move m on m.batch_id = p.batch_id and m.n = p.n join {LOTS} l on l.id = m.lot_id
             group by 1, 2, 3, 4, 5
         ), older as (
             select t.id, o.id as passed_over

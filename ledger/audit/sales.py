@@ -75,7 +75,7 @@ def sales_under_contract(scope: Scope) -> Iterable[Row]:
 
 @check(
     "redemptions_recorded",
-    "every redemption is its hold: the same member, shop, points, value and record, and no hold is without one",
+    "every redemption is its hold, and no hold is without one; a spend of a voucher is the capture of the voucher's",
     over="redemption",
 )
 def redemptions_recorded(scope: Scope) -> Iterable[Row]:
@@ -84,11 +84,43 @@ def redemptions_recorded(scope: Scope) -> Iterable[Row]:
         select coalesce(d.id, r.subject_id) as redemption, r.id as record, r.sequence, d.points, r.payload ->> 'points' as told,
             case when r.id is null then 'no record tells of it' when d.id is null then 'told of, but no such redemption'
                  else 'unlike what its record tells' end as why
-        from (select * from {RECORDS} r where kind = 'hold') r
+        from (
+            select r.*, v.subject_id is not null as vouched
+            from {RECORDS} r left join (select subject_id from {RECORDS} r
+                where kind = 'hold' and payload -> 'voucher' is not null) v on v.subject_id = r.subject_id
+            where r.kind = case when v.subject_id is null then 'hold' else 'capture' end
+        ) r
         full join (select * from merchants.redemption where book_id = any(%(books)s)) d on d.id = r.subject_id
-        where (d.book_id, d.merchant_id, d.member_id, d.at, d.batch_id, d.n, d.points, d.value_minor)
+        where (d.book_id, d.merchant_id, d.member_id, d.at, d.batch_id, d.n, d.points, d.value_minor, d.consented_by)
             is distinct from (r.book_id, r.merchant_id, r.member_id, r.at, r.batch_id, r.n,
-                (r.payload ->> 'points')::bigint, (r.payload ->> 'value_minor')::bigint)
+                (r.payload ->> 'points')::bigint, (r.payload ->> 'value_minor')::bigint,
+                (r.payload ->> 'consented_by')::uuid)
+            or (d.consent = 'voucher') is distinct from r.vouched
+        """
+    )
+
+
+@check(
+    "vouchers_recorded",
+    "every voucher is as the record of its hold tells it: shop, member, device and its key, points, value and both times",
+    over="voucher",
+)
+def vouchers_recorded(scope: Scope) -> Iterable[Row]:
+    return scope.rows(
+        f"""
+        select coalesce(v.id, r.subject_id) as voucher, r.id as record, r.sequence,
+            case when r.id is null then 'no record tells of it' when v.id is null then 'told of, but no such voucher'
+                 else 'unlike what its record tells' end as why
+        from (select * from {RECORDS} r where kind = 'hold' and payload -> 'voucher' is not null) r
+        full join (select * from merchants.voucher where book_id = any(%(books)s)) v on v.id = r.subject_id
+        where (v.book_id, v.merchant_id, v.member_id, v.at, v.batch_id, v.n, v.points, v.value_minor, v.deadline,
+               v.device_id, v.thumbprint, v.spend_until)
+            is distinct from (r.book_id, r.merchant_id, r.member_id, r.at, r.batch_id, r.n,
+                (r.payload ->> 'points')::bigint, (r.payload ->> 'value_minor')::bigint,
+                (r.payload ->> 'deadline')::timestamptz, (r.payload #>> '{{voucher,device}}')::uuid,
+                r.payload #>> '{{voucher,thumbprint}}', (r.payload #>> '{{voucher,spend_until}}')::timestamptz)
+            or (select (sum((part ->> 0)::bigint)::bigint, sum((part ->> 0)::bigint * (part ->> 1)::bigint)::bigint)
+                from jsonb_array_elements(v.parts) as part) is distinct from (v.points, v.value_minor)
         """
     )
 

@@ -15,6 +15,20 @@ RECORDS: Final = """
  from ledger.record r join ledger.batch b on b.id = r.batch_id where r.book_id = any(%(books)s))
 """
 
+#: Kinds whose steps are counted under an id that is derived from their subject's.
+_DERIVED: Final = (
+    "terms",
+    "member_frozen",
+    "member_unfrozen",
+    "branch_frozen",
+    "branch_unfrozen",
+    "merchant_suspended",
+    "merchant_resumed",
+    "network_stopped",
+    "network_resumed",
+    "velocity_limits",
+)
+
 
 @check(
     "sequence_gap_free",
@@ -124,7 +138,8 @@ def lot_moves_belong(scope: Scope) -> Iterable[Row]:
     over="revision",
 )
 def steps_taken_once(scope: Scope) -> Iterable[Row]:
-    # terms are counted under an id derived from their merchant's, which is the record's subject
+    # terms, brakes and velocity limits are counted under ids derived from those they are of, the records' subjects;
+    # how brakes and limits are numbered is proved apart
     return scope.rows(
         f"""
         with steps as (
@@ -137,6 +152,8 @@ def steps_taken_once(scope: Scope) -> Iterable[Row]:
             case when record is null then 'no such record' when revision <> expected then 'taken twice, or out of order'
                  else 'a record of another subject' end as why
         from steps
-        where record is null or revision <> expected or (kind <> 'terms' and of_record is distinct from subject_id)
-        """
+        where record is null or revision <> expected or (kind <> all(%(derived)s::text[])
+            and of_record is distinct from subject_id)
+        """,
+        derived=list(_DERIVED),
     )

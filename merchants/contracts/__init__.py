@@ -1,15 +1,18 @@
 """Merchants, where they sell, the keys they call with, and what they agreed to with the network, version by version."""
 
 from merchants.contracts import keys
+from merchants.contracts.changes import Boundary, NewContract, NewRules, boundary
 from merchants.contracts.handlers import (
     ContractHandler,
     ContractInForce,
-    NewContract,
     NewTerms,
+    RulesHandler,
+    RulesInForce,
     TermsHandler,
     TermsInForce,
 )
 from merchants.contracts.keys import Key, KeyRing
+from merchants.contracts.leaving import BuyOut, BuyOutDone, BuyOutHandler
 from merchants.contracts.parties import Branch, Contract, Merchant, Taken, Terms, Till
 from merchants.contracts.snapshot import Network, NetworkCache, load
 from merchants.contracts.store import (
@@ -21,11 +24,16 @@ from merchants.contracts.store import (
     list_merchants,
     list_tills,
     merchant,
+    set_state,
     till,
 )
 
 __all__ = [
+    "Boundary",
     "Branch",
+    "BuyOut",
+    "BuyOutDone",
+    "BuyOutHandler",
     "Contract",
     "ContractHandler",
     "ContractInForce",
@@ -35,7 +43,10 @@ __all__ = [
     "Network",
     "NetworkCache",
     "NewContract",
+    "NewRules",
     "NewTerms",
+    "RulesHandler",
+    "RulesInForce",
     "Taken",
     "Terms",
     "TermsHandler",
@@ -44,6 +55,7 @@ __all__ = [
     "add_branch",
     "add_merchant",
     "add_till",
+    "boundary",
     "branch",
     "keys",
     "list_branches",
@@ -51,5 +63,6 @@ __all__ = [
     "list_tills",
     "load",
     "merchant",
+    "set_state",
     "till",
 ]

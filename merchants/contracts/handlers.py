@@ -9,29 +9,15 @@ from uuid import UUID, uuid5
 
 import ledger
 from ledger.errors import Invalid, NotFound, StateConflict
-from merchants.contracts import store
-from merchants.contracts.parties import MODES, Contract, Merchant, Terms
+from merchants.contracts import changes, store
+from merchants.contracts.changes import LONGEST_LIFE_DAYS, NewContract, NewRules
+from merchants.contracts.parties import MODES, PERSONS, Contract, Merchant, Terms
 
 LARGEST_FEE_PPM: Final = 200_000
 LONGEST_HOLD_MINUTES: Final = 1440
-LONGEST_LIFE_DAYS: Final = 36_500
 LONGEST_MATURITY_DAYS: Final = 365
+LARGEST_FACE_VALUE: Final = 1_000_000
 LARGEST_CREDIT_LINE: Final = 1000 * ledger.LARGEST_AMOUNT
-
-
-@dataclass(frozen=True, slots=True)
-class NewContract:
-    """`unit_value_minor` None: the network's face value. `points_life_days` None: the network's, whatever it becomes."""
-
-    merchant_id: UUID
-    mode: str
-    credit_line_points: int = 0
-    purchase_fee_ppm: int = 0
-    redemption_fee_ppm: int = 0
-    hold_minutes: int = 15
-    points_life_days: int | None = None
-    maturity_days: int = 0
-    unit_value_minor: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +28,11 @@ class NewTerms:
 
 @dataclass(frozen=True, slots=True)
 class ContractInForce:
+    """A version that is in force; with `at` None one that was agreed on and comes into force at the window's end."""
+
     record_id: UUID
     contract: Contract
-    at: datetime
+    at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +66,15 @@ def fault(wanted: NewContract, book: ledger.Book) -> Invalid | None:
     for at, value, least, most in bounds:
         if not least <= value <= most:
             return Invalid(at, f"must be {least} to {most}")
+    for at, kinds in (("/earns_for", wanted.earns_for), ("/spends_for", wanted.spends_for)):
+        if len(set(kinds)) != len(kinds) or not set(kinds) <= set(PERSONS):
+            return Invalid(at, f"must name each at most once of {', '.join(PERSONS)}")
     # one network has one face value; closed-loop points are no money, and worth what their shop says
     value = _unit_value(wanted, book)
     if value < 1 or value > ledger.LARGEST_AMOUNT:
-        return Invalid("/unit_value_minor", f"must be 1 to {ledger.LARGEST_AMOUNT}")
+        return Invalid("/unit_value", f"must be 1 to {ledger.LARGEST_AMOUNT}")
     if wanted.mode != "closed_loop" and value != book.face_value_minor:
-        return Invalid("/unit_value_minor", f"must be the network's face value, {book.face_value_minor}")
+        return Invalid("/unit_value", f"must be the network's face value, {book.face_value_minor}")
     return None
 
 
@@ -109,9 +100,13 @@ class ContractRound:
         self._merchants = merchants
         self._contracts = contracts
         self._born: list[Contract] = []
+        self._agreed: list[changes.Agreed] = []
 
     def decide(self, request: ledger.Request, working: ledger.Working) -> ledger.Decision:
-        """No such merchant, then a wrong field, then a merchant that left, then a change that needs a window's end."""
+        """No such merchant, then a wrong field, then a merchant that left.
+
+        A change of funding or value is agreed on now and waits for the window's end.
+        """
         body: NewContract = request.body
         merchant = self._merchants.get(body.merchant_id)
         if merchant is None:
@@ -122,40 +117,27 @@ class ContractRound:
             return StateConflict("merchant", "exited")
         before = self._contracts.get(merchant.id)
         value = _unit_value(body, working.book)
+        contract = changes.version_of(body, before, working.book.face_value_minor, ledger.ids.new())
         if before is not None and (before.mode, before.unit_value_minor) != (body.mode, value):
-            # the pool must be sold back first, and a window must end
-            return StateConflict("contract", f"{before.mode} at a unit value of {before.unit_value_minor}")
-        contract = Contract(
-            id=ledger.ids.new(),
-            merchant_id=merchant.id,
-            version=1 if before is None else before.version + 1,
-            mode=body.mode,
-            unit_value_minor=value,
-            credit_line_points=body.credit_line_points,
-            purchase_fee_ppm=body.purchase_fee_ppm,
-            redemption_fee_ppm=body.redemption_fee_ppm,
-            hold_minutes=body.hold_minutes,
-            points_life_days=body.points_life_days,
-            maturity_days=body.maturity_days,
-        )
-        draft = working.record(
-            "contract",
-            request.actor,
-            merchant=merchant.id,
-            subject=merchant.id,
-            payload=_payload(contract),
-            revises=(merchant.id, contract.version),
-        )
-        if contract.mode == "deferred":
-            working.accounts[ledger.AccountName("credit", merchant.id)].floor = -contract.credit_line_points
+            agreed = changes.agree(merchant.id, "contract", body.facts, request.actor, working)
+            self._agreed.append(agreed)
+            return ledger.Accepted(ContractInForce(agreed.record_id, contract, None))
+        draft = changes.put_in_force(contract, request.actor, working)
         self._contracts[merchant.id] = contract
         self._born.append(contract)
         return ledger.Accepted(ContractInForce(draft.id, contract, working.now))
 
     def write(self, tx: ledger.Tx, working: ledger.Working) -> None:
+        changes.put_agreed(tx, working.book.id, self._agreed)
         if self._born:
+            # whatever waited for the window's end was agreed on before this
+            store.withdraw(tx, working.book.id, [c.merchant_id for c in self._born])
             store.put_contracts(tx, working.book.id, self._born, working.now)
-            ledger.put_issuers(tx, working.book.id, [_issuer(c, working) for c in self._contracts_of_born()])
+            issuers = [
+                changes.issuer(c, suspended=self._merchants[c.merchant_id].state == "suspended")
+                for c in self._contracts_of_born()
+            ]
+            ledger.put_issuers(tx, working.book.id, issuers)
             ledger.raise_settings_revision(tx, working.book.id)
 
     def _contracts_of_born(self) -> list[Contract]:
@@ -163,23 +145,59 @@ class ContractRound:
         return list({contract.merchant_id: contract for contract in self._born}.values())
 
 
-def _payload(contract: Contract) -> dict[str, Any]:
-    facts = dataclasses.asdict(contract)
-    facts["contract"] = facts.pop("id")
-    del facts["merchant_id"]  # the record's own column
-    return facts
+@dataclass(frozen=True, slots=True)
+class RulesInForce:
+    """`at` None: agreed on, and in force when the open window closes, because the face value changes."""
+
+    record_id: UUID
+    rules: NewRules
+    at: datetime | None
 
 
-def _issuer(contract: Contract, working: ledger.Working) -> ledger.Issuer:
-    before = working.issuers.get(contract.merchant_id)
-    return ledger.Issuer(
-        merchant_id=contract.merchant_id,
-        mode=contract.mode,
-        unit_value=contract.unit_value_minor,
-        credit_line=contract.credit_line_points,
-        contract_id=contract.id,
-        suspended=before is not None and before.suspended,
-    )
+class RulesHandler:
+    """Decides requests of kind `rules`, body `NewRules`. What members have keeps its value and its time."""
+
+    exclusive = True
+
+    def prepare(self, tx: ledger.Tx, book: ledger.Book, requests: Sequence[ledger.Request]) -> "RulesRound":  # noqa: ARG002 - the protocol's
+        lives = [c.points_life_days for c in store.contracts_in_force(tx, book.id) if c.points_life_days is not None]
+        return RulesRound(min(lives, default=None))
+
+
+class RulesRound:
+    def __init__(self, shortest_life: int | None) -> None:
+        self.needs = ledger.Needs()
+        self._shortest_life = shortest_life
+        self._done: NewRules | None = None
+        self._agreed: list[changes.Agreed] = []
+
+    def decide(self, request: ledger.Request, working: ledger.Working) -> ledger.Decision:
+        """A wrong field; a new face value then waits for the window's end, and all else is in force at once."""
+        rules: NewRules = request.body
+        bounds = (
+            ("/face_value", rules.face_value_minor, 1, LARGEST_FACE_VALUE),
+            ("/points_life_days", rules.points_life_days, 1, self._shortest_life or changes.LONGEST_LIFE_DAYS),
+            ("/inactivity_days", rules.inactivity_days or 1, 1, changes.LONGEST_LIFE_DAYS),
+        )
+        for at, value, least, most in bounds:
+            if not least <= value <= most:
+                return Invalid(at, f"must be {least} to {most}")
+        book = working.book
+        if rules.face_value_minor != book.face_value_minor:
+            agreed = changes.agree(book.public_id, "rules", dataclasses.asdict(rules), request.actor, working)
+            self._agreed.append(agreed)
+            return ledger.Accepted(RulesInForce(agreed.record_id, rules, None))
+        self._done = rules
+        draft = changes.record_rules(rules, request.actor, working)
+        return ledger.Accepted(RulesInForce(draft.id, rules, working.now))
+
+    def write(self, tx: ledger.Tx, working: ledger.Working) -> None:
+        changes.put_agreed(tx, working.book.id, self._agreed)
+        if self._done is not None:
+            rules, book = self._done, working.book
+            store.withdraw(tx, book.id, [book.public_id])
+            ledger.put_rules(tx, book.id, rules.face_value_minor, rules.points_life_days, rules.inactivity_days)
+            ledger.raise_settings_revision(tx, book.id)
 
 
 class TermsHandler:

@@ -18,11 +18,11 @@ from typing import Final
 from uuid import UUID
 
 import ledger
-from ledger.errors import Invalid, NotFound, StateConflict
+from ledger.errors import Invalid, LimitExceeded, NotFound, StateConflict
 from merchants.contracts import store
 from merchants.contracts.parties import misnamed, tidy
 
-#: What a restricted key can be let do. None makes keys: such a key could give itself the rest.
+#: What a restricted key can be let do. One that makes keys gives no scope that it lacks.
 SCOPES: Final = (
     "members:write",
     "lookups:read",
@@ -35,7 +35,12 @@ SCOPES: Final = (
     "branches:read",
     "branches:write",
     "topups:write",
+    "keys:read",
+    "keys:write",
 )
+#: Keys of a merchant that open something at the same time, and those it makes in a day.
+LARGEST_LIVE: Final = 100
+LARGEST_DAY: Final = 500
 LARGEST_OVERLAP_HOURS: Final = 168
 
 _PLAIN = re.compile(r"(sk|rk)_(test|live)_[A-Za-z0-9_-]{32}")
@@ -59,6 +64,13 @@ class Key:
     def allows(self, scope: str) -> bool:
         assert scope in SCOPES, scope
         return scope in self.scopes
+
+    def lives(self, now: datetime) -> bool:
+        return self.revoked_at is None and (self.expires_at is None or self.expires_at > now)
+
+    def covers(self, other: "Key") -> bool:
+        """Whether it may do all that `other` may, now and when there are more scopes."""
+        return self.kind == "sk" or (other.kind == "rk" and other.scopes <= self.scopes)
 
 
 def make(
@@ -85,8 +97,21 @@ def make(
 
 
 def _make(
-    tx: ledger.Tx, book: ledger.Book, merchant_id: UUID, label: str, kind: str, scopes: list[str]
-) -> tuple[Key, str]:
+    tx: ledger.Tx,
+    book: ledger.Book,
+    merchant_id: UUID,
+    label: str,
+    kind: str,
+    scopes: list[str],
+    *,
+    ended: bool = False,
+) -> tuple[Key, str] | LimitExceeded:
+    """`ended`: one that lives ends as this one begins."""
+    living, lately = store.lock_counts(tx, book.id, merchant_id)
+    if living - ended >= LARGEST_LIVE:
+        return LimitExceeded("keys", LARGEST_LIVE, living + 1)
+    if lately >= LARGEST_DAY:
+        return LimitExceeded("keys made in a day", LARGEST_DAY, lately + 1)
     plain = f"{kind}_{book.mode}_{secrets.token_urlsafe(24)}"
     row = store.add_key(
         tx,
@@ -99,6 +124,14 @@ def _make(
         scopes=scopes,
     )
     return _key(row), plain
+
+
+def hold(tx: ledger.Tx, book: ledger.Book, merchant_id: UUID, *key_ids: UUID) -> list[Key] | NotFound:
+    """A merchant's keys, ended or not, in the order asked for. Until the transaction ends nobody else ends them."""
+    found = store.lock_keys(tx, book.id, merchant_id, key_ids)
+    if not found.keys() >= set(key_ids):
+        return NotFound("key")
+    return [_key(found[id]) for id in key_ids]
 
 
 def authenticate(tx: ledger.Tx, plain: str) -> Key | None:
@@ -124,15 +157,17 @@ def rotate(
     """A new key like the old one, which goes on for `overlap_hours`. A key is replaced once: two are live, never three."""
     if not 0 <= overlap_hours <= LARGEST_OVERLAP_HOURS:
         return Invalid("/overlap_hours", f"must be 0 to {LARGEST_OVERLAP_HOURS}")
-    old = store.lock_key(tx, book.id, merchant_id, key_id)
+    old = store.lock_keys(tx, book.id, merchant_id, [key_id]).get(key_id)
     if old is None:
         return NotFound("key")
     if old.revoked_at is not None:
         return StateConflict("key", "revoked")
     if old.expires_at is not None:
         return StateConflict("key", "replaced by another")
-    store.expire_key(tx, key_id, overlap_hours)
-    return _make(tx, book, merchant_id, old.label, old.kind, old.scopes)
+    made = _make(tx, book, merchant_id, old.label, old.kind, old.scopes, ended=not overlap_hours)
+    if not isinstance(made, LimitExceeded):
+        store.expire_key(tx, key_id, overlap_hours)
+    return made
 
 
 def list_keys(
@@ -168,6 +203,7 @@ class KeyRing:
         self._oldest = oldest_seconds
         self._largest = largest
         self._held: OrderedDict[bytes, tuple[float, Key]] = OrderedDict()
+        self._forgotten: OrderedDict[UUID, float] = OrderedDict()
         self._lock = threading.Lock()
 
     def remembered(self, plain: str) -> Key | None:
@@ -189,8 +225,18 @@ class KeyRing:
             key = authenticate(tx, plain)
         with self._lock:
             self._held.pop(hash, None)
-            if key is not None:
+            if key is not None and self._forgotten.get(key.id, 0.0) < asked_at:
                 self._held[hash] = (asked_at, key)
                 while len(self._held) > self._largest:
                     self._held.popitem(last=False)
         return key
+
+    def forget(self, key_id: UUID) -> None:
+        """Ask the database for this key again, whatever was checked or is being read: it may have ended."""
+        with self._lock:
+            for hash in [hash for hash, (_, key) in self._held.items() if key.id == key_id]:
+                del self._held[hash]
+            self._forgotten[key_id] = time.monotonic()
+            self._forgotten.move_to_end(key_id)
+            while len(self._forgotten) > self._largest:
+                self._forgotten.popitem(last=False)

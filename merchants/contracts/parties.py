@@ -1,7 +1,7 @@
 """Merchants, where they sell, and what they agreed to, as the rest of the house knows them. Pure."""
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 from uuid import UUID
@@ -11,6 +11,8 @@ import ledger
 KINDS: Final = ("shop", "sponsor", "network")
 CHANNELS: Final = ("physical", "online")
 MODES: Final = ("prefunded", "deferred", "closed_loop")
+#: Kinds of person a contract may earn and spend for.
+PERSONS: Final = ("natural", "legal")
 LONGEST_NAME: Final = 100
 LONGEST_REFERENCE: Final = 64
 
@@ -28,7 +30,7 @@ class Merchant:
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """`reference` is the merchant's own name for it, unique within the merchant. `state`: active, closed."""
+    """`reference` is the merchant's own name for it, unique within the merchant. `state`: active, frozen, closed."""
 
     id: UUID
     merchant_id: UUID
@@ -65,6 +67,9 @@ class Contract:
     hold_minutes: int
     points_life_days: int | None
     maturity_days: int
+    # the kinds of person whose sales earn here, and those whose points are taken
+    earns_for: Sequence[str] = PERSONS
+    spends_for: Sequence[str] = PERSONS
 
 
 @dataclass(frozen=True, slots=True)

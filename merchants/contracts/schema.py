@@ -50,7 +50,12 @@ branch = Table(
         "channel", Text, CheckConstraint("channel in ('physical', 'online')", name="branch_channel"), nullable=False
     ),
     Column("city", Text),
-    Column("state", Text, CheckConstraint("state in ('active', 'closed')", name="branch_state"), nullable=False),
+    Column(
+        "state",
+        Text,
+        CheckConstraint("state in ('active', 'frozen', 'closed')", name="branch_state"),
+        nullable=False,
+    ),
     UniqueConstraint("merchant_id", "reference", name="branch_reference"),
 )
 
@@ -105,10 +110,27 @@ contract = Table(
     # null: the network's; never shorter than it
     Column("points_life_days", Integer),
     Column("maturity_days", Integer, nullable=False),
+    # for which kinds of person sales earn here, and of which kinds points are taken
+    Column("earns_for", ARRAY(Text), nullable=False, server_default="{natural,legal}"),
+    Column("spends_for", ARRAY(Text), nullable=False, server_default="{natural,legal}"),
     # clauses later kinds of agreement need; read only by the rule that owns the name
     Column("clauses", JSONB, nullable=False),
     Column("in_force_at", DateTime(timezone=True), nullable=False),
     UniqueConstraint("merchant_id", "version", name="contract_version"),
+)
+
+agreed = Table(
+    "agreed",
+    metadata,
+    # what comes into force when the open window closes: a contract of a merchant, or the rules of the book itself
+    Column("subject_id", UUID(as_uuid=True), primary_key=True),
+    Column("book_id", Integer, nullable=False),
+    Column("kind", Text, CheckConstraint("kind in ('contract', 'rules')", name="agreed_kind"), nullable=False),
+    Column("facts", JSONB, nullable=False),
+    # the record that tells of it, and who it is by
+    Column("record_id", UUID(as_uuid=True), nullable=False),
+    Column("actor", Text, nullable=False),
+    Index("agreed_of_book", "book_id"),
 )
 
 terms = Table(

@@ -1,6 +1,6 @@
 """The SQL of merchants, branches, tills, contracts, terms and keys. One book's rows are never found through another."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -23,6 +23,7 @@ from merchants.contracts.parties import (
     tidy,
 )
 
+#: A list asks for one more, to know whether there is another page.
 LARGEST_PAGE: Final = 100
 
 _MERCHANT: Final = "id, name, kind, state, category"
@@ -30,7 +31,7 @@ _BRANCH: Final = "id, merchant_id, reference, name, state, channel, city"
 _TILL: Final = "id, merchant_id, branch_id, state, reference"
 _CONTRACT: Final = (
     "id, merchant_id, version, mode, unit_value_minor, credit_line_points, purchase_fee_ppm, redemption_fee_ppm,"
-    " hold_minutes, points_life_days, maturity_days"
+    " hold_minutes, points_life_days, maturity_days, earns_for, spends_for"
 )
 _TERMS: Final = "id, merchant_id, version, rules"
 _KEY: Final = "id, book_id, merchant_id, kind, label, last_four, scopes, created_at, expires_at, revoked_at"
@@ -150,7 +151,7 @@ def list_merchants(
     rows = tx.execute(
         f"select {_MERCHANT} from merchants.merchant"
         " where book_id = %s and (%s::uuid is null or id > %s) order by id limit %s",
-        [book.id, after, after, min(limit, LARGEST_PAGE)],
+        [book.id, after, after, min(limit, LARGEST_PAGE + 1)],
     )
     return [Merchant(*row) for row in rows]
 
@@ -162,7 +163,7 @@ def list_branches(
     rows = tx.execute(
         f"select {_BRANCH} from merchants.branch"
         " where book_id = %s and merchant_id = %s and (%s::uuid is null or id > %s) order by id limit %s",
-        [book.id, merchant_id, after, after, min(limit, LARGEST_PAGE)],
+        [book.id, merchant_id, after, after, min(limit, LARGEST_PAGE + 1)],
     )
     return [Branch(*row) for row in rows]
 
@@ -180,7 +181,7 @@ def list_tills(
     rows = tx.execute(
         f"select {_TILL} from merchants.till where book_id = %s and merchant_id = %s"
         " and (%s::uuid is null or branch_id = %s) and (%s::uuid is null or id > %s) order by id limit %s",
-        [book.id, merchant_id, branch_id, branch_id, after, after, min(limit, LARGEST_PAGE)],
+        [book.id, merchant_id, branch_id, branch_id, after, after, min(limit, LARGEST_PAGE + 1)],
     )
     return [Till(*row) for row in rows]
 
@@ -210,7 +211,13 @@ def contracts_in_force(tx: ledger.Tx, book_id: int) -> list[Contract]:
         " order by merchant_id, version desc",
         [book_id],
     )
-    return [Contract(*row) for row in rows]
+    return [_contract(row) for row in rows]
+
+
+def _contract(row: Sequence[Any]) -> Contract:
+    """The row's arrays as tuples: what a process remembers must not change."""
+    values: list[Any] = [tuple(value) if isinstance(value, list) else value for value in row]
+    return Contract(*values)
 
 
 def terms_in_force(tx: ledger.Tx, book_id: int) -> list[Terms]:
@@ -244,7 +251,7 @@ def parties_to(
     )
     return (
         {row[0]: Merchant(*row) for row in merchants},
-        {row[1]: Contract(*row) for row in contracts},
+        {row[1]: _contract(row) for row in contracts},
         {row[0]: row[1] for row in versions},
     )
 
@@ -254,7 +261,7 @@ def put_contracts(tx: ledger.Tx, book_id: int, contracts: Sequence[Contract], no
     for c in contracts:
         tx.execute(
             f"insert into merchants.contract (book_id, clauses, in_force_at, {_CONTRACT})"
-            " values (%s, '{}', %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            " values (%s, '{}', %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
             [
                 book_id,
                 now,
@@ -269,6 +276,8 @@ def put_contracts(tx: ledger.Tx, book_id: int, contracts: Sequence[Contract], no
                 c.hold_minutes,
                 c.points_life_days,
                 c.maturity_days,
+                list(c.earns_for),
+                list(c.spends_for),
             ],
         )
 
@@ -280,6 +289,36 @@ def put_terms(tx: ledger.Tx, book_id: int, terms: Sequence[Terms], now: datetime
             f"insert into merchants.terms (book_id, in_force_at, {_TERMS}) values (%s, %s, %s, %s, %s, %s)",
             [book_id, now, t.id, t.merchant_id, t.version, Jsonb(dict(t.rules))],
         )
+
+
+def agreed(tx: ledger.Tx, book_id: int) -> list[tuple[UUID, str, dict[str, Any], UUID, str]]:
+    """(subject, kind, facts, record, actor) of what waits for the end of the open window."""
+    return tx.execute(
+        "select subject_id, kind, facts, record_id, actor from merchants.agreed where book_id = %s order by subject_id",
+        [book_id],
+    ).fetchall()
+
+
+def put_agreed(tx: ledger.Tx, book_id: int, waiting: Sequence[tuple[UUID, str, dict[str, Any], UUID, str]]) -> None:
+    """Write what was agreed, in the place of what waited before of the same subject."""
+    for subject, kind, facts, record, actor in waiting:
+        tx.execute(
+            "insert into merchants.agreed (subject_id, book_id, kind, facts, record_id, actor)"
+            " values (%s, %s, %s, %s, %s, %s) on conflict (subject_id) do update set kind = excluded.kind,"
+            " facts = excluded.facts, record_id = excluded.record_id, actor = excluded.actor",
+            [subject, book_id, kind, Jsonb(facts), record, actor],
+        )
+
+
+def withdraw(tx: ledger.Tx, book_id: int, subjects: Sequence[UUID]) -> None:
+    """Nothing waits of these subjects any more."""
+    tx.execute("delete from merchants.agreed where book_id = %s and subject_id = any(%s)", [book_id, list(subjects)])
+
+
+def set_state(tx: ledger.Tx, book_id: int, what: str, id: UUID, state: str) -> None:
+    """How a merchant or a branch is; the book's lock is held exclusively. Raise the settings revision with it."""
+    assert what in ("merchant", "branch"), what
+    tx.execute(f"update merchants.{what} set state = %s where book_id = %s and id = %s", [state, book_id, id])
 
 
 # -- keys (role door). Their times are the world's, not a book's: a key opens a door, and a test clock may stand still.
@@ -330,12 +369,32 @@ def key_by_hash(tx: ledger.Tx, hash: bytes) -> tuple[KeyRow, bytes] | None:
     return None if row is None else (KeyRow(*row[:-1]), bytes(row[-1]))
 
 
-def lock_key(tx: ledger.Tx, book_id: int, merchant_id: UUID, key_id: UUID) -> KeyRow | None:
+def lock_keys(tx: ledger.Tx, book_id: int, merchant_id: UUID, ids: Iterable[UUID]) -> dict[UUID, KeyRow]:
+    """Those of the keys that are the merchant's, locked in the order of their ids until the transaction ends."""
+    rows = tx.execute(
+        f"select {_KEY} from merchants.api_key where book_id = %s and merchant_id = %s and id = any(%s)"
+        " order by id for no key update",
+        [book_id, merchant_id, list(ids)],
+    )
+    return {row[0]: KeyRow(*row) for row in rows}
+
+
+def lock_counts(tx: ledger.Tx, book_id: int, merchant_id: UUID) -> tuple[int, int]:
+    """How many keys of a merchant are living, and how many were made within a day.
+
+    Until the transaction ends nobody else makes one: the numbers are exact.
+    """
+    tx.execute(
+        "select from merchants.merchant where book_id = %s and id = %s for no key update", [book_id, merchant_id]
+    )
     row = tx.execute(
-        f"select {_KEY} from merchants.api_key where book_id = %s and merchant_id = %s and id = %s for no key update",
-        [book_id, merchant_id, key_id],
+        "select count(*) filter (where revoked_at is null and (expires_at is null or expires_at > now())),"
+        " count(*) filter (where created_at > now() - interval '1 day')"
+        " from merchants.api_key where book_id = %s and merchant_id = %s",
+        [book_id, merchant_id],
     ).fetchone()
-    return None if row is None else KeyRow(*row)
+    assert row is not None
+    return int(row[0]), int(row[1])
 
 
 def expire_key(tx: ledger.Tx, key_id: UUID, hours: int) -> None:
@@ -359,6 +418,6 @@ def keys_of(
     rows = tx.execute(
         f"select {_KEY} from merchants.api_key where book_id = %s and merchant_id = %s"
         " and (%s::uuid is null or id > %s) order by id limit %s",
-        [book_id, merchant_id, after, after, min(limit, LARGEST_PAGE)],
+        [book_id, merchant_id, after, after, min(limit, LARGEST_PAGE + 1)],
     )
     return [KeyRow(*row) for row in rows]

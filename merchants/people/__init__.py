@@ -1,9 +1,14 @@
 """Members: who they are, the numbers and telephones they are found by, and what they sign in and spend with."""
 
-from merchants.people import numbers, one_time_codes, phones, spend_codes
+from merchants.people import households, numbers, one_time_codes, phones, spend_codes
+from merchants.people.household_store import Invitation, household_of, invitations, put_households
+from merchants.people.household_store import households as lock_households
+from merchants.people.households import Household, Person
 from merchants.people.members import Device, DeviceRow, Enrolled, Member
 from merchants.people.one_time_codes import OneTimeCode
 from merchants.people.store import (
+    confirm_consents,
+    consents_of,
     count_wrong_codes,
     devices_of,
     enrol,
@@ -13,6 +18,7 @@ from merchants.people.store import (
     members_by,
     revoke_device,
     set_spend_lock,
+    set_state,
     use_steps,
     wrong_codes,
 )
@@ -21,20 +27,31 @@ __all__ = [
     "Device",
     "DeviceRow",
     "Enrolled",
+    "Household",
+    "Invitation",
     "Member",
     "OneTimeCode",
+    "Person",
+    "confirm_consents",
+    "consents_of",
     "count_wrong_codes",
     "devices_of",
     "enrol",
     "enrol_device",
     "find",
+    "household_of",
+    "households",
+    "invitations",
     "list_devices",
+    "lock_households",
     "members_by",
     "numbers",
     "one_time_codes",
     "phones",
+    "put_households",
     "revoke_device",
     "set_spend_lock",
+    "set_state",
     "spend_codes",
     "use_steps",
     "wrong_codes",

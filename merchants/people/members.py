@@ -36,6 +36,13 @@ class Member:
     tier: str | None
     spend_locked: bool
 
+    @property
+    def locked_by(self) -> str | None:
+        """Who keeps the member's points from being spent: the network, by a freeze, or the member; None: nobody."""
+        if self.state == "frozen":
+            return "network"
+        return "member" if self.spend_locked else None
+
 
 @dataclass(frozen=True, slots=True)
 class Enrolled:

@@ -9,13 +9,16 @@ import hmac
 import secrets
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import ClassVar, Final
+from typing import ClassVar, Final, Literal
 from uuid import UUID
 
 import ledger
 from merchants.people import store
 from merchants.people.digits import only
 from merchants.people.members import Member
+
+#: What a code is good for. One that is read out at a counter must sign nobody in.
+Purpose = Literal["sign_in", "confirm"]
 
 DIGITS: Final = 6
 LIFE: Final = timedelta(minutes=5)
@@ -70,8 +73,10 @@ class OneTimeCode:
     expires_at: datetime
 
 
-def ask(tx: ledger.Tx, book: ledger.Book, phone: str, now: datetime, *, key: bytes) -> OneTimeCode | RateLimited:
-    """Make a code for `phone` (E.164), member or not; `key` is the server's. Codes asked for earlier end.
+def ask(
+    tx: ledger.Tx, book: ledger.Book, phone: str, now: datetime, *, key: bytes, purpose: Purpose = "sign_in"
+) -> OneTimeCode | RateLimited:
+    """Make a code for `phone` (E.164), member or not; `key` is the server's. Codes of the purpose asked for earlier end.
 
     Codes that were used do not count towards the limits: whoever reads the telephone may sign in as often as they like.
     """
@@ -83,17 +88,25 @@ def ask(tx: ledger.Tx, book: ledger.Book, phone: str, now: datetime, *, key: byt
     id, code = ledger.ids.new(), f"{secrets.randbelow(10**DIGITS):0{DIGITS}}"
     shown = code if book.mode == "test" else None
     store.add_code(
-        tx, book.id, id=id, phone=phone, code_hash=_hash(key, id, code), shown_code=shown, now=now, life=LIFE
+        tx,
+        book.id,
+        id=id,
+        phone=phone,
+        code_hash=_hash(key, id, code),
+        shown_code=shown,
+        now=now,
+        life=LIFE,
+        purpose=purpose,
     )
     return OneTimeCode(id, phone, code, shown, now + LIFE)
 
 
 def verify(
-    tx: ledger.Tx, book: ledger.Book, phone: str, code: str, now: datetime, *, key: bytes
+    tx: ledger.Tx, book: ledger.Book, phone: str, code: str, now: datetime, *, key: bytes, purpose: Purpose = "sign_in"
 ) -> Member | CodeLocked | Unauthenticated:
-    """The member who signs in with `code`. Commit whatever the answer is: a wrong try must count."""
+    """The member who signs in, or confirms, with `code`. Commit whatever the answer is: a wrong try must count."""
     store.lock_phone(tx, book.id, phone)
-    newest = store.newest_code(tx, book.id, phone)
+    newest = store.newest_code(tx, book.id, phone, purpose)
     member = store.find(tx, book, phone=phone)
     if newest is None:
         return Unauthenticated()

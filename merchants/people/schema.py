@@ -45,6 +45,9 @@ member = Table(
     Column("spend_locked", Boolean, nullable=False, server_default=text("false")),
     Column("enrolled_by", UUID(as_uuid=True)),
     Column("enrolled_at", DateTime(timezone=True), nullable=False),
+    # when a counter asked the member's telephone to confirm the consents, and when it did
+    Column("confirmation_asked_at", DateTime(timezone=True)),
+    Column("confirmed_at", DateTime(timezone=True)),
     UniqueConstraint("book_id", "number", name="member_number"),
     UniqueConstraint("book_id", "phone", name="member_phone"),
 )
@@ -71,6 +74,14 @@ one_time_code = Table(
     Column("id", UUID(as_uuid=True), primary_key=True),
     Column("book_id", Integer, nullable=False),
     Column("phone", Text, nullable=False),
+    # a code that confirms what was said at a counter signs nobody in
+    Column(
+        "purpose",
+        Text,
+        CheckConstraint("purpose in ('sign_in', 'confirm')", name="one_time_code_purpose"),
+        nullable=False,
+        server_default="sign_in",
+    ),
     Column("code_hash", LargeBinary, nullable=False),
     # only ever set in a test book, where there is no telephone to read it from
     Column("shown_code", Text),
@@ -91,4 +102,38 @@ wrong_spend_code = Table(
     Column("times", Integer, nullable=False),
     Column("since", DateTime(timezone=True), nullable=False),
     PrimaryKeyConstraint("merchant_id", "member_id", name="wrong_spend_code_pkey"),
+)
+
+household = Table(
+    "household",
+    metadata,
+    Column("id", UUID(as_uuid=True), primary_key=True),
+    Column("book_id", Integer, nullable=False),
+    Column("kind", Text, CheckConstraint("kind in ('family', 'company')", name="household_kind"), nullable=False),
+    Column("founder_id", UUID(as_uuid=True), nullable=False),
+    Column("state", Text, CheckConstraint("state in ('active', 'ended')", name="household_state"), nullable=False),
+    Column("since", DateTime(timezone=True), nullable=False),
+)
+
+household_person = Table(
+    "household_person",
+    metadata,
+    Column("household_id", UUID(as_uuid=True), nullable=False),
+    Column("member_id", UUID(as_uuid=True), nullable=False),
+    Column(
+        "state",
+        Text,
+        CheckConstraint("state in ('invited', 'declined', 'active', 'left')", name="household_person_state"),
+        nullable=False,
+    ),
+    # what the others may spend from this member's wallet in a month; null: it is not shared
+    Column("shared_points", BigInteger),
+    # of a company: what this person may spend from its wallet in a month
+    Column("own_points", BigInteger),
+    # the place in which people came
+    Column("place", Integer, nullable=False),
+    PrimaryKeyConstraint("household_id", "member_id", name="household_person_pkey"),
+    # in one household at most
+    Index("household_of_member", "member_id", unique=True, postgresql_where=text("state = 'active'")),
+    Index("household_asking", "member_id", postgresql_where=text("state = 'invited'")),
 )

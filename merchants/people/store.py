@@ -39,11 +39,13 @@ def enrol(
     consents: Mapping[str, bool],
     enrolled_by: UUID | None,
     now: datetime,
+    confirm: bool = False,
 ) -> Enrolled | ledger.Refusal:
     """Make a member of `phone` (E.164), or find the one it is already: enrolling twice makes one member.
 
     A member who was there is returned without name and with nothing changed, so that enrolling is no way to look
-    somebody up. `consents` are kept by purpose with the time they were given or declined.
+    somebody up. `consents` are kept by purpose with the time they were given or declined; those that the member is to
+    `confirm` are kept as asked and count as not given until then.
     """
     given_name, family_name = members.tidy(given_name), members.tidy(family_name)
     wrong = members.fault(
@@ -56,12 +58,15 @@ def enrol(
     )
     if wrong is not None:
         return wrong
-    said = {purpose: {"given": given, "at": now.isoformat()} for purpose, given in consents.items()}
+    said: dict[str, dict[str, object]] = {
+        purpose: {"given": given and not confirm, "at": now.isoformat()} | ({"asked": given} if confirm else {})
+        for purpose, given in consents.items()
+    }
     for _ in range(_TRIES):
         row = tx.execute(
             "insert into merchants.member (id, book_id, number, phone, kind, given_name, family_name, language, state,"
-            " consents, enrolled_by, enrolled_at)"
-            " values (%s, %s, %s, %s, %s, %s, %s, %s, 'active', %s, %s, %s)"
+            " consents, enrolled_by, enrolled_at, confirmation_asked_at)"
+            " values (%s, %s, %s, %s, %s, %s, %s, %s, 'active', %s, %s, %s, %s)"
             f" on conflict do nothing returning {_MEMBER}",
             [
                 ledger.ids.new(),
@@ -75,6 +80,7 @@ def enrol(
                 Jsonb(said),
                 enrolled_by,
                 now,
+                now if confirm else None,
             ],
         ).fetchone()
         if row is not None:
@@ -83,6 +89,27 @@ def enrol(
         if (known := find(tx, book, phone=phone)) is not None:
             return Enrolled(dataclasses.replace(known, given_name=None), created=False)
     raise AssertionError("no free member number")
+
+
+def confirm_consents(tx: ledger.Tx, book: ledger.Book, member_id: UUID, now: datetime) -> None:
+    """The member's word for the consents asked at a counter: they count from now on. Once; again changes nothing."""
+    tx.execute(
+        "update merchants.member set confirmed_at = %(now)s, consents = coalesce((select jsonb_object_agg(key,"
+        " case when value ? 'asked' then jsonb_build_object('given', value -> 'asked', 'at', %(at)s::text) else value end)"
+        " from jsonb_each(consents)), '{}') where book_id = %(book)s and id = %(member)s"
+        " and confirmation_asked_at is not null and confirmed_at is null",
+        {"now": now, "at": now.isoformat(), "book": book.id, "member": member_id},
+    )
+
+
+def consents_of(tx: ledger.Tx, member_id: UUID) -> tuple[dict[str, dict[str, Any]], bool | None]:
+    """A member's consents by purpose, and whether those asked at a counter are confirmed; None: none were."""
+    row = tx.execute(
+        "select consents, case when confirmation_asked_at is not null then confirmed_at is not null end"
+        " from merchants.member where id = %s",
+        [member_id],
+    ).fetchone()
+    return ({}, None) if row is None else (row[0], row[1])
 
 
 def find(
@@ -115,11 +142,19 @@ def set_spend_lock(tx: ledger.Tx, book: ledger.Book, member_id: UUID, locked: bo
 # -- members (posting path: role ledger)
 
 
+def set_state(tx: ledger.Tx, book_id: int, member_id: UUID, state: str) -> None:
+    """Freeze or unfreeze a member; the book's lock is held exclusively. Nobody comes back by it who left."""
+    tx.execute(
+        "update merchants.member set state = %s where book_id = %s and id = %s and state <> 'left'",
+        [state, book_id, member_id],
+    )
+
+
 def members_by(
-    tx: ledger.Tx, book_id: int, ids: Iterable[UUID] = (), numbers: Iterable[str] = ()
+    tx: ledger.Tx, book_id: int, ids: Iterable[UUID] = (), numbers: Iterable[str] = (), phones: Iterable[str] = ()
 ) -> dict[UUID | str, Member]:
-    """Members by what they were asked for: each id and each number that names one is a key."""
-    wanted_ids, wanted_numbers = set(ids), set(numbers)
+    """Members by what they were asked for: each id, each number and each telephone (E.164) that names one is a key."""
+    wanted_ids, wanted_numbers, wanted_phones = set(ids), set(numbers), set(phones)
     found: dict[UUID | str, Member] = {}
     if wanted_ids:
         rows = tx.execute(
@@ -133,6 +168,12 @@ def members_by(
             [book_id, ledger.array(wanted_numbers)],
         )
         found |= {row[1]: Member(*row) for row in rows}
+    if wanted_phones:
+        rows = tx.execute(
+            f"select {_MEMBER} from merchants.member where book_id = %s and phone = any(%s::text[])",
+            [book_id, ledger.array(wanted_phones)],
+        )
+        found |= {row[2]: Member(*row) for row in rows}
     return found
 
 
@@ -281,20 +322,21 @@ def add_code(
     shown_code: str | None,
     now: datetime,
     life: timedelta,
+    purpose: str,
 ) -> None:
     tx.execute(
-        "insert into merchants.one_time_code (id, book_id, phone, code_hash, shown_code, asked_at, expires_at)"
-        " values (%s, %s, %s, %s, %s, %s, %s)",
-        [id, book_id, phone, code_hash, shown_code, now, now + life],
+        "insert into merchants.one_time_code (id, book_id, phone, code_hash, shown_code, asked_at, expires_at, purpose)"
+        " values (%s, %s, %s, %s, %s, %s, %s, %s)",
+        [id, book_id, phone, code_hash, shown_code, now, now + life, purpose],
     )
 
 
-def newest_code(tx: ledger.Tx, book_id: int, phone: str) -> tuple[Any, ...] | None:
-    """(id, code hash, tries, expires at, used at) of the last code a telephone asked for. Ids are in order of time."""
+def newest_code(tx: ledger.Tx, book_id: int, phone: str, purpose: str) -> tuple[Any, ...] | None:
+    """(id, code hash, tries, expires at, used at) of a telephone's last code for a purpose. Ids are in order of time."""
     return tx.execute(
         "select id, code_hash, tries, expires_at, used_at from merchants.one_time_code"
-        " where book_id = %s and phone = %s order by asked_at desc, id desc limit 1",
-        [book_id, phone],
+        " where book_id = %s and phone = %s and purpose = %s order by asked_at desc, id desc limit 1",
+        [book_id, phone, purpose],
     ).fetchone()
 
 

@@ -3,10 +3,12 @@
 from sqlalchemy import (
     BigInteger,
     Column,
+    Date,
     DateTime,
     Index,
     Integer,
     MetaData,
+    PrimaryKeyConstraint,
     SmallInteger,
     Table,
     Text,
@@ -67,12 +69,39 @@ redemption = Table(
     Column("value_minor", BigInteger, nullable=False),
     # how the member consented: code, wallet, voucher
     Column("consent", Text, nullable=False),
+    # the member of the household who consented, when not the wallet's owner
+    Column("consented_by", UUID(as_uuid=True)),
     Column("contract_id", UUID(as_uuid=True), nullable=False),
     Column("refunded_points", BigInteger, nullable=False, server_default="0"),
     Column("batch_id", BigInteger, nullable=False),
     Column("n", SmallInteger, nullable=False),
     UniqueConstraint("merchant_id", "external_reference", name="redemption_reference"),
     Index("redemption_of_member", "member_id", "at"),
+)
+
+voucher = Table(
+    "voucher",
+    metadata,
+    # the same id as the ledger's hold, and as the redemption that its spend becomes
+    Column("id", UUID(as_uuid=True), primary_key=True),
+    Column("book_id", Integer, nullable=False),
+    Column("merchant_id", UUID(as_uuid=True), nullable=False),
+    Column("member_id", UUID(as_uuid=True), nullable=False),
+    Column("device_id", UUID(as_uuid=True), nullable=False),
+    # the key the device signs its spend with: a JSON Web Key, and its thumbprint (RFC 7638)
+    Column("public_key", JSONB, nullable=False),
+    Column("thumbprint", Text, nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False),
+    # the device signs until then; the shop redeems until the hold's deadline
+    Column("spend_until", DateTime(timezone=True), nullable=False),
+    Column("deadline", DateTime(timezone=True), nullable=False),
+    Column("points", BigInteger, nullable=False),
+    Column("value_minor", BigInteger, nullable=False),
+    # [points, unit value] in the order in which they are spent
+    Column("parts", JSONB, nullable=False),
+    Column("batch_id", BigInteger, nullable=False),
+    Column("n", SmallInteger, nullable=False),
+    Index("voucher_of_member", "member_id", "id"),
 )
 
 refund = Table(
@@ -95,4 +124,45 @@ refund = Table(
     UniqueConstraint("merchant_id", "external_reference", name="refund_reference"),
     Index("refund_of_sale", "sale_id", postgresql_where=text("sale_id is not null")),
     Index("refund_of_redemption", "redemption_id", postgresql_where=text("redemption_id is not null")),
+)
+
+gift = Table(
+    "gift",
+    metadata,
+    Column("id", UUID(as_uuid=True), primary_key=True),
+    Column("book_id", Integer, nullable=False),
+    Column("giver_id", UUID(as_uuid=True), nullable=False),
+    Column("receiver_id", UUID(as_uuid=True), nullable=False),
+    Column("points", BigInteger, nullable=False),
+    Column("value_minor", BigInteger, nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("batch_id", BigInteger, nullable=False),
+    Column("n", SmallInteger, nullable=False),
+    Index("gift_of_giver", "giver_id", "id"),
+    Index("gift_of_receiver", "receiver_id", "id"),
+)
+
+gift_day = Table(
+    "gift_day",
+    metadata,
+    # what a member gave and was given on a day of the network's calendar; the row is locked by whoever gives
+    Column("book_id", Integer, nullable=False),
+    Column("member_id", UUID(as_uuid=True), nullable=False),
+    Column("day", Date, nullable=False),
+    Column("given_points", BigInteger, nullable=False, server_default="0"),
+    Column("gifts", Integer, nullable=False, server_default="0"),
+    Column("received_points", BigInteger, nullable=False, server_default="0"),
+    # receivers who could not be given to
+    Column("missed", Integer, nullable=False, server_default="0"),
+    PrimaryKeyConstraint("member_id", "day", name="gift_day_pkey"),
+)
+
+gift_rule = Table(
+    "gift_rule",
+    metadata,
+    # what a network allows, where it is not the default
+    Column("book_id", Integer, primary_key=True, autoincrement=False),
+    Column("points_a_day", BigInteger, nullable=False),
+    Column("gifts_a_day", Integer, nullable=False),
+    Column("received_a_day", BigInteger, nullable=False),
 )

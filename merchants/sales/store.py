@@ -1,9 +1,9 @@
 """SQL of sales and redemptions: what trade must know before it decides, and the rows it leaves."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
@@ -51,6 +51,8 @@ class RedemptionRow:
     consent: str
     contract_id: UUID
     n: int
+    # the member of the household who consented, when not the wallet's owner
+    consented_by: UUID | None = None
 
 
 @dataclass(slots=True)
@@ -90,6 +92,27 @@ class RefundRow:
     n: int
 
 
+@dataclass(frozen=True, slots=True)
+class VoucherRow:
+    """A voucher, with the state of its hold and what was captured of it as last committed."""
+
+    id: UUID
+    merchant_id: UUID
+    member_id: UUID
+    device_id: UUID
+    public_key: dict[str, str] = field(repr=False)
+    thumbprint: str = field(repr=False)
+    at: datetime
+    spend_until: datetime
+    deadline: datetime
+    points: int
+    value_minor: int
+    parts: list[list[int]]
+    n: int
+    state: str = "open"
+    spent: int | None = None
+
+
 Reference = tuple[UUID, str]
 
 
@@ -123,7 +146,7 @@ def redemptions(tx: Tx, book_id: int, ids: set[UUID]) -> dict[UUID, RedemptionRo
         return {}
     rows = tx.execute(
         "select id, merchant_id, branch_id, till_id, member_id, external_reference, occurred_at, at, points, value_minor,"
-        " consent, contract_id, n from merchants.redemption where book_id = %s and id = any(%s::uuid[])",
+        " consent, contract_id, n, consented_by from merchants.redemption where book_id = %s and id = any(%s::uuid[])",
         [book_id, ledger.array(ids)],
     )
     return {row[0]: RedemptionRow(*row) for row in rows}
@@ -137,6 +160,23 @@ def redemptions_spent(tx: Tx, ids: set[UUID]) -> set[UUID]:
         "select redemption_id from merchants.sale where redemption_id = any(%s::uuid[])", [ledger.array(ids)]
     )
     return {row[0] for row in rows}
+
+
+def spent_for_others(tx: Tx, book: ledger.Book, owners: set[UUID]) -> dict[tuple[UUID, UUID], int]:
+    """Points that others spent this month from the wallets of `owners`, by (owner, spender); what came back left out.
+
+    Exact where the households are locked: nobody spends for another without that.
+    """
+    if not owners:
+        return {}
+    rows = tx.execute(
+        "select d.member_id, d.consented_by, sum(d.points - d.refunded_points)::bigint"
+        " from merchants.redemption d join ledger.hold h on h.id = d.id"
+        " where d.member_id = any(%s::uuid[]) and d.consented_by is not null and h.state in ('open', 'captured')"
+        " and d.at >= date_trunc('month', %s::timestamptz at time zone %s) at time zone %s group by 1, 2",
+        [ledger.array(owners), book.now, book.time_zone, book.time_zone],
+    )
+    return {(owner, spender): points for owner, spender, points in rows}
 
 
 def refundable_sales(tx: Tx, book_id: int, ids: set[UUID]) -> dict[UUID, Refundable]:
@@ -278,9 +318,10 @@ def add_redemptions(tx: Tx, book_id: int, batch_id: int, rows: Sequence[Redempti
         return
     tx.execute(
         "insert into merchants.redemption (book_id, batch_id, id, merchant_id, branch_id, till_id, member_id,"
-        " external_reference, occurred_at, at, points, value_minor, consent, contract_id, n)"
+        " external_reference, occurred_at, at, points, value_minor, consent, contract_id, n, consented_by)"
         " select %s, %s, * from unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::uuid[], %s::uuid[], %s::text[],"
-        " %s::timestamptz[], %s::timestamptz[], %s::bigint[], %s::bigint[], %s::text[], %s::uuid[], %s::smallint[])",
+        " %s::timestamptz[], %s::timestamptz[], %s::bigint[], %s::bigint[], %s::text[], %s::uuid[], %s::smallint[],"
+        " %s::uuid[])",
         [
             book_id,
             batch_id,
@@ -296,6 +337,83 @@ def add_redemptions(tx: Tx, book_id: int, batch_id: int, rows: Sequence[Redempti
             ledger.array(r.value_minor for r in rows),
             ledger.array(r.consent for r in rows),
             ledger.array(r.contract_id for r in rows),
+            ledger.array(r.n for r in rows),
+            ledger.array(r.consented_by for r in rows),
+        ],
+    )
+
+
+# -- vouchers
+
+_VOUCHER: Final = (
+    "v.id, v.merchant_id, v.member_id, v.device_id, v.public_key, v.thumbprint, v.at, v.spend_until, v.deadline,"
+    " v.points, v.value_minor, v.parts, v.n, h.state"
+)
+
+
+def vouchers(tx: Tx, book_id: int, ids: set[UUID]) -> dict[UUID, VoucherRow]:
+    """Vouchers by id. Their state is not locked: whoever decides on it looks whether the locked hold still has it."""
+    if not ids:
+        return {}
+    rows = tx.execute(
+        f"select {_VOUCHER} from merchants.voucher v join ledger.hold h on h.id = v.id"
+        " where v.book_id = %s and v.id = any(%s::uuid[])",
+        [book_id, ledger.array(ids)],
+    )
+    return {row[0]: VoucherRow(*row) for row in rows}
+
+
+def open_vouchers(tx: Tx, members: Iterable[UUID]) -> dict[UUID, int]:
+    """How many open vouchers members have. To be asked once their devices are locked: a new one needs its device."""
+    wanted = list(set(members))
+    if not wanted:
+        return {}
+    rows = tx.execute(
+        "select v.member_id, count(*) from merchants.voucher v join ledger.hold h on h.id = v.id and h.state = 'open'"
+        " where v.member_id = any(%s::uuid[]) group by 1",
+        [ledger.array(wanted)],
+    )
+    return dict(rows.fetchall())
+
+
+def vouchers_of(tx: Tx, book_id: int, member_id: UUID, before: UUID | None, limit: int) -> list[VoucherRow]:
+    """A member's vouchers, the newest first."""
+    rows = tx.execute(
+        f"select {_VOUCHER}, d.points from merchants.voucher v join ledger.hold h on h.id = v.id"
+        " left join merchants.redemption d on d.id = v.id"
+        " where v.book_id = %s and v.member_id = %s and (%s::uuid is null or v.id < %s::uuid) order by v.id desc limit %s",
+        [book_id, member_id, before, before, limit],
+    )
+    return [VoucherRow(*row) for row in rows]
+
+
+def add_vouchers(tx: Tx, book_id: int, batch_id: int, rows: Sequence[VoucherRow]) -> None:
+    if not rows:
+        return
+    tx.execute(
+        "insert into merchants.voucher (book_id, batch_id, id, merchant_id, member_id, device_id, public_key, thumbprint,"
+        " at, spend_until, deadline, points, value_minor, parts, n)"
+        " select %s, %s, id, merchant_id, member_id, device_id, public_key::jsonb, thumbprint, at, spend_until, deadline,"
+        " points, value_minor, parts::jsonb, n"
+        " from unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::timestamptz[],"
+        " %s::timestamptz[], %s::timestamptz[], %s::bigint[], %s::bigint[], %s::text[], %s::smallint[])"
+        " as new(id, merchant_id, member_id, device_id, public_key, thumbprint, at, spend_until, deadline, points,"
+        " value_minor, parts, n)",
+        [
+            book_id,
+            batch_id,
+            ledger.array(r.id for r in rows),
+            ledger.array(r.merchant_id for r in rows),
+            ledger.array(r.member_id for r in rows),
+            ledger.array(r.device_id for r in rows),
+            ledger.array(_json.encode(r.public_key).decode() for r in rows),
+            ledger.array(r.thumbprint for r in rows),
+            ledger.array(r.at for r in rows),
+            ledger.array(r.spend_until for r in rows),
+            ledger.array(r.deadline for r in rows),
+            ledger.array(r.points for r in rows),
+            ledger.array(r.value_minor for r in rows),
+            ledger.array(_json.encode(r.parts).decode() for r in rows),
             ledger.array(r.n for r in rows),
         ],
     )

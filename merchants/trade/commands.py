@@ -5,6 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from ledger import Minor, Points
+from merchants import sales
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +14,10 @@ class MemberRef:
 
     id: UUID | None = None
     number: str | None = None
+
+
+#: A sale or a redemption as a till names one: by id, or by the external reference the merchant gave it.
+Named = UUID | str
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +32,7 @@ class Line:
 class Payment:
     type: str
     amount: Minor
-    redemption_id: UUID | None = None
+    redemption: Named | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,31 +51,44 @@ class Sale:
 
 
 @dataclass(frozen=True, slots=True)
+class Spend:
+    """What a member's device signed to spend of a voucher. The door proved both signatures and what they say together."""
+
+    voucher_id: UUID
+    # of the device's key (RFC 7638)
+    thumbprint: str
+    points: Points
+    # SHA-256 of what was signed, in hex: the record names the consent by it
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
 class Redemption:
-    """Points, or what they are to be worth; one of the two."""
+    """Consent is a spend code or a spend of a voucher. With a code: points, or what they are to be worth; one of the two."""
 
     merchant_id: UUID
     branch_id: UUID
     external_reference: str
     member: MemberRef
-    spend_code: str = field(repr=False)
+    spend_code: str | None = field(repr=False)
     points: Points | None = None
     value: Minor | None = None
     till_id: UUID | None = None
     occurred_at: datetime | None = None
     capture: bool = False
+    spend: Spend | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Capture:
     merchant_id: UUID
-    redemption_id: UUID
+    redemption: Named
 
 
 @dataclass(frozen=True, slots=True)
 class Void:
     merchant_id: UUID
-    redemption_id: UUID
+    redemption: Named
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +96,7 @@ class SaleRefund:
     """An amount of the sale's money part; lines, when there are any, sum to it: the door saw to it."""
 
     merchant_id: UUID
-    sale_id: UUID
+    sale: Named
     external_reference: str
     amount: Minor
     occurred_at: datetime | None = None
@@ -90,9 +108,42 @@ class RedemptionRefund:
     """Points to give back; None: all that are left."""
 
     merchant_id: UUID
-    redemption_id: UUID
+    redemption: Named
     external_reference: str
     points: Points | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewVoucher:
+    """A member asks to have points set aside at a shop, for the device with this key to spend without network."""
+
+    merchant_id: UUID
+    member_id: UUID
+    device_id: UUID
+    points: Points
+    spend_code: str = field(repr=False)
+    # a JSON Web Key, and its thumbprint (RFC 7638)
+    public_key: dict[str, str] = field(repr=False)
+    thumbprint: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class VoucherReturn:
+    """A shop gives a voucher back that was not spent at its tills."""
+
+    merchant_id: UUID
+    voucher_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Gift:
+    """To whoever has the number or the telephone (E.164); one of the two."""
+
+    giver_id: UUID
+    points: Points
+    to_number: str | None = field(default=None, repr=False)
+    to_phone: str | None = field(default=None, repr=False)
+    spend_code: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,12 +193,24 @@ class RedemptionDone:
     deadline: datetime
     slices: tuple[SliceDone, ...]
     available: Points | None
+    # who of the household consented, when not the member whose points they are
+    consented_by: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VoucherDone:
+    """A voucher as it stands now, its member's number, and the member's available points."""
+
+    row: sales.VoucherRow
+    number: str | None = field(repr=False)
+    available: Points
 
 
 @dataclass(frozen=True, slots=True)
 class SaleRefundDone:
     id: UUID
     record_id: UUID
+    sale_id: UUID
     command: SaleRefund
     member_id: UUID | None
     at: datetime
@@ -164,6 +227,7 @@ class SaleRefundDone:
 class RedemptionRefundDone:
     id: UUID
     record_id: UUID
+    redemption_id: UUID
     command: RedemptionRefund
     member_id: UUID
     at: datetime
@@ -171,6 +235,17 @@ class RedemptionRefundDone:
     left: Points
     value: Minor
     slices: tuple[SliceDone, ...]
+    available: Points
+
+
+@dataclass(frozen=True, slots=True)
+class GiftDone:
+    id: UUID
+    record_id: UUID
+    receiver_number: str = field(repr=False)
+    points: Points
+    value: Minor
+    at: datetime
     available: Points
 
 
@@ -184,3 +259,77 @@ class Quote:
     expires_at: datetime | None
     spendable_points: Points | None
     spendable_value: Minor | None
+
+
+# -- households
+
+
+@dataclass(frozen=True, slots=True)
+class FoundHousehold:
+    """A natural person founds a family; a company, the account that its people spend from."""
+
+    member_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class InviteToHousehold:
+    """`own_points`: of a company, what the person may spend in a month."""
+
+    member_id: UUID
+    number: str = field(repr=False)
+    own_points: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerInvitation:
+    member_id: UUID
+    household_id: UUID
+    accepts: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LeaveHousehold:
+    """`person_id` leaves: oneself, or somebody the founder takes out or no longer invites."""
+
+    member_id: UUID
+    person_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class ShareWallet:
+    """`points`: what the others may spend from one's wallet in a month; None: it is not shared."""
+
+    member_id: UUID
+    points: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class LimitPerson:
+    """A company says what one of its people may spend in a month."""
+
+    member_id: UUID
+    person_id: UUID
+    points: int
+
+
+@dataclass(frozen=True, slots=True)
+class HandOver:
+    """The founder makes another of the household its founder."""
+
+    member_id: UUID
+    person_id: UUID
+
+
+HouseholdStep = (
+    FoundHousehold | InviteToHousehold | AnswerInvitation | LeaveHousehold | ShareWallet | LimitPerson | HandOver
+)
+
+
+@dataclass(frozen=True, slots=True)
+class HouseholdDone:
+    record_id: UUID
+    household_id: UUID
+    kind: str
+    state: str
+    founder_id: UUID
+    at: datetime

@@ -1,89 +1,255 @@
 """Trade's part of a posting: a few set-based reads, pure decisions in arrival order, set-based rows."""
 
+import typing
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 import ledger
 from ledger import AccountName, Book, Decision, Needs, Request, Tx, Working
-from merchants import contracts, people, sales
-from merchants.trade import redeeming, refunding, selling
-from merchants.trade.commands import Capture, Redemption, RedemptionRefund, Sale, SaleRefund, Void
-from merchants.trade.known import Known
+from merchants import contracts, people, safety, sales
+from merchants.trade import gift_rules, gifting, redeeming, refunding, selling, sharing, vouching
+from merchants.trade.commands import (
+    AnswerInvitation,
+    Capture,
+    Gift,
+    HouseholdStep,
+    InviteToHousehold,
+    Named,
+    NewVoucher,
+    Redemption,
+    RedemptionRefund,
+    Sale,
+    SaleRefund,
+    Void,
+    VoucherReturn,
+)
+from merchants.trade.known import Known, subjects
 
 
 class Trade:
-    """The handler of sales, redemptions, captures, voids and refunds. One per process; batches share nothing but the caches."""
+    """The handler of sales, redemptions, vouchers and what ends or refunds them. One per process; batches share caches only."""
 
     exclusive = False
 
     def __init__(self, networks: contracts.NetworkCache, spend_key: bytes) -> None:
         self._networks = networks
         self._spend_key = spend_key
+        self._limits = safety.LimitsCache()
 
     def prepare(self, tx: Tx, book: Book, requests: Sequence[Request]) -> "Round":
-        known = Known(self._networks.of(tx, book), self._spend_key)
+        known = Known(self._networks.of(tx, book), self._spend_key, inactivity=book.inactivity_days is not None)
         asked = [request.body for request in requests]
         sold = [c for c in asked if isinstance(c, Sale)]
         spent = [c for c in asked if isinstance(c, Redemption)]
         ended = [c for c in asked if isinstance(c, Capture | Void)]
+        promised = [c for c in asked if isinstance(c, NewVoucher)]
+        _name(known, tx, asked)
+        given = [c for c in asked if isinstance(c, Gift)]
+        steps = [c for c in asked if isinstance(c, typing.get_args(HouseholdStep))]
         refs = [c.member for c in sold if c.member is not None] + [c.member for c in spent]
+        askers = {c.member_id for c in promised}
         known.members = people.members_by(
-            tx, book.id, {r.id for r in refs if r.id is not None}, {r.number for r in refs if r.number is not None}
+            tx,
+            book.id,
+            {r.id for r in refs if r.id is not None}
+            | askers
+            | {c.giver_id for c in given}
+            | {c.member_id for c in steps},
+            {r.number for r in refs if r.number is not None}
+            | {c.to_number for c in given if c.to_number is not None}
+            | {c.number for c in steps if isinstance(c, InviteToHousehold)},
+            {c.to_phone for c in given if c.to_phone is not None},
         )
-        spenders = {m.id for c in spent if (m := known.member(c.member))}
-        # devices before wallets, in every process
-        for device in people.devices_of(tx, book.id, spenders):
+        owners = {m.id for c in spent if c.spend is None and (m := known.member(c.member))}
+        # households, then devices, then today's gifts, all before wallets, in every process
+        _share(tx, book, known, owners, steps)
+        spenders = owners | askers | {c.giver_id for c in given}
+        for device in people.devices_of(tx, book.id, spenders.union(*map(known.spenders_for, owners))):
             known.devices.setdefault(device.member_id, []).append(device)
+        if given:
+            _prepare_gifts(tx, book, known, given)
         refunded = [c for c in asked if isinstance(c, SaleRefund | RedemptionRefund)]
         # then what is refunded, sales before redemptions, and wallets after all of them
-        known.refundable = sales.refundable_sales(
-            tx, book.id, {c.sale_id for c in refunded if isinstance(c, SaleRefund)}
-        ) | sales.refundable_redemptions(
-            tx, book.id, {c.redemption_id for c in refunded if isinstance(c, RedemptionRefund)}
+        sold_before = (known.sale_id(c.merchant_id, c.sale) for c in refunded if isinstance(c, SaleRefund))
+        redeemed_before = (
+            known.redemption_id(c.merchant_id, c.redemption) for c in refunded if isinstance(c, RedemptionRefund)
         )
-        restored = [c.redemption_id for c in refunded if isinstance(c, RedemptionRefund)]
-        known.captures = {row[0]: row[1:] for row in sales.captures(tx, restored)}
+        restored = {id for id in redeemed_before if id is not None}
+        known.refundable = sales.refundable_sales(
+            tx, book.id, {id for id in sold_before if id is not None}
+        ) | sales.refundable_redemptions(tx, book.id, restored)
+        known.captures = {row[0]: row[1:] for row in sales.captures(tx, list(restored))}
+        # then what counts towards a velocity limit
+        if limits := self._limits.of(tx, book):
+            counted = _counted(limits, known, requests)
+            known.velocity = safety.Counts(limits, safety.lock_counts(tx, book.id, counted), book.now)
         known.refunded = sales.known_refunds(tx, [(c.merchant_id, c.external_reference) for c in refunded])
-        known.wrong_before = people.wrong_codes(tx, book, {c.merchant_id for c in spent})
+        known.wrong_before = people.wrong_codes(
+            tx, book, {c.merchant_id for c in spent} | askers | {c.giver_id for c in given}
+        )
+        known.open_vouchers = sales.open_vouchers(tx, askers)
+        vouched = {c.spend.voucher_id for c in spent if c.spend is not None}
+        vouched |= {c.voucher_id for c in asked if isinstance(c, VoucherReturn)}
+        # before the references: a voucher that is found ended otherwise than here makes them be read again
+        known.vouchers = sales.vouchers(tx, book.id, vouched)
         known.sold = sales.known_sales(tx, [(c.merchant_id, c.external_reference) for c in sold])
         known.redeemed = sales.known_redemptions(tx, [(c.merchant_id, c.external_reference) for c in spent])
-        paying = {p.redemption_id for c in sold for p in c.payments if p.redemption_id is not None}
-        known.redemptions = sales.redemptions(tx, book.id, paying | {c.redemption_id for c in ended})
+        paying = _redemptions(known, sold)
+        ending = _redemptions(known, ended)
+        known.redemptions = sales.redemptions(tx, book.id, paying | ending)
         known.spent = sales.redemptions_spent(tx, paying)
-        needs = _needs(known, sold, spent, ended, paying)
+        needs = _needs(known, sold, spent, ending, paying)
         needs |= _needs_of_refunds(known, refunded)
+        needs |= _needs_of_refunds_to_come(known, sold)
+        needs |= _needs_of_vouchers(known, promised)
+        needs |= _needs_of_gifts(known, given)
         return Round(known, needs)
+
+
+def _redemptions_named(command: Any) -> list[Named]:
+    """What redemptions a command names: the one it ends or gives back, those that pay for it."""
+    if isinstance(command, Sale):
+        return [payment.redemption for payment in command.payments if payment.redemption is not None]
+    return [command.redemption] if isinstance(command, Capture | Void | RedemptionRefund) else []
+
+
+def _redemptions(known: Known, commands: Sequence[Sale | Capture | Void]) -> set[UUID]:
+    """The redemptions, there already, that commands name."""
+    ids = (known.redemption_id(c.merchant_id, named) for c in commands for named in _redemptions_named(c))
+    return {id for id in ids if id is not None}
+
+
+def _name(known: Known, tx: Tx, asked: Sequence[Any]) -> None:
+    """Look up what is named by external reference."""
+    sold = {(c.merchant_id, c.sale) for c in asked if isinstance(c, SaleRefund) and isinstance(c.sale, str)}
+    redeemed = {(c.merchant_id, named) for c in asked for named in _redemptions_named(c) if isinstance(named, str)}
+    known.sales_named = dict.fromkeys(sold) | sales.known_sales(tx, list(sold))
+    known.redemptions_named = dict.fromkeys(redeemed) | sales.known_redemptions(tx, list(redeemed))
+
+
+def _counted(limits: Sequence[safety.Limit], known: Known, requests: Sequence[Request]) -> set[safety.velocity.Name]:
+    """The counts that the sales and redemptions of a batch may add to."""
+    names: set[safety.velocity.Name] = set()
+    for request in requests:
+        command = request.body
+        if isinstance(command, NewVoucher):
+            of = subjects(request.actor, command.member_id, command.merchant_id)
+            names |= safety.velocity.names(limits, of, redeeming.COUNTED)
+        elif isinstance(command, Sale | Redemption) and command.member is not None:
+            if (member := known.member(command.member)) is None:
+                continue
+            of = subjects(request.actor, member.id, command.merchant_id)
+            counted = selling.COUNTED if isinstance(command, Sale) else redeeming.COUNTED
+            names |= safety.velocity.names(limits, of, counted)
+    return names
+
+
+def _share(tx: Tx, book: Book, known: Known, owners: set[UUID], steps: Sequence[HouseholdStep]) -> None:
+    """The households that the batch may change or spend in, and who and what is in them."""
+    if not owners and not steps:
+        return
+    known.households = people.lock_households(
+        tx,
+        book.id,
+        shared_by=owners,
+        of={c.member_id for c in steps},
+        ids={c.household_id for c in steps if isinstance(c, AnswerInvitation)},
+    )
+    if known.households:
+        inside = {p.member_id for household in known.households.values() for p in household.active()}
+        # read anew, behind the lock
+        known.members |= people.members_by(tx, book.id, inside)
+        known.spent_for = sales.spent_for_others(tx, book, owners & inside)
+
+
+def _prepare_gifts(tx: Tx, book: Book, known: Known, given: Sequence[Gift]) -> None:
+    givers = {c.giver_id for c in given if c.giver_id in known.members}
+    receivers = {m.id for c in given if (m := known.members.get(c.to_number or c.to_phone or "")) is not None}
+    known.gift_days = sales.gift_days(tx, book, givers | receivers)
+    known.gift_rules = sales.gift_rules(tx, book.id)
+    known.lineages = ledger.lineages(tx, book.id, givers)
+
+
+def _needs_of_gifts(known: Known, given: Sequence[Gift]) -> Needs:
+    needs = Needs()
+    for gift in given:
+        receiver = known.members.get(gift.to_number or gift.to_phone or "")
+        if gift.giver_id in known.members:
+            needs.lots_of.add(gift.giver_id)
+            if receiver is not None:
+                needs.accounts.add(AccountName("wallet", receiver.id))
+    return needs
 
 
 def _needs(
     known: Known,
     sold: Sequence[Sale],
     spent: Sequence[Redemption],
-    ended: Sequence[Capture | Void],
+    ending: set[UUID],
     paying: set[UUID],
 ) -> Needs:
-    needs = Needs(holds={c.redemption_id for c in ended} | paying)
+    needs = Needs(holds=ending | paying)
     for sale in sold:
         contract = known.network.contract(sale.merchant_id)
         member = known.member(sale.member) if sale.member is not None else None
         if contract is not None and member is not None:
             needs.accounts.add(AccountName("wallet", member.id))
+            if contract.maturity_days:
+                needs.accounts.add(AccountName("pending", member.id))
+            if known.inactivity:
+                needs.lots_of.add(member.id)
             needs.accounts.add(selling.source(contract.mode, sale.merchant_id))
     for redemption in spent:
         if (member := known.member(redemption.member)) is not None:
             needs.lots_of.add(member.id)
             needs.accounts.add(AccountName("accepted", redemption.merchant_id))
-    for end in ended:
-        if (row := known.redemptions.get(end.redemption_id)) is not None:
+    for id in ending:
+        if (row := known.redemptions.get(id)) is not None:
             needs.accounts.add(AccountName("accepted", row.merchant_id))
     return needs
+
+
+def _needs_of_vouchers(known: Known, promised: Sequence[NewVoucher]) -> Needs:
+    """New vouchers take from their members' lots; those that end let points go back among them."""
+    rows = known.vouchers.values()
+    return Needs(
+        accounts={AccountName("accepted", row.merchant_id) for row in rows},
+        lots_of={c.member_id for c in promised if c.member_id in known.members} | {row.member_id for row in rows},
+        holds=set(known.vouchers),
+    )
+
+
+def _needs_of_refunds_to_come(known: Known, sold: Sequence[Sale]) -> Needs:
+    """Of sales of this batch that a refund behind them names: their lot is not there yet, what it moves through is."""
+    needs = Needs()
+    for sale in sold:
+        member = known.member(sale.member) if sale.member is not None else None
+        if member is not None and (sale.merchant_id, sale.external_reference) in known.sales_named:
+            needs.lots_of.add(member.id)
+            needs.accounts |= _owing(member.id, sale.merchant_id)
+    return needs
+
+
+def _owing(member_id: UUID, merchant_id: UUID) -> set[AccountName]:
+    """What a refund of a sale moves points through, beside the wallet and the home of the lot."""
+    return {
+        AccountName("claim", merchant_id),
+        AccountName("accepted", merchant_id),
+        AccountName("pending", member_id),
+        AccountName("debt", member_id, merchant_id),
+    }
 
 
 def _needs_of_refunds(known: Known, refunded: Sequence[SaleRefund | RedemptionRefund]) -> Needs:
     needs = Needs()
     for refund in refunded:
-        row = known.refundable.get(refund.sale_id if isinstance(refund, SaleRefund) else refund.redemption_id)
+        if isinstance(refund, SaleRefund):
+            id = known.sale_id(refund.merchant_id, refund.sale)
+        else:
+            id = known.redemption_id(refund.merchant_id, refund.redemption)
+        row = known.refundable.get(id) if id is not None else None
         if row is None or row.merchant_id != refund.merchant_id:
             continue
         if isinstance(refund, RedemptionRefund):
@@ -97,11 +263,7 @@ def _needs_of_refunds(known: Known, refunded: Sequence[SaleRefund | RedemptionRe
             if row.lot_id is not None:
                 needs.lots.add(row.lot_id)
                 needs.lots_of.add(row.member_id)
-                needs.accounts |= {AccountName(kind, row.merchant_id) for kind in ("claim", "accepted")}
-                needs.accounts |= {
-                    AccountName("pending", row.member_id),
-                    AccountName("debt", row.member_id, row.merchant_id),
-                }
+                needs.accounts |= _owing(row.member_id, row.merchant_id)
     return needs
 
 
@@ -115,27 +277,45 @@ class Round:
         if isinstance(command, Sale):
             return selling.sale(command, request.actor, self.known, working)
         if isinstance(command, Redemption):
-            return redeeming.redemption(command, request.actor, self.known, working)
+            decide = redeeming.redemption if command.spend is None else vouching.spend
+            return decide(command, request.actor, self.known, working)
+        if isinstance(command, NewVoucher):
+            return vouching.voucher(command, request.actor, self.known, working)
+        if isinstance(command, VoucherReturn):
+            return vouching.give_back(command, request.actor, self.known, working)
         if isinstance(command, Capture):
             return redeeming.capture(command, request.actor, self.known, working)
         if isinstance(command, SaleRefund):
             return refunding.sale_refund(command, request.actor, self.known, working)
         if isinstance(command, RedemptionRefund):
             return refunding.redemption_refund(command, request.actor, self.known, working)
+        if isinstance(command, Gift):
+            return gifting.gift(command, request.actor, self.known, working)
+        if isinstance(command, HouseholdStep):
+            return sharing.step(command, request.actor, self.known, working)
         assert isinstance(command, Void), command
         return redeeming.void(command, request.actor, self.known, working)
 
     def write(self, tx: Tx, working: Working) -> None:
         sales.add_sales(tx, working.book.id, working.batch_id, self.known.new_sales)
         sales.add_redemptions(tx, working.book.id, working.batch_id, self.known.new_redemptions)
+        sales.add_vouchers(tx, working.book.id, working.batch_id, self.known.new_vouchers)
         sales.add_refunds(
             tx, working.book.id, working.batch_id, self.known.new_refunds, list(self.known.refundable.values())
         )
+        sales.add_gifts(tx, working.book.id, working.batch_id, self.known.new_gifts)
+        sales.put_gift_days(tx, working.book, self.known.gift_days)
+        changed = [self.known.households[id] for id in sorted(self.known.changed_households)]
+        people.put_households(tx, working.book, changed)
         people.use_steps(tx, list(self.known.steps.items()))
         people.count_wrong_codes(tx, working.book, self.known.wrong_now)
+        if self.known.velocity is not None:
+            safety.put_counts(tx, working.book.id, self.known.velocity)
+        safety.put_flags(tx, working.book, self.known.flags)
 
 
 def handlers(networks: contracts.NetworkCache, spend_key: bytes) -> dict[str, ledger.Handler]:
     """The kinds trade decides, for `ledger.Committer`."""
     trade = Trade(networks, spend_key)
-    return dict.fromkeys(("sale", "redemption", "capture", "void", "sale_refund", "redemption_refund"), trade)
+    kinds = ("sale", "redemption", "capture", "void", "sale_refund", "redemption_refund", "voucher", "voucher_return")
+    return {**dict.fromkeys((*kinds, "gift", "household"), trade), **gift_rules.handlers()}

@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from ledger import AccountName, Points, Refusal, Working
+from ledger import AccountName, Points, Refusal, Working, ids
 from ledger.errors import NotFound, StateConflict
-from merchants import contracts, people, sales
-from merchants.trade.commands import MemberRef
+from merchants import contracts, people, safety, sales
+from merchants.trade.commands import MemberRef, Named
 
 
 @dataclass(slots=True)
@@ -15,6 +15,8 @@ class Known:
 
     network: contracts.Network
     spend_key: bytes = field(repr=False)
+    # whether the network expires the points of the inactive, so that an earn moves the time of those there are
+    inactivity: bool = False
     members: dict[UUID | str, people.Member] = field(default_factory=dict)
     devices: dict[UUID, list[people.DeviceRow]] = field(default_factory=dict)
     sold: dict[sales.Reference, UUID] = field(default_factory=dict)
@@ -25,6 +27,23 @@ class Known:
     refunded: dict[sales.Reference, UUID] = field(default_factory=dict)
     refundable: dict[UUID, sales.Refundable] = field(default_factory=dict)
     captures: dict[UUID, tuple[UUID, UUID, int]] = field(default_factory=dict)
+    # what this batch names by external reference: the id behind it, None as long as nothing bears it. What is made in the
+    # batch under such a reference is entered, so that what comes behind it finds it.
+    sales_named: dict[sales.Reference, UUID | None] = field(default_factory=dict)
+    redemptions_named: dict[sales.Reference, UUID | None] = field(default_factory=dict)
+    # vouchers to be redeemed or returned, and how many each member has open
+    vouchers: dict[UUID, sales.VoucherRow] = field(default_factory=dict)
+    open_vouchers: dict[UUID, int] = field(default_factory=dict)
+    new_vouchers: list[sales.VoucherRow] = field(default_factory=list)
+    # gifts: what the network allows, today's counts by member, and the lots that the givers' lots come from
+    gift_rules: sales.GiftRules = field(default_factory=sales.GiftRules)
+    gift_days: dict[UUID, sales.GiftDay] = field(default_factory=dict)
+    lineages: dict[UUID, tuple[UUID, UUID | None]] = field(default_factory=dict)
+    # households, locked, and what others spent this month from wallets in them, by (owner, spender)
+    households: dict[UUID, people.Household] = field(default_factory=dict)
+    spent_for: dict[tuple[UUID, UUID], int] = field(default_factory=dict)
+    new_gifts: list[sales.GiftRow] = field(default_factory=list)
+    changed_households: set[UUID] = field(default_factory=set)
     new_sales: list[sales.SaleRow] = field(default_factory=list)
     new_redemptions: list[sales.RedemptionRow] = field(default_factory=list)
     new_refunds: list[sales.RefundRow] = field(default_factory=list)
@@ -32,6 +51,15 @@ class Known:
     # wrong spend codes by (merchant, member): those counted lately, and those this batch adds
     wrong_before: dict[tuple[UUID, UUID], int] = field(default_factory=dict)
     wrong_now: dict[tuple[UUID, UUID], int] = field(default_factory=dict)
+    # what passed lately, where the book has velocity limits; and what an operator should see
+    velocity: safety.Counts | None = None
+    flags: dict[tuple[str, str, UUID, str], safety.Flag] = field(default_factory=dict)
+
+    def flag(self, raised: safety.Flag) -> None:
+        """Raise a flag, or count it to the one of this batch."""
+        if (before := self.flags.get(raised.name)) is not None:
+            raised = before.and_then(raised)
+        self.flags[raised.name] = raised
 
     def guesses(self, merchant_id: UUID, member_id: UUID) -> bool:
         """Whether a shop has shown too many wrong codes, of this member or of all of them, to be heard now."""
@@ -45,26 +73,64 @@ class Known:
         limits = people.spend_codes
         return of_member >= limits.MOST_WRONG or sum(times for _, times in of_all) >= limits.MOST_WRONG_TOGETHER
 
+    def sale_id(self, merchant_id: UUID, named: Named) -> UUID | None:
+        return named if isinstance(named, UUID) else self.sales_named.get((merchant_id, named))
+
+    def redemption_id(self, merchant_id: UUID, named: Named) -> UUID | None:
+        return named if isinstance(named, UUID) else self.redemptions_named.get((merchant_id, named))
+
     def member(self, ref: MemberRef) -> people.Member | None:
         """The member a till named; none of those who left."""
         found = self.members.get(ref.id if ref.id is not None else ref.number or "")
         return found if found is not None and found.state != "left" else None
 
+    def household_of(self, member_id: UUID) -> people.Household | None:
+        """The household a member is in now, of those that this batch has locked."""
+        return next((household for household in self.households.values() if household.has(member_id)), None)
 
-def place(merchant_id: UUID, branch_id: UUID, till_id: UUID | None, known: Known) -> Refusal | None:
-    """Whether branch and till are the merchant's own and open."""
+    def spenders_for(self, owner: UUID) -> list[UUID]:
+        """Who besides the owner may consent to spending from a wallet: nobody frozen, gone or locked."""
+        household = self.household_of(owner)
+        people_there = (self.members.get(id) for id in (household.spenders(owner) if household else ()))
+        return [m.id for m in people_there if m is not None and m.locked_by is None and m.state == "active"]
+
+
+def subjects(actor: str, member_id: UUID, merchant_id: UUID) -> dict[str, UUID]:
+    """Whose velocity an operation is: its member's, its merchant's, and the key's that asked, where one did."""
+    key = ids.read("key", actor)
+    return {"member": member_id, "merchant": merchant_id} | ({"key": key} if key is not None else {})
+
+
+def place(
+    merchant_id: UUID,
+    branch_id: UUID,
+    till_id: UUID | None,
+    known: Known,
+    *,
+    selling: bool = False,
+    even_closed: bool = False,
+) -> Refusal | None:
+    """Whether branch and till are the merchant's own, and open unless that does not matter.
+
+    A frozen branch sells, and does nothing else.
+    """
     branch = known.network.branch(branch_id)
     if branch is None or branch.merchant_id != merchant_id:
         return NotFound("branch", "/branch")
-    if branch.state != "active":
+    if branch.state != "active" and not even_closed and not (selling and branch.state == "frozen"):
         return StateConflict("branch", branch.state)
     if till_id is not None:
         till = known.network.till(till_id)
         if till is None or till.branch_id != branch_id:
             return NotFound("till", "/till")
-        if till.state != "active":
+        if till.state != "active" and not even_closed:
             return StateConflict("till", till.state)
     return None
+
+
+def absent(what: str, named: Named) -> NotFound:
+    """Nothing of the merchant's is named so; a reference is pointed to, an id stands in the path."""
+    return NotFound(what, None if isinstance(named, UUID) else f"/{what}_reference")
 
 
 def available(working: Working, member: UUID) -> Points:

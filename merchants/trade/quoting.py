@@ -8,9 +8,14 @@ from merchants.trade import redeeming, selling
 from merchants.trade.commands import Line, Quote
 
 
-def spendable_at(tx: Tx, book: Book, member_id: UUID, merchant_id: UUID) -> tuple[Points, Minor]:
+def spendable_at(
+    tx: Tx, book: Book, network: contracts.Network, member: people.Member, merchant_id: UUID
+) -> tuple[Points, Minor]:
     """The points a member may spend at a shop now, and what they are worth there in minor units."""
-    lots = spendable(open_lots(tx, book.id, member_id), book.now, lambda lot: redeeming.accepts(lot, merchant_id))
+    contract = network.contract(merchant_id)
+    if contract is not None and member.kind not in contract.spends_for:
+        return Points(0), Minor(0)
+    lots = spendable(open_lots(tx, book.id, member.id), book.now, lambda lot: redeeming.accepts(lot, merchant_id))
     return Points(sum(lot.remaining for lot in lots)), Minor(sum(lot.remaining * lot.unit_value for lot in lots))
 
 
@@ -22,19 +27,20 @@ def quote(
     lines: tuple[Line, ...],
     total: Minor,
     member: people.Member | None,
+    branch: contracts.Branch | None = None,
 ) -> Quote:
     """What the terms in force would give for this basket paid in money, and what the member may spend on it."""
     if member is None:
         return Quote(Points(0), None, None, None, None, None)
-    points, refused = selling.earning(network, merchant_id, lines, total, total, member)
+    points, refused = selling.earning(network, merchant_id, lines, total, total, member, branch)
     contract = network.contract(merchant_id)
     in_force = network.terms(merchant_id)
-    points_there, value_there = spendable_at(tx, book, member.id, merchant_id)
+    points_there, value_there = spendable_at(tx, book, network, member, merchant_id)
     return Quote(
         points=points,
         refused=refused,
         terms_id=in_force.id if in_force else None,
-        expires_at=selling.expiry(book.now, book, contract) if points and contract else None,
+        expires_at=book.expiry(contract.points_life_days) if points and contract else None,
         spendable_points=points_there,
         spendable_value=value_there,
     )

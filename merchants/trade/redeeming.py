@@ -3,9 +3,8 @@
 Each function checks in a fixed order, which the refusals' documentation follows; below its mark nothing may refuse.
 """
 
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import ClassVar
+from typing import Final
 from uuid import UUID
 
 from ledger import (
@@ -18,6 +17,7 @@ from ledger import (
     Refusal,
     Slice,
     Working,
+    first,
     ids,
     spendable,
     take,
@@ -25,31 +25,22 @@ from ledger import (
     worth,
 )
 from ledger.errors import (
-    CodeUsed,
-    ConsentRequired,
     DuplicateReference,
     HoldExpired,
     InsufficientPoints,
+    LimitExceeded,
     NotFound,
     SpendLocked,
     StateConflict,
     Suspended,
 )
-from merchants import contracts, people, sales
+from merchants import contracts, people, safety, sales
 from merchants.trade.commands import Capture, Redemption, RedemptionDone, SliceDone, Void
-from merchants.trade.known import Known, available, place
+from merchants.trade.consenting import Consent, consent
+from merchants.trade.known import Known, absent, available, place, subjects
 
-
-@dataclass(frozen=True, slots=True)
-class SpendCodesLocked(Refusal):
-    """This shop has shown too many wrong codes lately; the member's other shops go on."""
-
-    code: ClassVar[str] = "otp_locked"
-
-    @property
-    def detail(self) -> str:
-        minutes = people.spend_codes.LOCK_TIME.seconds // 60
-        return f"too many wrong spend codes at this shop: none is taken for {minutes} minutes"
+#: What a redemption adds to, by velocity limits: the points it takes, and itself.
+COUNTED: Final = ("redeem_points", "redeem_count")
 
 
 def accepts(lot: Lot, acceptor: UUID) -> bool:
@@ -72,30 +63,44 @@ def redemption(command: Redemption, actor: str, known: Known, working: Working) 
         return StateConflict("merchant", "without a contract")
     if merchant is None or merchant.state != "active":
         return Suspended()
-    if member.spend_locked:
-        return SpendLocked()
-    consent = _consent(command, member, known, working)
-    if isinstance(consent, Refusal):
-        return consent
+    if (by := member.locked_by) is not None:
+        return SpendLocked(by)
+    if member.kind not in contract.spends_for:
+        return StateConflict("member", f"a {member.kind} person, whose points this shop does not take")
+    assert command.spend_code is not None, "a spend of a voucher is decided by vouching"
+    others = known.spenders_for(member.id)
+    consented = consent(command.spend_code, member.id, others, command.merchant_id, known, working.now)
+    if isinstance(consented, Refusal):
+        if known.guesses(command.merchant_id, member.id):
+            _flag(safety.WRONG_CODES, ("merchant", command.merchant_id, ""), command, member, known, working)
+        return consented
     slices = _chosen(command, member, working)
     if isinstance(slices, Refusal):
         return slices
+    if refusal := _too_much(consented, member, sum(s.points for s in slices), known):
+        return refusal
+    of = subjects(actor, member.id, command.merchant_id)
+    amounts = {"redeem_points": sum(s.points for s in slices), "redeem_count": 1}
+    if known.velocity is not None and (met := known.velocity.met(of, amounts)) is not None:
+        flagged = (met.limit.subject, met.subject_id, met.limit.what)
+        _flag(safety.VELOCITY, flagged, command, member, known, working)
+        return met.refusal
     # nothing below may refuse
-    device, step = consent
-    known.steps[device] = step
+    if known.velocity is not None:
+        known.velocity.add(of, amounts)
+    known.steps[consented.device] = consented.step
+    spender = consented.member if consented.member != member.id else None
     value = worth(slices)
     deadline = working.now + timedelta(minutes=contract.hold_minutes)
     id = ids.new()
     told = [s.told for s in slices]
     points = sum(s.points for s in slices)
-    draft = working.record(
-        "hold",
-        actor,
-        merchant=command.merchant_id,
-        member=member.id,
-        subject=id,
-        payload={"points": points, "value_minor": value, "deadline": deadline, "slices": told},
-    )
+    payload: dict[str, object] = {"points": points, "value_minor": value, "deadline": deadline, "slices": told}
+    if spender is not None:
+        payload["consented_by"] = spender
+        known.spent_for[member.id, spender] = known.spent_for.get((member.id, spender), 0) + points
+    draft = working.record("hold", actor, merchant=command.merchant_id, member=member.id, subject=id, payload=payload)
+    working.active(draft, member.id)
     hold = working.hold(draft, id=id, member=member.id, acceptor=command.merchant_id, slices=slices, deadline=deadline)
     row = sales.RedemptionRow(
         id=id,
@@ -111,19 +116,38 @@ def redemption(command: Redemption, actor: str, known: Known, working: Working) 
         consent="code",
         contract_id=contract.id,
         n=draft.n,
+        consented_by=spender,
     )
-    known.redeemed[reference] = id
-    known.redemptions[id] = row
+    keep(row, known)
+    record_id = take_held(row, hold, actor, contract, known, working) if command.capture else draft.id
+    return Accepted(done(row, hold, record_id, working))
+
+
+def keep(row: sales.RedemptionRow, known: Known) -> None:
+    """Let what comes behind in the batch find a new redemption, and have it written."""
+    reference = (row.merchant_id, row.external_reference)
+    known.redeemed[reference] = row.id
+    known.redemptions[row.id] = row
     known.new_redemptions.append(row)
-    record_id = _take(row, hold, actor, contract, known, working) if command.capture else draft.id
-    return Accepted(_done(row, hold, record_id, working))
+    if reference in known.redemptions_named:
+        known.redemptions_named[reference] = row.id
+        known.refundable[row.id] = sales.Refundable(
+            id=row.id,
+            merchant_id=row.merchant_id,
+            member_id=row.member_id,
+            contract_id=row.contract_id,
+            record_id=None,
+            fee_ppm=0,
+            whole=row.points,
+            refunded=0,
+        )
 
 
 def capture(command: Capture, actor: str, known: Known, working: Working) -> Decision:
     """Take the points a hold set aside. Goes on for a suspended shop: the member was promised."""
-    row = known.redemptions.get(command.redemption_id)
-    if row is None or row.merchant_id != command.merchant_id:
-        return NotFound("redemption")
+    row = _named(command, known)
+    if row is None:
+        return absent("redemption", command.redemption)
     hold = working.holds[row.id]
     if hold.state != "open":
         return StateConflict("redemption", hold.state)
@@ -131,14 +155,14 @@ def capture(command: Capture, actor: str, known: Known, working: Working) -> Dec
         return HoldExpired(hold.deadline.isoformat())
     contract = known.network.contract(command.merchant_id)
     assert contract is not None, row.id
-    return Accepted(_done(row, hold, _take(row, hold, actor, contract, known, working), working))
+    return Accepted(done(row, hold, take_held(row, hold, actor, contract, known, working), working))
 
 
 def void(command: Void, actor: str, known: Known, working: Working) -> Decision:
     """Give the points of a hold back."""
-    row = known.redemptions.get(command.redemption_id)
-    if row is None or row.merchant_id != command.merchant_id:
-        return NotFound("redemption")
+    row = _named(command, known)
+    if row is None:
+        return absent("redemption", command.redemption)
     hold = working.holds[row.id]
     if hold.state != "open":
         return StateConflict("redemption", hold.state)
@@ -151,13 +175,27 @@ def void(command: Void, actor: str, known: Known, working: Working) -> Decision:
         payload={"points": hold.points},
     )
     working.release(draft, hold, "voided")
-    return Accepted(_done(row, hold, draft.id, working))
+    return Accepted(done(row, hold, draft.id, working))
 
 
-def _take(
-    row: sales.RedemptionRow, hold: Hold, actor: str, contract: contracts.Contract, known: Known, working: Working
+def _named(command: Capture | Void, known: Known) -> sales.RedemptionRow | None:
+    """The merchant's own redemption that a command names."""
+    id = known.redemption_id(command.merchant_id, command.redemption)
+    row = known.redemptions.get(id) if id is not None else None
+    return row if row is not None and row.merchant_id == command.merchant_id else None
+
+
+def take_held(
+    row: sales.RedemptionRow,
+    hold: Hold,
+    actor: str,
+    contract: contracts.Contract,
+    known: Known,
+    working: Working,
+    **more: object,
 ) -> UUID:
-    """Capture a hold, saying in the record all that settlement needs."""
+    """Capture what a redemption takes of its hold, saying in the record all that settlement needs, and `more`."""
+    slices = first(hold.slices, row.points)
     draft = working.record(
         "capture",
         actor,
@@ -165,41 +203,63 @@ def _take(
         member=row.member_id,
         subject=row.id,
         payload={
-            "points": hold.points,
-            "value_minor": worth(hold.slices),
+            "points": row.points,
+            "value_minor": worth(slices),
             "contract": contract.id,
             "redemption_fee_ppm": contract.redemption_fee_ppm,
-            "slices": [s.told for s in hold.slices],
+            "slices": [s.told for s in slices],
+            **more,
         },
     )
-    working.capture(draft, hold)
+    working.capture(draft, hold, row.points)
     known.captures[row.id] = (draft.id, contract.id, contract.redemption_fee_ppm)
     return draft.id
 
 
-def _consent(command: Redemption, member: people.Member, known: Known, working: Working) -> tuple[UUID, int] | Refusal:
-    """The device whose code this is, and the code's step. Codes are used once, and none older than the last used."""
-    devices = [
-        (d.id, people.spend_codes.secret(known.spend_key, d.id, d.nonce), known.steps.get(d.id, d.last_step))
-        for d in known.devices.get(member.id, ())
-    ]
-    if not devices:
-        return ConsentRequired("the member has no device that makes spend codes")
-    if known.guesses(command.merchant_id, member.id):
-        return SpendCodesLocked()
-    match = people.spend_codes.matching_step(command.spend_code, devices, working.now)
-    if match is None:
-        pair = (command.merchant_id, member.id)
-        known.wrong_now[pair] = known.wrong_now.get(pair, 0) + 1
-        return ConsentRequired("the spend code is not the member's present one")
-    if isinstance(match, people.spend_codes.Used):
-        return CodeUsed()
-    return match
+def _too_much(consented: Consent, owner: people.Member, points: int, known: Known) -> Refusal | None:
+    """Whether another of the household would spend more of this wallet in a month than its owner, or the company, allows."""
+    household = known.household_of(owner.id)
+    if consented.member == owner.id or household is None:
+        return None
+    most, alone = household.allowed(owner.id, consented.member)
+    spent = sum(
+        points
+        for (wallet, spender), points in known.spent_for.items()
+        if wallet == owner.id and (not alone or spender == consented.member)
+    )
+    return LimitExceeded("household_month", max(0, most - spent), points) if spent + points > most else None
+
+
+def _flag(
+    reason: str,
+    of: tuple[str, UUID, str],
+    command: Redemption,
+    member: people.Member,
+    known: Known,
+    working: Working,
+) -> None:
+    """Have an operator look at a redemption that was refused."""
+    subject, subject_id, what = of
+    known.flag(
+        safety.Flag(
+            reason=reason,
+            subject=subject,
+            subject_id=subject_id,
+            what=what,
+            times=1,
+            first_at=working.now,
+            last_at=working.now,
+            merchant_id=command.merchant_id,
+            branch_id=command.branch_id,
+            member_id=member.id,
+            redemption_references=(command.external_reference,),
+        )
+    )
 
 
 def _chosen(command: Redemption, member: people.Member, working: Working) -> list[Slice] | Refusal:
     """The slices a redemption takes: soonest expiry first, only what this shop accepts."""
-    working.sweep(member.id)
+    working.catch_up(member.id)
     usable = spendable(working.lots_of[member.id], working.now, lambda lot: accepts(lot, command.merchant_id))
     there = Points(sum(lot.remaining for lot in usable))
     if command.points is not None:
@@ -214,7 +274,7 @@ def _chosen(command: Redemption, member: people.Member, working: Working) -> lis
     return slices
 
 
-def _done(row: sales.RedemptionRow, hold: Hold, record_id: UUID, working: Working) -> RedemptionDone:
+def done(row: sales.RedemptionRow, hold: Hold, record_id: UUID, working: Working) -> RedemptionDone:
     return RedemptionDone(
         id=row.id,
         record_id=record_id,
@@ -227,6 +287,7 @@ def _done(row: sales.RedemptionRow, hold: Hold, record_id: UUID, working: Workin
         points=Points(row.points),
         value=Minor(row.value_minor),
         deadline=hold.deadline,
-        slices=tuple(SliceDone(s.lot.id, s.lot.issuer_id, s.points, s.value) for s in hold.slices),
+        slices=tuple(SliceDone(s.lot.id, s.lot.issuer_id, s.points, s.value) for s in first(hold.slices, row.points)),
         available=available(working, row.member_id),
+        consented_by=row.consented_by,
     )

@@ -5,18 +5,19 @@ suspended shop refunds like any other: the money and the points are its customer
 """
 
 from ledger import Accepted, Decision, Minor, Points, Working, ids, last_first, points_back, take_back, worth
-from ledger.errors import DuplicateReference, NotFound, RefundExceeds, Stale, StateConflict
+from ledger.errors import DuplicateReference, RefundExceeds, Stale, StateConflict
 from merchants import sales
 from merchants.trade.commands import RedemptionRefund, RedemptionRefundDone, SaleRefund, SaleRefundDone, SliceDone
-from merchants.trade.known import Known, available
+from merchants.trade.known import Known, absent, available
 from merchants.trade.selling import line_told
 
 
 def sale_refund(command: SaleRefund, actor: str, known: Known, working: Working) -> Decision:
     """Refund some of a sale's money part and take back its share of the points. What is not to be had is owed."""
-    sale = known.refundable.get(command.sale_id)
+    sale_id = known.sale_id(command.merchant_id, command.sale)
+    sale = known.refundable.get(sale_id) if sale_id is not None else None
     if sale is None or sale.merchant_id != command.merchant_id:
-        return NotFound("sale")
+        return absent("sale", command.sale)
     reference = (command.merchant_id, command.external_reference)
     if (existing := known.refunded.get(reference)) is not None:
         return DuplicateReference(ids.show("refund", existing))
@@ -25,7 +26,7 @@ def sale_refund(command: SaleRefund, actor: str, known: Known, working: Working)
     # nothing below may refuse
     assert sale.record_id is not None, sale.id
     if sale.member_id is not None and sale.lot_id is not None:
-        working.sweep(sale.member_id)
+        working.catch_up(sale.member_id)
     id = ids.new()
     sale.refunded += command.amount
     points = points_back(sale.points, sale.whole, sale.refunded, sale.taken_back)
@@ -74,6 +75,7 @@ def sale_refund(command: SaleRefund, actor: str, known: Known, working: Working)
         SaleRefundDone(
             id=id,
             record_id=draft.id,
+            sale_id=sale.id,
             command=command,
             member_id=sale.member_id,
             at=working.now,
@@ -88,9 +90,10 @@ def sale_refund(command: SaleRefund, actor: str, known: Known, working: Working)
 
 def redemption_refund(command: RedemptionRefund, actor: str, known: Known, working: Working) -> Decision:
     """Give points of a captured redemption back, the last consumed first, to the very lots they came from."""
-    row = known.refundable.get(command.redemption_id)
+    redemption_id = known.redemption_id(command.merchant_id, command.redemption)
+    row = known.refundable.get(redemption_id) if redemption_id is not None else None
     if row is None or row.merchant_id != command.merchant_id:
-        return NotFound("redemption")
+        return absent("redemption", command.redemption)
     reference = (command.merchant_id, command.external_reference)
     if (existing := known.refunded.get(reference)) is not None:
         return DuplicateReference(ids.show("refund", existing))
@@ -104,9 +107,10 @@ def redemption_refund(command: RedemptionRefund, actor: str, known: Known, worki
     if row.id not in known.captures:
         raise Stale("the redemption was captured while this was read")
     # nothing below may refuse
-    working.sweep(hold.member_id)
+    working.catch_up(hold.member_id)
     capture_id, contract_id, fee_ppm = known.captures[row.id]
-    slices = last_first(hold.slices, row.refunded, points)
+    # what a capture in part left to its member lies behind what it took
+    slices = last_first(hold.slices, hold.points - row.whole + row.refunded, points)
     id = ids.new()
     draft = working.record(
         "redemption_refund",
@@ -147,6 +151,7 @@ def redemption_refund(command: RedemptionRefund, actor: str, known: Known, worki
         RedemptionRefundDone(
             id=id,
             record_id=draft.id,
+            redemption_id=row.id,
             command=command,
             member_id=hold.member_id,
             at=working.now,

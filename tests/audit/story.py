@@ -5,7 +5,7 @@ from uuid import UUID
 
 import ledger
 import settlement
-from merchants import trade
+from merchants import safety, sales, trade
 from tests.world import World
 
 MAKER, APPROVER = UUID(int=1), UUID(int=2)
@@ -13,10 +13,11 @@ MAKER, APPROVER = UUID(int=1), UUID(int=2)
 
 def lived(url: str) -> World:
     """Sales, redemptions and holds of every ending at shops of every kind; two windows, one of them settled."""
-    world = World(url, life_days=120)
+    world = World(url, life_days=120, inactivity_days=40)
     world.shop("cafe", mode="prefunded", bought=5_000, purchase_fee_ppm=7_333, redemption_fee_ppm=11_111)
     world.shop("books", mode="deferred", line=900, purchase_fee_ppm=5_000, redemption_fee_ppm=20_001)
     world.shop("barber", mode="closed_loop", unit_value_minor=3)
+    world.shop("boots", mode="deferred", line=5_000, maturity_days=14)
     for name in ("ann", "bob", "eve"):
         world.member(name)
     world.earn("ann", at="cafe", points=120)
@@ -24,6 +25,7 @@ def lived(url: str) -> World:
     world.earn("bob", at="books", points=300)
     world.earn("bob", at="barber", points=50)
     world.earn("eve", at="cafe", points=40)
+    world.refund(world.earn("eve", at="boots", points=60), 1_000)
     world.sale(None, "cafe", 9_900)
     world.sale("ann", "cafe", 0)
     world.sale("eve", "books", 99_900)  # beyond the credit line: recorded, and earns nothing
@@ -47,6 +49,11 @@ def lived(url: str) -> World:
     world.hold("eve", "cafe", 15)  # stays open
     world.earn("bob", at="books", points=11)
     refunded(world, late)
+    vouched(world)
+    world.earn("eve", at="boots", points=8)  # still pending
+    given(world)
+    changed(world)
+    braked(world)
     world.house.drain(world.book_id)
     return world
 
@@ -63,6 +70,74 @@ def refunded(world: World, late: trade.RedemptionDone) -> None:
     world.earn("ann", at="barber", points=7)
     world.give_back(late, "cafe", 30)  # in grace
     world.give_back(late, "cafe", 45)
+
+
+def vouched(world: World) -> None:
+    """Vouchers of every ending: spent in part and refunded in part, spent whole, returned, and one still open."""
+    world.earn("eve", at="cafe", points=90)
+    world.earn("eve", at="books", points=60)
+    spent = world.spend(world.voucher("eve", "books", 150), "books", 120)
+    world.give_back(spent, "books", 50)
+    world.spend(world.voucher("eve", "cafe", 30), "cafe", 30)
+    returned = trade.VoucherReturn(world.shops["books"], world.voucher("eve", "books", 5).row.id)
+    world.do("voucher_return", returned, principal=world.shops["books"])
+    world.voucher("eve", "books", 10)
+
+
+def changed(world: World) -> None:
+    """A new face value and a new funding between two windows; a shop bought out, one that left; one that is to change."""
+    world.shop("kiosk", mode="closed_loop", unit_value_minor=2)
+    world.earn("bob", at="kiosk", points=30)
+    world.agree("kiosk", "prefunded")
+    world.rule(2, 120, 40)
+    close(world, 3)
+    world.topup("books", 500)
+    world.topup("kiosk", 600)
+    world.buy("kiosk", 20)
+    world.buy_out("books")
+    world.buy_out("kiosk", exit=True)
+    world.earn("bob", at="books", points=12)
+    world.capture(world.hold("bob", "cafe", 5), "cafe")
+    world.agree("books", "prefunded")
+
+
+def braked(world: World) -> None:
+    """A member frozen and released, another who stays frozen; a shop and its branch; the network; velocity limits."""
+
+    def act(kind: str, subject: UUID, merchant: UUID | None = None) -> None:
+        world.do(kind, safety.Act(subject, MAKER, "a rehearsal", merchant))
+
+    barber, chair = world.shops["barber"], world.branches["barber"]
+    limits = (safety.Limit("member", "redeem_points", 60, 1_000), safety.Limit("merchant", "sale_count", 5, 50))
+    world.do("velocity_limits", safety.NewLimits(MAKER, limits[:1]))
+    world.do("velocity_limits", safety.NewLimits(MAKER, limits))
+    act("member_freeze", world.members["eve"])
+    act("member_unfreeze", world.members["eve"])
+    act("member_freeze", world.members["bob"])
+    act("branch_freeze", chair, barber)
+    world.sale("eve", "barber", 1_000)  # earns nothing
+    world.earn("eve", at="books", points=20)
+    world.void(world.hold("eve", "books", 5), "books")
+    act("network_stop", world.public_id)
+    act("merchant_suspend", barber)
+    act("network_resume", world.public_id)
+    world.sale("eve", "barber", 1_000)  # earns nothing
+
+
+def given(world: World) -> None:
+    """Gifts, one of them of given points, under limits; a household, and one of it who spends for another."""
+    world.do("gift_rules", sales.GiftRules(points_a_day=30, gifts_a_day=5, received_a_day=30))
+    world.member("dan")
+    world.earn("dan", at="cafe", points=44)
+    world.earn("dan", at="books", points=33)
+    world.give("dan", "eve", 25)
+    world.member("fay")
+    world.member("gus")
+    world.give("dan", "fay", 5)
+    world.give("fay", "gus", 3)
+    world.household("dan", "fay")
+    world.step(trade.ShareWallet(world.members["dan"], 10))
+    world.redeem("dan", "books", 6, code=world.code("fay"))
 
 
 def close(world: World, number: int) -> None:

@@ -35,6 +35,13 @@ def first(kind: str, order: str = "batch_id, n") -> str:
     return f"(batch_id, n) = (select batch_id, n from ledger.record where kind = '{kind}' order by {order} limit 1)"
 
 
+#: Lots whose expiry their member's activity or a refund moved.
+PROLONGED = (
+    "(select (moved ->> 'lot')::uuid from ledger.record,"
+    " jsonb_array_elements(coalesce(payload -> 'prolonged', payload -> 'graced')) moved"
+    " where payload ?| array['prolonged', 'graced'])"
+)
+
 CRIMES = [
     # the locks on the facts
     Crime(
@@ -261,14 +268,16 @@ CRIMES = [
         "expiry_respected",
         "points were spent after they expired",
         "update ledger.lot set expires_at = earned_at + interval '1 microsecond' where id ="
-        f" (select lot_id from ledger.lot_move where {first('hold', 'batch_id desc')} order by ordinal limit 1)"
-        " returning id as lot",
+        " (select m.lot_id from ledger.lot_move m join ledger.record r on r.batch_id = m.batch_id and r.n = m.n"
+        " join ledger.lot born on born.id = m.lot_id and born.earned_at < r.at"
+        f" where r.kind = 'hold' and not m.lot_id in {PROLONGED} limit 1) returning id as lot",
     ),
     Crime(
         "expiry_respected",
         "points were taken before they expired",
         "update ledger.lot set expires_at = expires_at + interval '1 day' where id ="
-        f" (select lot_id from ledger.lot_move where {first('expiry')} limit 1) returning id as lot",
+        " (select m.lot_id from ledger.lot_move m join ledger.record r on r.batch_id = m.batch_id and r.n = m.n"
+        f" where r.kind = 'expiry' and not m.lot_id in {PROLONGED} limit 1) returning id as lot",
     ),
     Crime(
         "wallets_in_order",
@@ -329,6 +338,72 @@ CRIMES = [
         "a capture goes without its fee",
         "update ledger.record set payload = payload || '{\"redemption_fee_ppm\": 0}'"
         f" where {first('capture')} returning id as record",
+    ),
+    Crime(
+        "rests_given_back",
+        "a hold that was no voucher is captured in part",
+        "delete from merchants.voucher where id = (select subject_id from ledger.record where payload ->> 'rest_of' is not null"
+        " limit 1) returning id as hold",
+    ),
+    Crime(
+        "rests_given_back",
+        "less comes back than was not spent",
+        "update ledger.record set payload = payload || jsonb_build_object('points', (payload ->> 'points')::int - 1)"
+        " where payload ->> 'rest_of' is not null returning id as record",
+    ),
+    Crime(
+        "rests_given_back",
+        "a hold's end is passed off as the rest of something",
+        "update ledger.record set payload = payload || jsonb_build_object('rest_of', gen_random_uuid())"
+        f" where {first('void')} returning id as record",
+    ),
+    Crime(
+        "holds_end_once",
+        "a voucher that was spent is lapsed as well",
+        "insert into ledger.record select batch_id, 9, gen_random_uuid(), book_id, 'lapse', at, actor, merchant_id,"
+        " member_id, subject_id, reverses_id, payload from ledger.record where payload ->> 'rest_of' is not null"
+        " returning subject_id as hold",
+    ),
+    Crime(
+        "holds_move_their_slices",
+        "a voucher's capture took the last slice, its rest the first",
+        "update ledger.lot_move m set lot_id = (select lot_ids[cardinality(lot_ids)] from ledger.hold h"
+        " where h.id = r.subject_id) from ledger.record r where r.payload ->> 'spend' is not null and r.batch_id = m.batch_id"
+        " and r.n = m.n and m.ordinal = 0 and (select cardinality(lot_ids) from ledger.hold h where h.id = r.subject_id) > 1"
+        " returning m.batch_id as batch, m.n",
+    ),
+    Crime(
+        "endings_say_what_they_moved",
+        "a voucher's capture says more than was taken",
+        "update ledger.record set payload = payload || jsonb_build_object('value_minor', (payload ->> 'value_minor')::int + 1)"
+        " where payload ->> 'spend' is not null returning id as record",
+    ),
+    Crime(
+        "redemptions_recorded",
+        "a spend of a voucher has no redemption",
+        "delete from merchants.redemption where consent = 'voucher' returning id as redemption",
+    ),
+    Crime(
+        "vouchers_recorded",
+        "a voucher is made out to another key",
+        "update merchants.voucher set thumbprint = 'another' returning id as voucher",
+    ),
+    Crime(
+        "vouchers_recorded",
+        "an open voucher is forgotten",
+        "delete from merchants.voucher where id in (select id from ledger.hold where state = 'open')"
+        " returning id as voucher",
+    ),
+    Crime(
+        "vouchers_recorded",
+        "a voucher tells a till that its points are worth more",
+        "update merchants.voucher set parts = '[[1, 1000000]]' returning id as voucher",
+    ),
+    Crime(
+        "redemptions_refunded_exactly",
+        "points that were never spent are refunded",
+        "update merchants.redemption set points = points + 30 where consent = 'voucher' and refunded_points > 0"
+        " returning id as redemption",
     ),
     Crime(
         "held_by_open_holds",
@@ -413,6 +488,120 @@ CRIMES = [
         "alter table merchants.sale drop constraint sale_reference;"
         " update merchants.sale set external_reference = 'X' where merchant_id ="
         " (select merchant_id from merchants.sale where member_id is null) returning external_reference as reference",
+    ),
+    # gifts
+    Crime(
+        "children_like_parents",
+        "a lot that was given is worth more than its parent",
+        "update ledger.lot set unit_value_minor = unit_value_minor + 1 where parent_id is not null and points = 3"
+        " returning id as lot",
+    ),
+    Crime(
+        "children_like_parents",
+        "a lot that was given lives longer than its parent",
+        "update ledger.lot set expires_at = expires_at + interval '1 day' where parent_id is not null and points = 3"
+        " returning id as lot",
+    ),
+    Crime(
+        "children_like_parents",
+        "a lot that was given is another issuer's",
+        "update ledger.lot set issuer_id = (select issuer_id from ledger.lot where funding = 'closed_loop' limit 1)"
+        " where parent_id is not null and points = 3 returning id as lot",
+    ),
+    Crime(
+        "lots_born_once",
+        "the record of a gift tells of a lot that expires later",
+        "update ledger.record set payload = jsonb_set(payload, '{lots,0,expires_at}', '\"2030-01-01T00:00:00+00:00\"')"
+        f" where {first('gift')} returning batch_id as batch",
+    ),
+    Crime(
+        "gifts_whole",
+        "more was given than was got",
+        f"update ledger.lot_move set points = points + 1 where {first('gift')} and target = 'given' and ordinal = 0"
+        " returning batch_id as batch, n",
+    ),
+    Crime(
+        "gifts_whole",
+        "a gift went to another wallet than it says",
+        "update ledger.record set payload = payload || jsonb_build_object('receiver',"
+        f" (select max(member_id::text) from ledger.lot)) where {first('gift')} returning id as record",
+    ),
+    Crime(
+        "gifts_never_return",
+        "given points come back to who gave them",
+        "update ledger.lot c set member_id = p.member_id from ledger.lot p where p.id = c.parent_id and c.points = 3"
+        " returning c.id as lot",
+    ),
+    Crime(
+        "gifts_never_return",
+        "points come round to who gave them first",
+        "update ledger.lot c set member_id = g.member_id from ledger.lot p join ledger.lot g on g.id = p.parent_id"
+        " where p.id = c.parent_id returning c.id as lot",
+    ),
+    Crime(
+        "gifts_told",
+        "a receiver is told of more than there was",
+        "update ledger.record set payload = payload || '{\"points\": 99}' where kind = 'gift_received'"
+        " and payload ->> 'points' = '3' returning subject_id as gift",
+    ),
+    Crime(
+        "gifts_told",
+        "a gift vanishes from the list",
+        "delete from merchants.gift where points = 25 returning id as gift",
+    ),
+    Crime(
+        "gift_days_counted",
+        "a day's gifts are forgotten",
+        "update merchants.gift_day set gifts = 0 where gifts = 2 returning member_id as member",
+    ),
+    Crime(
+        "gift_days_counted",
+        "more was given than the network allows",
+        "update ledger.record set payload = payload || '{\"received_a_day\": 20}' where kind = 'gift_rules';"
+        f" select id as record from ledger.record where {first('gift')}",
+    ),
+    Crime(
+        "soonest_expiry_first",
+        "a gift passed over what would have gone sooner",
+        "update ledger.lot set expires_at = expires_at - interval '1 hour' where id = (select id from ledger.lot where"
+        " member_id = (select giver_id from merchants.gift where points = 25) and parent_id is null"
+        " order by batch_id desc limit 1) returning id as passed_over",
+    ),
+    Crime(
+        "consents_lawful",
+        "a stranger consented",
+        "update ledger.record set payload = payload || jsonb_build_object('consented_by',"
+        " (select receiver_id from merchants.gift where points = 3)) where payload ? 'consented_by'"
+        " returning id as record",
+    ),
+    Crime(
+        "consents_lawful",
+        "the owner had not shared",
+        "update ledger.record set payload = payload || '{\"monthly_points\": null}' where kind = 'household_sharing';"
+        " select id as record from ledger.record where payload ? 'consented_by'",
+    ),
+    Crime(
+        "household_limits_held",
+        "another spent more than the owner let them",
+        "update ledger.record set payload = payload || '{\"monthly_points\": 5}' where kind = 'household_sharing';"
+        " select id as record from ledger.record where payload ? 'consented_by'",
+    ),
+    Crime(
+        "redemptions_recorded",
+        "a redemption hides who consented",
+        "update merchants.redemption set consented_by = null where consented_by is not null returning id as redemption",
+    ),
+    Crime(
+        "households_derived",
+        "somebody is in a household that never asked them",
+        "insert into merchants.household_person select id, (select receiver_id from merchants.gift where points = 3),"
+        " 'active', null, null, 7 from merchants.household returning member_id as member",
+    ),
+    Crime(
+        "households_derived",
+        "a wallet is shared further than its owner said",
+        "update merchants.household_person set shared_points = 1000 where shared_points is not null"
+        " returning member_id as member",
     ),
     # settlement
     Crime(
@@ -547,16 +736,88 @@ CRIMES = [
         "update ledger.account set balance = balance + 3 where id = (select max(id) from ledger.account"
         " where kind = 'accepted') returning owner_id as shop",
     ),
+    # changes and exits
+    Crime(
+        "buy_outs_whole",
+        "a buy-out is said to have cost less",
+        "update ledger.record set payload = jsonb_set(payload, '{value_minor}', '1') where kind = 'buy_out'"
+        " returning id as record",
+    ),
+    Crime(
+        "buy_outs_whole",
+        "a lot that no money stands for escaped the buy-out",
+        "update ledger.lot_move m set points = m.points + 1 from ledger.lot l, ledger.record r where l.id = m.lot_id"
+        " and m.source = 'home' and r.kind = 'exit' and l.issuer_id = r.merchant_id returning r.id as record",
+    ),
+    Crime(
+        "values_change_between_windows",
+        "a funding changes in the middle of a window",
+        "update ledger.record set kind = 'void' where kind = 'window_closed' and batch_id = (select max(batch_id)"
+        " from ledger.record where kind = 'window_closed');"
+        "select id as record from ledger.record where kind = 'contract' and payload ? 'agreed'",
+    ),
+    Crime(
+        "agreements_kept",
+        "what was agreed is forgotten",
+        "delete from merchants.agreed returning record_id as record",
+    ),
+    Crime(
+        "agreements_kept",
+        "something comes into force that nobody agreed to",
+        "update ledger.record set payload = payload - 'agreed' where kind = 'contract' and payload ? 'agreed';"
+        "select id as record from ledger.record where kind = 'contract_agreed' order by batch_id limit 1",
+    ),
+    Crime(
+        "issuers_in_force",
+        "a shop that left issues again",
+        "update ledger.issuer set exited = false where exited returning merchant_id as issuer",
+    ),
     # refunds and debts
     Crime(
-        "grace_once",
+        "expiry_moved_lawfully",
         "a lot lives on without a refund that says so",
         "update ledger.lot set expires_at = expires_at + interval '1 day' where grace_used returning id as lot",
     ),
     Crime(
-        "grace_once",
+        "expiry_moved_lawfully",
         "a lot may have its grace again",
         "update ledger.lot set grace_used = false where grace_used returning id as lot",
+    ),
+    Crime(
+        "expiry_moved_lawfully",
+        "a member's activity is said to have prolonged a day more",
+        "update ledger.record set payload = jsonb_set(payload, '{prolonged,0,expires_at}', '\"2030-01-01T00:00:00Z\"')"
+        " where payload ? 'prolonged' and id = (select min(id::text)::uuid from ledger.record where payload ? 'prolonged')"
+        " returning payload -> 'prolonged' -> 0 ->> 'lot' as lot",
+    ),
+    Crime(
+        "active_members_keep_their_points",
+        "an active member's points are let die",
+        "update ledger.lot l set expires_at = t.expired_at from ledger.record r,"
+        " jsonb_to_recordset(r.payload -> 'prolonged') as t(lot uuid, expired_at timestamptz)"
+        " where r.id = (select max(id::text)::uuid from ledger.record where payload ? 'prolonged') and l.id = t.lot;"
+        "update ledger.record set payload = payload - 'prolonged' where id = (select max(id::text)::uuid"
+        " from ledger.record where payload ? 'prolonged')"
+        " returning (select b.first_sequence from ledger.batch b where b.id = batch_id) + n as sequence",
+    ),
+    Crime(
+        "noticed_once",
+        "a member is told of the expiry of what is another's",
+        "update ledger.record set payload = jsonb_set(payload, '{expiring,0,lot}', to_jsonb((select l.id from ledger.lot l"
+        " where l.member_id <> ledger.record.member_id order by l.id limit 1)))"
+        f" where {first('expiry_notice')} returning id as record",
+    ),
+    Crime(
+        "noticed_once",
+        "a member is told twice",
+        "insert into ledger.record select batch_id, n + 100, gen_random_uuid(), book_id, kind, at, actor, merchant_id,"
+        f" member_id, subject_id, reverses_id, payload from ledger.record where {first('expiry_notice')}"
+        " returning payload -> 'expiring' -> 0 ->> 'lot' as lot",
+    ),
+    Crime(
+        "expiry_respected",
+        "points confirm before their time",
+        f"update ledger.record set at = at - interval '1 day' where {first('maturity')} returning id as record",
     ),
     Crime(
         "lots_derived",
@@ -652,6 +913,98 @@ CRIMES = [
         "points repay a shop that they were not sent to",
         "update ledger.lot_move set merchant_id = gen_random_uuid()"
         f" where {first('repayment')}; select id as record from ledger.record where {first('repayment')}",
+    ),
+    # the brakes
+    Crime(
+        "brakes_alternate",
+        "a freeze is made a release",
+        f"update ledger.record set kind = 'member_unfrozen' where {first('member_frozen')} returning id as record",
+    ),
+    Crime(
+        "brakes_alternate",
+        "an act is blamed on another operator",
+        "update merchants.brake set operator_id = gen_random_uuid() where kind = 'branch_frozen'"
+        " returning record_id as record",
+    ),
+    Crime(
+        "brakes_alternate",
+        "why nobody is told",
+        "delete from merchants.brake where kind = 'merchant_suspended' returning record_id as record",
+    ),
+    Crime(
+        "brakes_in_step",
+        "a frozen member is let loose without a record",
+        "update merchants.member set state = 'active' where state = 'frozen' returning id as subject, 'member' as what",
+    ),
+    Crime(
+        "brakes_in_step",
+        "a frozen branch is let loose",
+        "update merchants.branch set state = 'active' where state = 'frozen' returning id as subject, 'branch' as what",
+    ),
+    Crime(
+        "brakes_in_step",
+        "the ledger forgets that an issuer is suspended",
+        "update ledger.issuer set suspended = false where suspended returning merchant_id as subject",
+    ),
+    Crime(
+        "brakes_in_step",
+        "a network is stopped by nobody",
+        "update ledger.book set stopped = true returning public_id as subject, 'book' as what",
+    ),
+    Crime(
+        "no_hold_behind_a_brake",
+        "points of a frozen member are set aside",
+        "update ledger.record set member_id = (select id from merchants.member where state = 'frozen')"
+        f" where {first('hold', 'batch_id desc, n desc')} returning id as record, subject_id as hold",
+    ),
+    Crime(
+        "no_hold_behind_a_brake",
+        "points are set aside at a frozen branch",
+        "update merchants.redemption set branch_id = (select id from merchants.branch where state = 'frozen')"
+        " where (batch_id, n) = (select batch_id, n from merchants.redemption order by batch_id desc, n desc limit 1)"
+        " returning id as hold",
+    ),
+    Crime(
+        "no_hold_behind_a_brake",
+        "a hold is moved behind the suspension of its shop",
+        "update ledger.record set merchant_id = (select merchant_id from ledger.record where kind = 'branch_frozen'),"
+        f" subject_id = subject_id where {first('hold', 'batch_id desc, n desc')};"
+        " update ledger.record set subject_id = merchant_id, kind = 'merchant_suspended' where kind = 'branch_frozen';"
+        f" select id as record from ledger.record where {first('hold', 'batch_id desc, n desc')}",
+    ),
+    Crime(
+        "no_earning_behind_a_brake",
+        "a sale at a frozen branch earns",
+        "update ledger.record set payload = payload || '{\"points\": 10}'"
+        f" where {first('sale', 'batch_id desc, n desc')} returning id as record, subject_id as sale",
+    ),
+    Crime(
+        "nothing_while_stopped",
+        "something lapses in a stopped network",
+        "update ledger.record set kind = 'lapse' where kind = 'merchant_suspended' returning id as record",
+    ),
+    Crime(
+        "velocity_limits_in_force",
+        "a limit is raised by nobody",
+        "update merchants.velocity_limit set most = most * 10 where what = 'redeem_points'"
+        " returning what, most as in_force",
+    ),
+    Crime(
+        "velocity_kept",
+        "a redemption passes a limit",
+        "update ledger.record set payload = payload || '{\"points\": 1001}'"
+        f" where {first('hold', 'batch_id desc, n desc')} returning id as record",
+    ),
+    Crime(
+        "velocity_kept",
+        "what was below a limit is above one that was lower",
+        "update ledger.record set payload = jsonb_set(payload, '{limits,0,most}', '4') where kind = 'velocity_limits'"
+        f" returning 1; select id as record from ledger.record where {first('hold', 'batch_id desc, n desc')}",
+    ),
+    Crime(
+        "velocity_limits_in_force",
+        "a limit is taken off by nobody",
+        "delete from merchants.velocity_limit where what = 'sale_count' returning what, most as recorded",
     ),
 ]
 

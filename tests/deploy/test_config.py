@@ -54,6 +54,10 @@ def test_what_is_set_is_read() -> None:
         ("MANEX_BALANCERS", "*"),
         ("MANEX_METRICS_TOKEN", "short"),
         ("MANEX_STATEMENT_TIMEOUT_MS", "0"),
+        ("MANEX_REDIS_URL", "127.0.0.1:6379"),
+        ("MANEX_REDIS_URL", "http://127.0.0.1"),
+        ("MANEX_REDIS_URL", "redis://:hushhush@127.0.0.1:port"),
+        ("MANEX_REDIS_TIMEOUT_MS", "0"),
         ("MANEX_PROCESES", "2"),
     ],
 )
@@ -71,7 +75,13 @@ def test_a_slip_is_answered_with_the_name_that_was_meant() -> None:
 
 
 def test_secrets_are_not_in_what_is_shown_of_it() -> None:
-    chosen = config.load({"MANEX_DATABASE_URL": "dbname=x password=hush", "MANEX_METRICS_TOKEN": "t" * 20})
+    chosen = config.load(
+        {
+            "MANEX_DATABASE_URL": "dbname=x password=hush",
+            "MANEX_REDIS_URL": "redis://:hush@127.0.0.1",
+            "MANEX_METRICS_TOKEN": "t" * 20,
+        }
+    )
     assert "hush" not in repr(chosen)
     assert "ttt" not in repr(chosen)
 

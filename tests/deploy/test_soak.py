@@ -62,3 +62,21 @@ def test_a_row_that_is_missing_or_too_many_is_noticed(database_url: str) -> None
 )
 def test_a_replay_that_differs_is_noticed(again: Answer | None, fault: str | None) -> None:
     assert kill.judged(Answer(200, b'{"id":1}', False), again) == fault
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a loaded macOS runner takes minutes")
+def test_sequences_that_the_document_suggests_meet_no_fault(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "deploy", "soak", "api", "--seconds", "4", "--seed", "5", "--json"],
+        env={**os.environ, "PYTHONPATH": str(TREE), "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=170,
+    )
+    assert done.returncode == 0, done.stderr + done.stdout
+    told = json.loads(done.stdout)
+    assert (told["clean"], told["faults"], told["broken_checks"]) == (True, [], 0)
+    assert told["calls"] > 50
+    assert any(status.startswith("2") for answers in told["answers"].values() for status in answers)
+    assert list(tmp_path.glob("manex-soak-*")) == []

@@ -20,6 +20,7 @@ import pytest
 from deploy.commands.operator import make_key
 from deploy.home import TREE
 from deploy.up import Gateway
+from tests.redis_server import RedisServer
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="finds the gateways in /proc")
 
@@ -110,6 +111,30 @@ def test_it_serves_mends_itself_and_ends_in_order(up: Up, database_url: str) -> 
     assert said[-1]["message"] == "stopped"
     assert next(line["route"] for line in said if line["logger"] == "manex.access") == "/readyz"
     assert not any(Path(f"/proc/{pid}").exists() for pid in now)
+
+
+def test_its_gateways_share_the_redis_that_is_configured(database_url: str, tmp_path: Path) -> None:
+    port, redis = free_port(), RedisServer()
+    try:
+        redis.start()
+        process = start(database_url, tmp_path, "--port", str(port), "--processes", "2", MANEX_REDIS_URL=redis.url)
+        house = Up(process, port, tmp_path)
+        try:
+            house.ready()
+            token = (tmp_path / "keys" / "metrics.token").read_text()
+            wanted = {f'manex_redis_up{{process="{number}"}} 1' for number in (0, 1)}
+            deadline = time.monotonic() + 20
+            while not wanted <= set(house.get("/metrics", token)[1].splitlines()):
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+            process.send_signal(signal.SIGTERM)
+            house.ended()
+            assert process.returncode == 0
+        finally:
+            process.kill()
+            process.communicate()
+    finally:
+        redis.close()
 
 
 def test_its_gateways_end_with_it(up: Up) -> None:

@@ -15,6 +15,7 @@ from deploy.commands.operator import make_key
 from gateway.tokens import Bearer
 from ledger import ids
 from tests.gateway.network import Api, Member, new_key
+from tests.gateway.phone import Phone
 
 NOBODY = 32 * "0"
 
@@ -135,6 +136,8 @@ def besiege(api: Api, watch: psycopg.Connection[Any]) -> Siege:
     api.done("POST", f"{at}/{first}/close", {}, by=both, key=new_key())
     done = api.done("POST", f"{at}/{first}/submit", {}, by=both, key=new_key())
     api.sell(ann, 2_000)
+    phone = Phone(ann)
+    voucher = phone.voucher(10)
     # the book's clock stands from here on: the hold lasts as long as the siege
     held = spend(None)
     elsewhere = api.done("POST", "/v1/members", {"phone": "+16502530000"}, by=stranger.key)
@@ -179,6 +182,9 @@ def besiege(api: Api, watch: psycopg.Connection[Any]) -> Siege:
         "held": held,
         "captured": captured,
         "voided": voided,
+        "device": phone.id,
+        "voucher": voucher["id"],
+        "signed": voucher["voucher"],
         "submitted": first,
         "open": windows()[0]["id"],
         "hash": done["positions_hash"],

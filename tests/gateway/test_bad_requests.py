@@ -16,6 +16,9 @@ from gateway.problems import KINDS
 from tests.gateway.network import ROUTES, as_documented, new_key
 from tests.gateway.siege import Siege
 
+KEY = {"kty": "OKP", "crv": "Ed25519", "x": "A" * 43}
+VOUCHER = {"shop": "$cafe", "points": 1, "device": "$device", "public_key": KEY, "spend_code": "000000"}
+OWN_VOUCHERS, RETURN = "/v1/me/vouchers", "/v1/vouchers/$voucher/return"
 USD = {"currency": "USD"}
 NONE = "$nobody"
 
@@ -70,6 +73,7 @@ BOOK = {
 }
 CONTRACT = {"mode": "deferred", "purchase_fee_ppm": 0, "redemption_fee_ppm": 0}
 TERMS = {"points": 1, "per": 100}
+RULES = {"face_value": 1, "points_life_days": 365}
 TOPUP = {"amount": {"amount": 100, **USD}, "reference": "BAD-1"}
 
 INVALID, UNKNOWN, MISSING = (422, "validation_failed"), (422, "unknown_field"), (404, "not_found")
@@ -78,8 +82,13 @@ FORBIDDEN, METHOD, MEDIA = (403, "forbidden"), (405, "method_not_allowed"), (415
 CURSOR, LARGE = (400, "cursor_invalid"), (413, "too_large")
 
 SALES, REDEMPTIONS, BATCHES = "/v1/sales", "/v1/redemptions", "/v1/batches"
+GIFT = {"to": "+15550100124", "points": 1, "spend_code": "000000"}
 MERCHANTS, WINDOWS = "/v1/operator/merchants", "/v1/operator/windows"
 OF_BOOK = "/v1/operator/books/$book"
+
+
+def voucher(what: str, *wanted: Any, **changes: Any) -> Bad:
+    return bad(what, "POST", OWN_VOUCHERS, "ann", but(VOUCHER, **changes), *wanted)
 
 
 def sale(what: str, *wanted: Any, **changes: Any) -> Bad:
@@ -291,6 +300,13 @@ CREDENTIALS = [
     bad("a reader that redeems", "POST", REDEMPTIONS, "reader", REDEMPTION, *FORBIDDEN),
     bad("a reader that looks people up", "POST", "/v1/member-lookups", "reader", {"number": "$number"}, *FORBIDDEN),
     bad("a reader that enrols", "POST", "/v1/members", "reader", {"phone": "+15550100999"}, *FORBIDDEN),
+    bad("a place before the first", "GET", "/v1/position/events", "cafe", None, *MALFORMED, Last_Event_ID="-1"),
+    bad("a place with a point", "GET", "/v1/me/events", "ann", None, *MALFORMED, Last_Event_ID="1.0"),
+    bad("a place of nineteen digits", "GET", "/v1/me/events", "ann", None, *MALFORMED, Last_Event_ID="1" * 19),
+    bad("events of a kind", "GET", "/v1/me/events?kind=sale", "ann", None, *UNKNOWN, "/kind"),
+    bad("a shop that listens to a member", "GET", "/v1/me/events", "cafe", None, *WHO),
+    bad("a reader that listens to money", "GET", "/v1/position/events", "reader", None, *FORBIDDEN),
+    bad("posting to a stream", "POST", "/v1/me/events", "ann", {}, *METHOD),
     bad("a reader that looks at money", "GET", "/v1/position", "reader", None, *FORBIDDEN),
     bad("an auditor that advances", "POST", f"{OF_BOOK}/test-clock", "auditor", {}, *FORBIDDEN),
     bad("an auditor that makes keys", "POST", f"{MERCHANTS}/$cafe/api-keys", "auditor", {"label": "x"}, *FORBIDDEN),
@@ -472,6 +488,15 @@ TILL = [
         *INVALID, "/phone"),
     bad("a quote of less than nothing", "POST", "/v1/quotes", "cafe", but(QUOTE, total={"amount": -1, **USD}),
         *INVALID, "/total/amount"),
+    bad("a confirmation of nobody", "POST", "/v1/member-confirmations", "cafe", {"code": "123456"}, *INVALID, "/phone"),
+    bad("a confirmation of two", "POST", "/v1/member-confirmations", "cafe",
+        {"phone": "+15550100123", "member": "$number", "code": "123456"}, *INVALID, "/phone"),
+    bad("a confirmation that was not asked for", "POST", "/v1/member-confirmations", "cafe",
+        {"member": "$number", "code": "123456"}, 403, "consent_required"),
+    bad("a confirmation of a member of another book", "POST", "/v1/member-confirmations", "cafe",
+        {"member": "$eve", "code": "123456"}, 403, "consent_required"),
+    bad("a reader that confirms", "POST", "/v1/member-confirmations", "reader",
+        {"member": "$number", "code": "123456"}, *FORBIDDEN),
     bad("a member without a telephone", "POST", "/v1/members", "cafe", {}, *INVALID, "/phone"),
     bad("a member who is a thing", "POST", "/v1/members", "cafe", {"phone": "+15550100998", "kind": "thing"},
         *INVALID, "/kind"),
@@ -513,9 +538,134 @@ MEMBERS = [
     bad("a lock in words", "PUT", "/v1/me/spend-lock", "ann", {"locked": "no"}, *INVALID, "/locked"),
     bad("a lock of nothing", "PUT", "/v1/me/spend-lock", "ann", {}, *INVALID, "/locked"),
     bad("a lock that is posted", "POST", "/v1/me/spend-lock", "ann", {"locked": True}, *METHOD),
+    bad("consents with a query", "GET", "/v1/me/consents?member=$bob", "ann", None, *UNKNOWN, "/member"),
+    bad("a confirmation of another's consents", "POST", "/v1/me/consents/confirm", "ann", {"member": "$bob"}, *UNKNOWN,
+        "/member"),
+    bad("a gift without a key", "POST", "/v1/me/gifts", "ann", GIFT, 400, "idempotency_key_missing",
+        idempotency_key=None),
+    bad("a gift of nothing", "POST", "/v1/me/gifts", "ann", but(GIFT, points=0), *INVALID, "/points"),
+    bad("a gift below nothing", "POST", "/v1/me/gifts", "ann", but(GIFT, points=-5), *INVALID, "/points"),
+    bad("a gift of half a point", "POST", "/v1/me/gifts", "ann", but(GIFT, points=0.5), *INVALID, "/points"),
+    bad("a gift to words", "POST", "/v1/me/gifts", "ann", but(GIFT, to="my brother"), *INVALID, "/to"),
+    bad("a gift to an id", "POST", "/v1/me/gifts", "ann", but(GIFT, to="$bob"), *INVALID, "/to"),
+    bad("a gift to oneself", "POST", "/v1/me/gifts", "ann", but(GIFT, to="$number"), *INVALID, "/to"),
+    bad("a gift to one's own telephone", "POST", "/v1/me/gifts", "ann", but(GIFT, to="+15550100123"), *INVALID, "/to"),
+    bad("a gift without a code", "POST", "/v1/me/gifts", "ann", but(GIFT, spend_code=...), 403, "consent_required"),
+    bad("a gift with the receiver's code", "POST", "/v1/me/gifts", "ann", but(GIFT, spend_code="$bobs_code"), 403,
+        "consent_required"),
+    bad("a gift from another's wallet", "POST", "/v1/me/gifts", "ann", but(GIFT, giver="$bob"), *UNKNOWN, "/giver"),
+    bad("a gift with a code that was used", "POST", "/v1/me/gifts", "ann", but(GIFT, spend_code="$anns_code"), 409,
+        "code_already_used"),
+    bad("a gift to a member of another book", "POST", "/v1/me/gifts", "bob",
+        but(GIFT, to="$eves_number", spend_code="$bobs_code"), *MISSING, "/to"),
+    bad("a gift of more than there is", "POST", "/v1/me/gifts", "bob",
+        but(GIFT, to="$number", points=9_999, spend_code="$bobs_code"), 422, "insufficient_points"),
+    bad("a gift of more than a day bears", "POST", "/v1/me/gifts", "bob",
+        but(GIFT, to="$number", points=1_000_000, spend_code="$bobs_code"), 422, "limit_exceeded"),
+    bad("a gift by a shop", "POST", "/v1/me/gifts", "cafe", GIFT, *WHO),
+    bad("gifts of another's cursor", "GET", "/v1/me/gifts?cursor=$anns_cursor", "ann", None, *CURSOR),
+    bad("a household with a query", "GET", "/v1/me/household?member=$bob", "ann", None, *UNKNOWN, "/member"),
+    bad("a household of a shop", "POST", "/v1/me/household", "cafe", {}, *WHO),
+    bad("a household with a name", "POST", "/v1/me/household", "ann", {"name": "us"}, *UNKNOWN, "/name"),
+    bad("an invitation to no household", "POST", "/v1/me/household/invitations", "ann", {"number": "$eves_number"},
+        *CONFLICT),
+    bad("an invitation to words", "POST", "/v1/me/household/invitations", "ann", {"number": "my brother"}, *MISSING,
+        "/number"),
+    bad("an acceptance of nothing", "POST", "/v1/me/household-invitations/hhd_$nobody/accept", "ann", {}, *MISSING),
+    bad("a refusal of nothing", "POST", "/v1/me/household-invitations/hhd_$nobody/decline", "ann", {}, *MISSING),
+    bad("leaving nothing", "POST", "/v1/me/household/leave", "ann", {}, *CONFLICT),
+    bad("sharing with nobody", "PUT", "/v1/me/household/sharing", "ann", {"monthly_points": 5}, *CONFLICT),
+    bad("sharing less than nothing", "PUT", "/v1/me/household/sharing", "ann", {"monthly_points": -5}, *INVALID,
+        "/monthly_points"),
+    bad("sharing without saying how much", "PUT", "/v1/me/household/sharing", "ann", {}, *INVALID, "/monthly_points"),
+    bad("a limit of nobody's", "PUT", "/v1/me/household/people/$bob/limit", "ann", {"monthly_points": 5}, *CONFLICT),
+    bad("taking somebody out of nothing", "POST", "/v1/me/household/people/$bob/remove", "ann", {}, *CONFLICT),
+    bad("handing nothing over", "POST", "/v1/me/household/people/$bob/make-founder", "ann", {}, *CONFLICT),
+]  # fmt: skip
+
+VOUCHERS = [
+    voucher("a voucher for no shop", *INVALID, "/shop", shop=...),
+    voucher("a voucher for a shop of nobody", *MISSING, "/shop", shop=f"mer_{NONE}"),
+    voucher("a voucher for a shop of another book", *MISSING, "/shop", shop="$stranger"),
+    voucher("a voucher for a branch", *MISSING, "/shop", shop="$branch"),
+    voucher("a voucher of nothing", *INVALID, "/points", points=0),
+    voucher("a voucher below nothing", *INVALID, "/points", points=-1),
+    voucher("a voucher of half a point", *INVALID, "/points", points=0.5),
+    voucher("a voucher of 2^63", *INVALID, "/points", points=2**63),
+    voucher("a voucher of more than one may be for", 422, "limit_exceeded", points=100_001),
+    voucher("a voucher for a device of nobody", *MISSING, "/device", device=f"dev_{NONE}"),
+    voucher("a voucher with a private key", *UNKNOWN, "/public_key/d", public_key={**KEY, "d": "A" * 43}),
+    voucher("a voucher with a key of letters", *INVALID, "/public_key", public_key="key"),
+    voucher("a voucher with a short key", *INVALID, "/public_key/x", public_key={**KEY, "x": "A" * 42}),
+    voucher("a voucher with a key written in another way", *INVALID, "/public_key", public_key={**KEY, "x": "A" * 42 + "B"}),
+    voucher("a voucher with a shared secret", *INVALID, "/public_key/kty", public_key={"kty": "oct", "k": "AAAA"}),
+    voucher("a voucher with RSA", *INVALID, "/public_key/kty", public_key={"kty": "RSA", "n": "AQAB", "e": "AQAB"}),
+    voucher("a voucher with a point that is not on the curve", *INVALID, "/public_key",
+            public_key={"kty": "EC", "crv": "P-256", "x": "A" * 43, "y": "A" * 43}),
+    voucher("a voucher with half a point of the curve", *INVALID, "/public_key",
+            public_key={"kty": "EC", "crv": "P-256", "x": "A" * 43}),
+    voucher("a voucher with a curve of another kind", *INVALID, "/public_key", public_key={**KEY, "crv": "P-256"}),
+    voucher("a voucher with a wrong code", 403, "consent_required"),
+    voucher("a voucher without a code", *INVALID, "/spend_code", spend_code=...),
+    voucher("a voucher that says until when", *UNKNOWN, "/deadline", deadline="2030-01-01T00:00:00Z"),
+    bad("a voucher that a shop asks for", "POST", OWN_VOUCHERS, "cafe", VOUCHER, *WHO),
+    bad("a voucher without a key of its own", "POST", OWN_VOUCHERS, "ann", VOUCHER, 400, "idempotency_key_missing",
+        idempotency_key=None),
+    bad("a voucher that is withdrawn", "DELETE", f"{OWN_VOUCHERS}/$voucher", "ann", None, *MISSING),
+    bad("vouchers from another's cursor", "GET", f"{OWN_VOUCHERS}?cursor=$anns_cursor", "ann", None, *CURSOR),
+    bad("no vouchers", "GET", f"{OWN_VOUCHERS}?limit=0", "ann", None, *INVALID, "/limit"),
+    bad("a voucher returned by another shop", "POST", RETURN, "grocer", {}, *MISSING),
+    bad("a voucher returned by another book", "POST", RETURN, "stranger", {}, *MISSING),
+    bad("a voucher returned by its member", "POST", RETURN, "ann", {}, *WHO),
+    bad("a voucher returned by a reader", "POST", RETURN, "reader", {}, *FORBIDDEN),
+    bad("a voucher returned in part", "POST", RETURN, "cafe", {"points": 1}, *UNKNOWN, "/points"),
+    bad("a voucher of nobody returned", "POST", f"/v1/vouchers/vch_{NONE}/return", "cafe", {}, *MISSING),
+    bad("a redemption for a voucher", "POST", "/v1/vouchers/$held/return", "cafe", {}, *MISSING),
+    bad("a voucher without a spend", "POST", REDEMPTIONS, "cafe",
+        but(REDEMPTION, spend_code=..., points=..., voucher={"voucher": "$signed"}), *INVALID, "/voucher/spend"),
+    bad("a voucher that is spent by itself", "POST", REDEMPTIONS, "cafe",
+        but(REDEMPTION, spend_code=..., points=..., voucher={"voucher": "$signed", "spend": "$signed"}), 403,
+        "consent_required", "/voucher/spend"),
+    bad("letters for a voucher", "POST", REDEMPTIONS, "cafe",
+        but(REDEMPTION, spend_code=..., points=..., voucher={"voucher": "a.b.c", "spend": "a.b.c"}), 403,
+        "consent_required", "/voucher/voucher"),
+    bad("a voucher and a code", "POST", REDEMPTIONS, "cafe",
+        but(REDEMPTION, points=..., voucher={"voucher": "a", "spend": "b"}), *INVALID, "/spend_code"),
+    bad("a voucher and points", "POST", REDEMPTIONS, "cafe",
+        but(REDEMPTION, spend_code=..., voucher={"voucher": "a", "spend": "b"}), *INVALID, "/points"),
+    bad("a voucher and a value", "POST", REDEMPTIONS, "cafe",
+        but(REDEMPTION, spend_code=..., points=..., value={"amount": 1, **USD}, voucher={"voucher": "a", "spend": "b"}),
+        *INVALID, "/value"),
+    sale("a payment in points named twice", *INVALID, "/payments/0/redemption", payments=[
+        {**CASH, "type": "points", "redemption": "$captured", "redemption_reference": "R"}
+    ]),
+    sale("cash that names a redemption's reference", *INVALID, "/payments/0/redemption", payments=[
+        {**CASH, "redemption_reference": "R"}
+    ]),
+    sale("a payment by a reference nothing bears", *MISSING, "/payments", member="$number", payments=[
+        {**CASH, "type": "points", "redemption_reference": "nothing bears it"}
+    ]),
+    sale("a payment by a reference of control characters", *INVALID, "/payments/0/redemption_reference", payments=[
+        {**CASH, "type": "points", "redemption_reference": "a\n"}
+    ]),
 ]  # fmt: skip
 
 OPERATORS = [
+    bad("gift rules by a shop", "GET", f"{OF_BOOK}/gift-rules", "cafe", None, *WHO),
+    bad("gift rules below nothing", "PUT", f"{OF_BOOK}/gift-rules", "maker",
+        {"points_a_day": -1, "gifts_a_day": 1, "received_a_day": 1}, *INVALID, "/points_a_day"),
+    bad("gift rules by an approver", "PUT", f"{OF_BOOK}/gift-rules", "approver",
+        {"points_a_day": 1, "gifts_a_day": 1, "received_a_day": 1}, *FORBIDDEN),
+    bad("terms for robots", "POST", f"{MERCHANTS}/$cafe/terms", "maker",
+        but(TERMS, by_kind={"robot": {"points": 1, "per": 100}}), *INVALID),
+    bad("terms of a kind within a kind", "POST", f"{MERCHANTS}/$cafe/terms", "maker",
+        but(TERMS, by_kind={"legal": {"points": 1, "per": 100, "by_kind": {}}}), *UNKNOWN),
+    bad("terms that give a kind more than the price", "POST", f"{MERCHANTS}/$cafe/terms", "maker",
+        but(TERMS, by_kind={"legal": {"points": 2, "per": 1}}), *INVALID, "/by_kind/legal/points"),
+    bad("a contract for robots", "POST", f"{MERCHANTS}/$cafe/contracts", "maker",
+        but(CONTRACT, earns_for=["robot"]), *INVALID, "/earns_for/0"),
+    bad("a contract for persons twice", "POST", f"{MERCHANTS}/$cafe/contracts", "maker",
+        but(CONTRACT, spends_for=["legal", "legal"]), *INVALID, "/spends_for"),
     bad("a book with a name of blanks", "POST", "/v1/operator/books", "maker", but(BOOK, network="my book"), *INVALID,
         "/network"),
     bad("a book that is there", "POST", "/v1/operator/books", "maker", but(BOOK, network="test"), 409,
@@ -552,7 +702,7 @@ OPERATORS = [
     bad("a till that is there", "POST", "/v1/operator/branches/$branch/tills", "maker", {"reference": "1"}, 409,
         "duplicate_reference"),
     bad("a key that may do what nobody may", "POST", f"{MERCHANTS}/$cafe/api-keys", "maker",
-        {"label": "x", "kind": "rk", "scopes": ["keys:write"]}, *INVALID, "/scopes"),
+        {"label": "x", "kind": "rk", "scopes": ["keys:make"]}, *INVALID, "/scopes"),
     bad("a restricted key without scopes", "POST", f"{MERCHANTS}/$cafe/api-keys", "maker",
         {"label": "x", "kind": "rk"}, *INVALID, "/scopes"),
     bad("a contract with a fee of more than a fifth", "POST", f"{MERCHANTS}/$cafe/contracts", "maker",
@@ -561,8 +711,34 @@ OPERATORS = [
         but(CONTRACT, redemption_fee_ppm=-1), *INVALID, "/redemption_fee_ppm"),
     bad("a contract on a line of 10^13", "POST", f"{MERCHANTS}/$cafe/contracts", "maker",
         but(CONTRACT, credit_line_points=10**13), *INVALID, "/credit_line_points"),
-    bad("a contract that changes the funding", "POST", f"{MERCHANTS}/$cafe/contracts", "maker",
-        but(CONTRACT, mode="prefunded"), *CONFLICT),
+    bad("a contract whose points confirm in the year after", "POST", f"{MERCHANTS}/$cafe/contracts", "maker",
+        but(CONTRACT, maturity_days=366), *INVALID, "/maturity_days"),
+    bad("a contract whose points expire before they confirm", "POST", f"{MERCHANTS}/$cafe/contracts", "maker",
+        but(CONTRACT, maturity_days=365), *INVALID, "/maturity_days"),
+    bad("a contract at a value of its own", "POST", f"{MERCHANTS}/$cafe/contracts", "maker",
+        but(CONTRACT, unit_value=2), *INVALID, "/unit_value"),
+    bad("a contract at no value", "POST", f"{MERCHANTS}/$cafe/contracts", "maker",
+        but(CONTRACT, unit_value=0), *INVALID, "/unit_value"),
+    bad("a face value of nothing", "POST", f"{OF_BOOK}/rules", "maker", but(RULES, face_value=0), *INVALID,
+        "/face_value"),
+    bad("points that live no day", "POST", f"{OF_BOOK}/rules", "maker", but(RULES, points_life_days=0), *INVALID,
+        "/points_life_days"),
+    bad("rules without a life", "POST", f"{OF_BOOK}/rules", "maker", but(RULES, points_life_days=...), *INVALID,
+        "/points_life_days"),
+    bad("inactivity of no day", "POST", f"{OF_BOOK}/rules", "maker", but(RULES, inactivity_days=0), *INVALID,
+        "/inactivity_days"),
+    bad("rules by an auditor", "POST", f"{OF_BOOK}/rules", "auditor", RULES, *FORBIDDEN),
+    bad("rules of a book of nobody", "POST", f"/v1/operator/books/bok_{NONE}/rules", "maker", RULES, *MISSING),
+    bad("a merchant of nobody bought out", "POST", f"{MERCHANTS}/mer_{NONE}/buy-out", "maker", {}, *MISSING),
+    bad("a buy-out paid by nobody", "POST", f"{MERCHANTS}/$cafe/buy-out", "maker", {"paid_by": f"mer_{NONE}"},
+        *MISSING, "/paid_by"),
+    bad("a buy-out paid by a book", "POST", f"{MERCHANTS}/$cafe/buy-out", "maker", {"paid_by": "$book"}, *MISSING,
+        "/paid_by"),
+    bad("a merchant that leaves without money", "POST", f"{MERCHANTS}/$cafe/exit", "maker", {}, 422, "limit_exceeded"),
+    bad("a merchant let go by a shop", "POST", f"{MERCHANTS}/$cafe/exit", "cafe", {}, *WHO),
+    bad("more sold back than there is", "POST", f"{MERCHANTS}/$cafe/point-sell-backs", "maker", {"points": 1}, 422,
+        "limit_exceeded"),
+    bad("nothing sold back", "POST", "/v1/point-sell-backs", "cafe", {"points": 0}, *INVALID, "/points"),
     bad("terms that give more than was paid", "POST", f"{MERCHANTS}/$cafe/terms", "maker",
         {"points": 1_000_000, "per": 1}, *INVALID, "/points"),
     bad("terms that divide by nothing", "POST", f"{MERCHANTS}/$cafe/terms", "maker", but(TERMS, per=0), *INVALID,
@@ -602,9 +778,97 @@ OPERATORS = [
     bad("a window that is a book", "POST", f"{WINDOWS}/$book/close", "maker", {}, *MISSING),
 ]  # fmt: skip
 
+WHY = {"reason": "x"}
+LIMIT = {"subject": "member", "what": "redeem_points", "per_minutes": 60, "most": 100}
+VELOCITY = f"{OF_BOOK}/velocity-limits"
+
+
+def velocity(title: str, pointer: str, **changes: Any) -> Bad:
+    return bad(
+        title, "PUT", VELOCITY, "maker", {"limits": [LIMIT, but(LIMIT, per_minutes=5, **changes)]}, *INVALID, pointer
+    )
+
+
+def brake(what: str, path: str, who: str, *wanted: Any, body: Any = WHY, **headers: Any) -> Bad:
+    return bad(what, "POST", f"/v1/operator/{path}", who, body, *wanted, **headers)
+
+
+SAFETY = [
+    brake("a freeze of nobody", f"members/mem_{NONE}/freeze", "maker", *MISSING),
+    brake("a freeze by number", "members/$number/freeze", "maker", *MISSING),
+    brake("a freeze of a shop", "members/$cafe/freeze", "maker", *MISSING),
+    brake("a freeze without a reason", "members/$ann/freeze", "maker", *INVALID, "/reason", body={}),
+    brake("a freeze for nothing", "members/$ann/freeze", "maker", *INVALID, "/reason", body={"reason": ""}),
+    brake("a freeze for control characters", "members/$ann/freeze", "maker", *INVALID, "/reason",
+          body={"reason": "a\nb"}),
+    brake("a freeze for 501", "members/$ann/freeze", "maker", *INVALID, "/reason", body={"reason": "x" * 501}),
+    brake("a freeze until", "members/$ann/freeze", "maker", *UNKNOWN, "/until", body={"reason": "x", "until": "now"}),
+    brake("a freeze without a key", "members/$ann/freeze", "maker", 400, "idempotency_key_missing",
+          idempotency_key=None),
+    brake("a freeze from outside", "members/$ann/freeze", "of live", *MISSING),
+    brake("a freeze by a shop", "members/$ann/freeze", "cafe", *WHO),
+    brake("a freeze by an auditor", "members/$ann/freeze", "auditor", *FORBIDDEN),
+    brake("a release by a maker", "members/$ann/unfreeze", "maker", *FORBIDDEN),
+    brake("a release of nobody", f"members/mem_{NONE}/unfreeze", "approver", *MISSING),
+    brake("a branch of nobody frozen", f"branches/brn_{NONE}/freeze", "maker", *MISSING),
+    brake("a branch frozen from outside", "branches/$branch/freeze", "of live", *MISSING),
+    brake("a branch released from outside", "branches/$branch/unfreeze", "of live", *MISSING),
+    brake("a merchant of nobody suspended", f"merchants/mer_{NONE}/suspend", "maker", *MISSING),
+    brake("a merchant suspended from outside", "merchants/$cafe/suspend", "of live", *MISSING),
+    brake("a merchant suspended by a rival", "merchants/$cafe/suspend", "grocer", *WHO),
+    brake("a merchant resumed from outside", "merchants/$cafe/resume", "of live", *MISSING),
+    brake("a network stopped from outside", "books/$book/stop", "of live", *MISSING),
+    brake("a network stopped by a member", "books/$book/stop", "ann", *WHO),
+    brake("a network stopped by an auditor", "books/$book/stop", "auditor", *FORBIDDEN),
+    brake("a network resumed by a maker", "books/$book/resume", "maker", *FORBIDDEN),
+    bad("brakes of another book", "GET", f"{OF_BOOK}/brakes", "of live", None, *MISSING),
+    bad("brakes by another's cursor", "GET", f"{OF_BOOK}/brakes?cursor=$makers_cursor", "maker", None, *CURSOR),
+    bad("flags of another book", "GET", f"{OF_BOOK}/flags", "of live", None, *MISSING),
+    bad("flags without end", "GET", f"{OF_BOOK}/flags?limit=101", "maker", None, *INVALID, "/limit"),
+    bad("limits of another book", "GET", VELOCITY, "of live", None, *MISSING),
+    bad("limits set from outside", "PUT", VELOCITY, "of live", {"limits": []}, *MISSING),
+    bad("limits set by an approver", "PUT", VELOCITY, "approver", {"limits": []}, *FORBIDDEN),
+    bad("limits that are none", "PUT", VELOCITY, "maker", {}, *INVALID, "/limits"),
+    bad("21 limits", "PUT", VELOCITY, "maker", {"limits": [but(LIMIT, per_minutes=m) for m in range(1, 22)]},
+        *INVALID, "/limits"),
+    bad("one limit twice", "PUT", VELOCITY, "maker", {"limits": [LIMIT, but(LIMIT, most=5)]}, *INVALID, "/limits/1"),
+    velocity("a limit of a till", "/limits/1/subject", subject="till"),
+    velocity("a limit of refunds", "/limits/1/what", what="refund_points"),
+    velocity("a limit of nothing", "/limits/1/most", most=0),
+    velocity("a limit below nothing", "/limits/1/most", most=-1),
+    velocity("a limit of half a point", "/limits/1/most", most=0.5),
+    bad("a limit in no time", "PUT", VELOCITY, "maker", {"limits": [but(LIMIT, per_minutes=0)]}, *INVALID,
+        "/limits/0/per_minutes"),
+    bad("a limit of a month and a minute", "PUT", VELOCITY, "maker", {"limits": [but(LIMIT, per_minutes=43_201)]},
+        *INVALID, "/limits/0/per_minutes"),
+    bad("keys listed by a reader of records", "GET", "/v1/api-keys", "reader", None, *FORBIDDEN),
+    bad("keys listed by a member", "GET", "/v1/api-keys", "ann", None, *WHO),
+    bad("a key made by a reader", "POST", "/v1/api-keys", "reader", {"label": "x", "scopes": ["records:read"]},
+        *FORBIDDEN),
+    bad("a key without a label", "POST", "/v1/api-keys", "cafe", {"scopes": ["records:read"]}, *INVALID, "/label"),
+    bad("a key without scopes", "POST", "/v1/api-keys", "cafe", {"label": "x", "scopes": []}, *INVALID, "/scopes"),
+    bad("a key with a scope nobody has", "POST", "/v1/api-keys", "cafe", {"label": "x", "scopes": ["all"]}, *INVALID,
+        "/scopes"),
+    bad("a key of the other kind", "POST", "/v1/api-keys", "cafe", {"label": "x", "kind": "sk", "scopes": ["x"]},
+        *UNKNOWN, "/kind"),
+    bad("a key that nobody made, replaced", "POST", f"/v1/api-keys/key_{NONE}/rotate", "cafe", {}, *MISSING),
+    bad("an overlap of eight days", "POST", f"/v1/api-keys/key_{NONE}/rotate", "cafe", {"overlap_hours": 169},
+        *INVALID, "/overlap_hours"),
+    bad("an overlap below nothing", "POST", f"/v1/api-keys/key_{NONE}/rotate", "cafe", {"overlap_hours": -1},
+        *INVALID, "/overlap_hours"),
+    bad("a key that nobody made, ended", "DELETE", f"/v1/api-keys/key_{NONE}", "cafe", None, *MISSING),
+    bad("a key ended by a reader", "DELETE", f"/v1/api-keys/key_{NONE}", "reader", None, *FORBIDDEN),
+    bad("a key ended by maybe", "DELETE", f"/v1/api-keys/key_{NONE}?own=maybe", "cafe", None, *INVALID, "/own"),
+    bad("a merchant's keys from outside", "GET", f"{MERCHANTS}/$cafe/api-keys", "of live", None, *MISSING),
+    bad("a merchant's key ended from outside", "DELETE", f"{MERCHANTS}/$cafe/api-keys/key_{NONE}", "of live", None,
+        *MISSING),
+    bad("a merchant's key ended by an auditor", "DELETE", f"{MERCHANTS}/$cafe/api-keys/key_{NONE}", "auditor", None,
+        *FORBIDDEN),
+]  # fmt: skip
+
 TABLE = list(
     chain(
-        AMOUNTS, TEXTS, TIMES, SHAPES, IDS, CREDENTIALS, HEADERS, PATHS, QUERIES, TILL, MEMBERS, OPERATORS
+        AMOUNTS, TEXTS, TIMES, SHAPES, IDS, CREDENTIALS, HEADERS, PATHS, QUERIES, TILL, MEMBERS, VOUCHERS, OPERATORS, SAFETY
     )
 )  # fmt: skip
 
@@ -705,6 +969,18 @@ OPERATION_TABLE: Sequence[tuple[str, Any, tuple[Any, ...]]] = [
      (422, "unknown_field", "/x")),
     ("a void of another kind", {"operation": "void", "idempotency_key": "k" * 20, "redemption": "$sale"},
      (404, "not_found", "/redemption")),
+    ("a void of nothing", {"operation": "void", "idempotency_key": "k" * 20}, (422, "validation_failed", "/redemption")),
+    ("a refund named twice", {"operation": "sale_refund", "idempotency_key": "k" * 20, "sale": "$sale", "sale_reference":
+     "S", "body": {"external_reference": "F", "amount": {"amount": 1, **USD}}}, (422, "validation_failed", "/sale")),
+    ("a refund of a reference nothing bears", {"operation": "sale_refund", "idempotency_key": "k" * 20, "sale_reference":
+     "nothing bears it", "body": {"external_reference": "F", "amount": {"amount": 1, **USD}}},
+     (404, "not_found", "/sale_reference")),
+    ("a refund of a reference of blanks", {"operation": "sale_refund", "idempotency_key": "k" * 20, "sale_reference": "  ",
+     "body": {"external_reference": "F", "amount": {"amount": 1, **USD}}}, (422, "validation_failed", "/sale_reference")),
+    ("a voucher the key may not return", {"operation": "voucher_return", "idempotency_key": "k" * 20, "voucher":
+     "$voucher"}, (403, "forbidden")),
+    ("a return of another kind", {"operation": "voucher_return", "idempotency_key": "k" * 20, "voucher": "$sale"},
+     (404, "not_found", "/voucher")),
     ("a redemption the key may not make", {"operation": "redemption", "idempotency_key": "k" * 20, "body": REDEMPTION},
      (403, "forbidden")),
     ("another shop's branch", {"operation": "sale", "idempotency_key": "b" * 20, "body": but(

@@ -15,26 +15,26 @@ from tests.gateway.network import Api
 def test_a_bucket_fills_as_time_goes_by() -> None:
     now = 0.0
     limiter = Limiter(Rate(2, 10), clock=lambda: now)
-    assert [limiter.take("a") for _ in range(3)] == [(1, 0), (0, 0), (0, 5)]
-    assert limiter.take("b").wait_seconds == 0
+    assert [limiter.take_here("a") for _ in range(3)] == [(1, 0), (0, 0), (0, 5)]
+    assert limiter.take_here("b").wait_seconds == 0
     now = 5.0
-    assert limiter.take("a") == (0, 0)
+    assert limiter.take_here("a") == (0, 0)
     now = 1_000.0
-    assert limiter.take("a", 5) == (0, 0), "a full bucket lets more than it holds pass"
-    assert limiter.take("a").wait_seconds == 20
+    assert limiter.take_here("a", 5) == (0, 0), "a full bucket lets more than it holds pass"
+    assert limiter.take_here("a").wait_seconds == 20
 
 
 def test_what_is_remembered_is_bounded() -> None:
     limiter = Limiter(Rate(1, 1_000_000), names=2)
     for name in ("a", "b", "c", "a"):
-        assert limiter.take(name).wait_seconds == 0
-    assert limiter.take("a").wait_seconds > 0
+        assert limiter.take_here(name).wait_seconds == 0
+    assert limiter.take_here("a").wait_seconds > 0
 
 
 @pytest.fixture
 def slow(api: Api, server_keys: Keys) -> TestClient:
     """Another server on the same database, for the patient."""
-    rates = replace(TEST, key=Rate(2, 60), code=Rate(2, 60))
+    rates = replace(TEST, key=Rate(2, 60), code=Rate(2, 60), enrolment=Rate(1, 3_600))
     settings = Settings(test=rates, strangers=replace_rate(STRANGERS, 3))
     return TestClient(asgi.build_app(api.url, server_keys, settings))
 
@@ -52,6 +52,18 @@ def test_a_key_that_goes_too_fast_is_told_when_to_come_back(api: Api, slow: Test
     assert answers[0].headers["RateLimit"] == '"2-in-60s";r=1;t=60'
     assert 1 <= int(answers[2].headers["Retry-After"]) <= 30
     assert (answers[2].json()["code"], answers[2].json()["retryable"]) == ("rate_limited", True)
+
+
+def test_a_key_that_enrols_too_many_waits_and_goes_on_selling(api: Api, slow: TestClient) -> None:
+    headers = {"Authorization": f"Bearer {api.shops['cafe'].key}"}
+    other = {"Authorization": f"Bearer {api.shops['grocer'].key}"}
+    with slow as client:
+        enrolled = [
+            client.post("/v1/members", json={"phone": f"+1555010012{n}"}, headers=who)
+            for n, who in enumerate((headers, headers, other))
+        ]
+    assert [a.status_code for a in enrolled] == [200, 429, 200]
+    assert int(enrolled[1].headers["Retry-After"]) > 3_500
 
 
 def test_an_address_that_asks_for_many_codes_waits(slow: TestClient) -> None:

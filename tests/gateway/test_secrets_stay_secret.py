@@ -20,14 +20,15 @@ from deploy.home import TREE
 from deploy.tables import METADATA
 from gateway.log import JsonLines
 from tests.gateway.network import Api, Member, new_key
+from tests.gateway.phone import Phone
 
 PHONE = "+15550109876"
 GIVEN, FAMILY = "Canaria", "Zwitscherling"
 #: As they are written in a body, a query or a log.
 PERSONAL = ("5550109876", GIVEN, FAMILY)
 
-#: Where a person's data lives, and where a test book keeps the code it would have sent.
-HOMES = {"merchants.member", "merchants.one_time_code"}
+#: Where a person's data lives, where a test book keeps the code it would have sent, and why an operator froze somebody.
+HOMES = {"merchants.member", "merchants.one_time_code", "merchants.brake"}
 
 Send = Callable[..., tuple[int, Any]]
 
@@ -110,7 +111,14 @@ def sing(api: Api, send: Send) -> list[str]:
     assert send("POST", "/v1/member-lookups", {"phone": PHONE}, Authorization=cafe)[0] == 200
     label = {"label": "till"}
     made = send("POST", f"/v1/operator/merchants/{shop.id}/api-keys", label, Authorization=f"Bearer {api.maker}")[1]
+    own = send("POST", "/v1/api-keys", label | {"scopes": ["records:read"]}, Authorization=cafe)[1]
+    new = send("POST", f"/v1/api-keys/{own['id']}/rotate", {}, Authorization=cafe)[1]
+    why = {"reason": f"{GIVEN} {FAMILY}, {PHONE}"}
+    for act in ("freeze", "freeze", "unfreeze"):
+        path = f"/v1/operator/members/{member.id}/{act}"
+        assert send("POST", path, why, Authorization=f"Bearer {api.approver}")[0] == 200
     secrets = [shop.key, api.maker, api.approver, token, device, code, wrong, spent, bad, made["secret"]]
+    secrets += [own["secret"], new["secret"]]
     for secret in (*secrets, PHONE, GIVEN, FAMILY):
         badly(send, cafe, secret)
     return secrets
@@ -191,6 +199,57 @@ def test_no_logger_is_told_a_secret(api: Api, caplog: pytest.LogCaptureFixture) 
     ours = [record for record in caplog.records if not record.name.startswith(("httpx", "httpcore", "asyncio"))]
     written = "\n".join(JsonLines().format(record) for record in ours)
     assert found(written, secrets) == []
+
+
+def promise(api: Api, send: Send) -> list[str]:
+    """A voucher and spends of it, good and bad; what was signed, and with which key."""
+    cafe, book = f"Bearer {api.shops['cafe'].key}", api.book
+    number = send("POST", "/v1/members", {"phone": PHONE}, Authorization=cafe)[1]["number"]
+    assert send("POST", "/v1/auth/otp", {"phone": PHONE}, Manex_Book=book)[0] == 200
+    asked = f"/v1/operator/books/{book}/one-time-codes?phone=%2B{PHONE[1:]}"
+    code = send("GET", asked, Authorization=f"Bearer {api.maker}")[1]["data"][0]["code"]
+    token = send("POST", "/v1/auth/otp/verify", {"phone": PHONE, "code": code}, Manex_Book=book)[1]["access_token"]
+    ann = f"Bearer {token}"
+    device = send("POST", "/v1/me/devices", {"name": "phone"}, Authorization=ann)[1]
+    phone = Phone(Member(api, "", number, token, ""), id=device["id"], secret=device["spend_secret"])
+    assert send("POST", "/v1/sales", api.sale(phone.member, 10_000), Authorization=cafe)[0] == 200
+    wanted = phone.wanted(50)
+    assert send("POST", "/v1/me/vouchers", wanted | {"points": "x"}, Authorization=ann)[0] == 422
+    bad = wanted | {"public_key": wanted["public_key"] | {"d": "A" * 43}}
+    assert send("POST", "/v1/me/vouchers", bad, Authorization=ann)[0] == 422
+    status, voucher = send("POST", "/v1/me/vouchers", wanted, Authorization=ann)
+    assert status == 200
+    body = phone.redemption(voucher, 20)
+    given = body["voucher"]
+    for spoilt in (given | {"spend": given["spend"] + "x"}, given | {"voucher": given["voucher"] + "x"}):
+        assert send("POST", "/v1/redemptions", body | {"voucher": spoilt}, Authorization=cafe)[0] == 403
+    assert send("POST", "/v1/redemptions", body | {"points": 5}, Authorization=cafe)[0] == 422
+    assert send("POST", "/v1/redemptions", body | {"branch": "x"}, Authorization=cafe)[0] == 403
+    assert send("POST", "/v1/redemptions", body, Authorization=cafe)[0] == 200
+    assert send("POST", "/v1/redemptions", phone.redemption(voucher, 20), Authorization=cafe)[0] == 409
+    assert send("GET", "/v1/me/vouchers", Authorization=ann)[0] == 200
+    assert send("GET", f"/v1/me/vouchers?cursor={given['spend'][:300]}", Authorization=ann)[0] == 400
+    for signed in given.values():
+        assert send("GET", "/v1/me", Authorization=f"Bearer {signed}")[0] == 401
+    return [
+        *given.values(),
+        *(part for signed in given.values() for part in signed.split(".")),
+        wanted["public_key"]["x"],
+    ]
+
+
+def test_what_is_signed_offline_is_never_logged(api: Api, tmp_path: Path) -> None:
+    with process(api, tmp_path) as (send, said):
+        promised = promise(api, send)
+    assert len(said[0].splitlines()) > 15, "it did log"
+    assert found(said[0], promised) == []
+
+
+def test_no_logger_is_told_what_is_signed_offline(api: Api, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    promised = promise(api, in_process(api))
+    ours = [record for record in caplog.records if not record.name.startswith(("httpx", "httpcore", "asyncio"))]
+    assert found("\n".join(JsonLines().format(record) for record in ours), promised) == []
 
 
 def test_the_search_finds_what_is_there(api: Api) -> None:

@@ -183,10 +183,10 @@ def test_what_an_operator_may_not_write_is_pointed_at(api: Api) -> None:
             {"points": 1, "per": 10, "categories": {"tea": {"points": 2, "per": 1}}},
             (422, "validation_failed", "/categories/tea/points"),
         ),
-        "another mode at once": (
+        "a value of its own": (
             f"{of}/contracts",
-            {"mode": "prefunded", "purchase_fee_ppm": 0, "redemption_fee_ppm": 0},
-            (409, "state_conflict", None),
+            {"mode": "prefunded", "purchase_fee_ppm": 0, "redemption_fee_ppm": 0, "unit_value": 2},
+            (422, "validation_failed", "/unit_value"),
         ),
         "scopes of an sk": (
             f"{of}/api-keys",

@@ -12,10 +12,13 @@ ROOT = Path(__file__).parents[2]
 MODULES = (
     "gateway/callers.py",
     "gateway/door.py",
+    "gateway/neighbours.py",
     "gateway/operator_keys.py",
     "gateway/pages.py",
     "gateway/server.py",
+    "gateway/jwk.py",
     "gateway/tokens.py",
+    "gateway/vouchers.py",
     "gateway/api/membership.py",
     "merchants/contracts/keys.py",
     "merchants/people/one_time_codes.py",

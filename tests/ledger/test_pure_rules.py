@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import ledger
 from ledger import encoding, ids
-from ledger.lots import Lot, Slice, last_first, points_back, spendable, take, take_back, take_value, worth
+from ledger.lots import Lot, Slice, first, last_first, points_back, spendable, take, take_back, take_value, worth
 
 NOW = dt.datetime(2017, 5, 1, tzinfo=dt.UTC)
 
@@ -124,6 +124,20 @@ def test_a_redemption_comes_back_last_slice_first_however_its_refund_is_sliced(
     for n, part in enumerate(parts):
         later = sum(parts[n + 1 :])
         assert restored.get(n, 0) == max(0, min(part, before - later))
+
+
+@given(st.lists(st.integers(1, 30), min_size=1, max_size=6), st.integers(1, 180))
+def test_what_a_capture_takes_first_and_what_it_leaves_last_are_the_hold(parts: list[int], asked: int) -> None:
+    slices = [Slice(a_lot(50, 1, n=n), ledger.Points(part)) for n, part in enumerate(parts)]
+    points = min(asked, sum(parts))
+    taken, rest = first(slices, points), last_first(slices, 0, sum(parts) - points)
+    assert sum(s.points for s in taken) == points
+    together = [0] * len(parts)
+    for piece in (*taken, *rest):
+        together[piece.lot.n] += piece.points
+    assert together == parts
+    assert [s.lot.n for s in taken] == list(range(len(taken))), "in their order, none passed over"
+    assert not rest or rest[-1].lot.n >= taken[-1].lot.n
 
 
 @given(

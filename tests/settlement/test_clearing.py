@@ -41,7 +41,7 @@ def windows(draw: st.DrawFn) -> tuple[list[Flow], dict[UUID, Charge]]:
 
 
 def working(names: set[AccountName], prefund: int, pool: int) -> Working:
-    book = ledger.Book(1, BOOK, "Tehran", "test", "IRR", 0, 100, 365, "UTC", {}, OPERATOR, 0, AT)
+    book = ledger.Book(1, BOOK, "Tehran", "test", "IRR", 0, 100, 365, None, "UTC", {}, OPERATOR, 0, AT)
     issuers = {m: Issuer(m, mode, value, 0, BOOK, False) for m, (mode, value) in zip(MERCHANTS, MODES, strict=True)}
     made = Working(book, 1, issuers)
     opening = {"prefund": prefund, "pool": pool, "backing": 10**9}

@@ -180,4 +180,4 @@ def test_a_weekly_closing_is_within_a_week_ahead(local: datetime, weekday: int, 
 
 
 def _book() -> ledger.Book:
-    return ledger.Book(1, BOOK, "Tehran", "test", "IRR", 0, 100, 365, "UTC", {}, OPERATOR, 0, AT)
+    return ledger.Book(1, BOOK, "Tehran", "test", "IRR", 0, 100, 365, None, "UTC", {}, OPERATOR, 0, AT)

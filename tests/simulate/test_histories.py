@@ -20,13 +20,20 @@ ROOT = Path(__file__).parents[2]
 #: Roads that the hundred histories must have gone, each at least once. A road that is not listed is new: list it.
 ROADS = """
 a debt these points may not repay
+a face value agreed on
+a new face value
+a new face value met a new contract
 a part payment released its share
 a payment released points
+agreed on for the window's end
 approval of something else
+capture of a frozen member
 capture of a suspended shop
 capture too late
 captured what expired while held
 carry
+confirmed
+confirmed and repaid nothing
 credit line below what is issued
 debt closed_loop
 debt deferred
@@ -37,26 +44,36 @@ deferred settled below zero
 deferred settled below zero while others wait
 deferred waits for its issuer
 earned closed_loop
+earned closed_loop pending
 earned deferred
+earned deferred pending
 earned prefunded
+earned prefunded pending
 expired after grace
 expired closed_loop
 expired deferred
 expired prefunded
 fee below zero
+from deferred to deferred
+from prefunded to deferred
+from prefunded to prefunded
 grace
 grace refused
 lapsed alive
 lapsed expired while held
+member active
+member active already
+member frozen
 own closed_loop settled
 own closed_loop settled below zero
 own deferred settled
 own deferred settled below zero
 own prefunded settled
+own prefunded settled and retired
 own prefunded settled below zero
 paid a part
-paid one
 paid whole
+pool sold back at a window's end
 prefund paid
 prefund paid a part
 prefund released points
@@ -70,6 +87,9 @@ refund left a debt after an expiry
 refund of a settled redemption
 refund of a slice
 refund of a suspended shop
+refund of pending points went home closed_loop
+refund of pending points went home deferred
+refund of pending points went home prefunded
 refund went home closed_loop
 refund went home deferred
 refund went home prefunded
@@ -81,10 +101,13 @@ repaid by a void
 repaid the oldest of several debts
 repaid with another's points
 repaid with own points
+repaid with pending points
 restored own points bought
 restored own points charged to the position
 restored own points from the pool
 restored own points paid by prefund
+retired from pending
+retired from wallet
 sale paid in part by a redemption
 sale: below_minimum
 sale: below_one_point
@@ -97,6 +120,10 @@ sale: terms_exclude
 sale: without member
 same key, other content
 sent again
+shop active
+shop active already
+shop suspended
+sold back
 voided alive
 voided expired while held
 window abort
@@ -108,7 +135,14 @@ window submit
 """.strip().split("\n")
 
 #: Too rare to be asked of every hundred.
-RARE = {"approved before its predecessor is posted"}
+RARE = {
+    "approved before its predecessor is posted",
+    "from deferred to closed_loop",
+    "from deferred to prefunded",
+    "member frozen already",
+    "paid one",
+    "rules at once in place of what was agreed on",
+}
 
 CODES = {
     "accepted",

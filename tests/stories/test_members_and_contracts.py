@@ -71,6 +71,26 @@ def test_a_merchant_trades_once_it_has_a_contract_and_each_version_keeps_its_own
 
 
 @pytest.mark.row("F1")
+def test_a_contract_that_changes_the_funding_waits_for_the_windows_end(api: Api) -> None:
+    of = f"/v1/operator/merchants/{api.shops['cafe'].id}"
+    body = {"mode": "prefunded", "purchase_fee_ppm": 0, "redemption_fee_ppm": 0}
+    agreed = api.done("POST", f"{of}/contracts", body, by=api.maker)
+    assert (agreed["mode"], agreed["in_force_at"]) == ("prefunded", None)
+    rules = {"face_value": 1, "points_life_days": 365, "inactivity_days": 90}
+    now = api.done("POST", f"/v1/operator/books/{api.book}/rules", rules, by=api.maker, key="rules-at-once-0001")
+    assert now["in_force_at"] is not None
+    book = api.done("GET", f"/v1/operator/books/{api.book}", by=api.maker)
+    assert (book["points_life_days"], book["inactivity_days"]) == (365, 90)
+    later = api.done(
+        "POST", f"/v1/operator/books/{api.book}/rules", rules | {"face_value": 3}, by=api.maker, key="rules-later-00001"
+    )
+    assert later["in_force_at"] is None
+    (window,) = api.done("GET", f"/v1/operator/books/{api.book}/windows", by=api.maker)["data"]
+    api.done("POST", f"/v1/operator/windows/{window['id']}/close", {}, by=api.maker, key="close-the-window-1")
+    assert api.done("GET", f"/v1/operator/books/{api.book}", by=api.maker)["face_value"] == 3
+
+
+@pytest.mark.row("F1")
 @pytest.mark.parametrize(
     ("change", "status", "code"),
     [
@@ -80,7 +100,8 @@ def test_a_merchant_trades_once_it_has_a_contract_and_each_version_keeps_its_own
         ({"credit_line_points": 10, "mode": "prefunded"}, 422, "validation_failed"),
         ({"hold_minutes": 0}, 422, "validation_failed"),
         ({"points_life_days": 3}, 422, "validation_failed"),
-        ({"mode": "prefunded"}, 409, "state_conflict"),
+        ({"maturity_days": 400}, 422, "validation_failed"),
+        ({"unit_value": 2}, 422, "validation_failed"),
         ({"unit": 5}, 422, "unknown_field"),
     ],
 )

@@ -1,114 +1,14 @@
 """What two tills, two gateways and the clock try to do at the same moment. Real processes, real sockets, real locks."""
 
-import contextlib
-import http.client
 import json
-import os
-import socket
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import psycopg
-import pyotp
 import pytest
-from starlette.testclient import TestClient
 
-from deploy import asgi, keys
-from deploy.commands.audit import audited
-from deploy.commands.operator import make_key
-from deploy.home import TREE
-from ledger import ids
-from merchants import people
-from tests.gateway.network import Api, Member, new_key
-
-
-@dataclass
-class Doors:
-    """Two gateway processes on one database, and the application in this process to set things up with."""
-
-    api: Api
-    ports: tuple[int, int]
-    spend_key: bytes
-
-    def send(self, gateway: int, path: str, body: Any, by: str, key: str | None = None) -> tuple[int, bytes, bool]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.ports[gateway % 2], timeout=60)
-        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {by}"}
-        if key is not None:
-            headers["Idempotency-Key"] = key
-        with contextlib.closing(connection):
-            connection.request("POST", path, json.dumps(body), headers)
-            answer = connection.getresponse()
-            return answer.status, answer.read(), answer.headers.get("Idempotent-Replayed") == "true"
-
-    def together(self, sendings: list[tuple[str, Any, str, str | None]]) -> list[tuple[int, bytes, bool]]:
-        """Send all at once, alternately through both gateways."""
-        with ThreadPoolExecutor(len(sendings)) as threads:
-            waiting = [threads.submit(self.send, i, *sending) for i, sending in enumerate(sendings)]
-            return [w.result() for w in waiting]
-
-    def wallet(self, member: Member) -> Any:
-        return self.api.done("GET", "/v1/me/balance", by=member.token)
-
-    def phones(self, member: Member, many: int) -> list[str]:
-        """Spend codes of `many` phones of one member, made now. More phones than the product allows: a crowd of tills."""
-        made: list[str] = []
-        with psycopg.connect(self.api.url, autocommit=True) as conn:
-            for _ in range(many):
-                device, nonce = ids.new(), os.urandom(people.spend_codes.NONCE_BYTES)
-                conn.execute(
-                    "insert into merchants.device (id, book_id, member_id, name, nonce, enrolled_at)"
-                    " select %s, book_id, id, 'phone', %s, enrolled_at from merchants.member where id = %s",
-                    [device, nonce, ids.read("member", member.id)],
-                )
-                made.append(people.spend_codes.secret(self.spend_key, device, nonce))
-        now = self.api.clock()
-        return [pyotp.TOTP(secret).at(now) for secret in made]
-
-    def clean(self) -> None:
-        report = audited(self.api.url)
-        assert report.clean, [finding for finding in report.findings if not finding.ok]
-
-
-@pytest.fixture
-def doors(database_url: str, tmp_path: Path) -> Iterator[Doors]:
-    server_keys = keys.load(tmp_path)
-    maker = make_key(database_url, "maker", frozenset({"maker", "auditor"})).secret
-    approver = make_key(database_url, "approver", frozenset({"approver"})).secret
-    app = asgi.build_app(database_url, server_keys)
-    with contextlib.ExitStack() as stack:
-        client = stack.enter_context(TestClient(app, raise_server_exceptions=False))
-        api = Api(client, app.state.server, database_url, maker, approver)
-        api.book = api.open_book()
-        for shop in ("cafe", "grocer", "taxi"):
-            api.open_shop(shop)
-        first, second = (stack.enter_context(_gateway(database_url, tmp_path)) for _ in range(2))
-        yield Doors(api, (first, second), server_keys.spend)
-
-
-@contextlib.contextmanager
-def _gateway(url: str, home: Path) -> Iterator[int]:
-    with socket.socket() as plug:
-        plug.bind(("127.0.0.1", 0))
-        plug.listen(256)
-        os.set_inheritable(plug.fileno(), True)
-        port = int(plug.getsockname()[1])
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "deploy.asgi", "127.0.0.1", f"fd:{plug.fileno()}"],
-            env={**os.environ, "PYTHONPATH": str(TREE), "MANEX_SERVE_URL": url, "MANEX_HOME": str(home)},
-            pass_fds=[plug.fileno()],
-            stderr=subprocess.DEVNULL,
-        )
-    try:
-        yield port
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
+from tests.gateway.network import new_key
+from tests.stories.doors import Doors
 
 
 @pytest.mark.row("A2")
@@ -215,6 +115,7 @@ def test_points_expire_while_tills_capture_and_each_point_goes_one_way(doors: Do
         status == 200 and json.loads(raw).get("state") == "captured" for status, raw, _ in answers[1 : 1 + len(held)]
     )
     assert doors.wallet(ann) | {"expiring": []} == {
+        "confirming": [],
         "available": 0,
         "pending": 0,
         "held": 0,
@@ -272,4 +173,34 @@ def test_two_gateways_post_to_one_hot_shop_and_its_credit_line_holds_to_the_poin
     assert sum(e["points"] for e in earned) == 1_000 // 9 * 9
     assert {e["refused"] for e in earned} == {None, "issuing_limit_reached"}
     assert sum(doors.wallet(m)["available"] for m in members) == 999
+    doors.clean()
+
+
+def test_a_network_is_stopped_in_one_gateway_and_at_once_in_the_other(doors: Doors) -> None:
+    """Fifty tills sell through both while an operator stops the network through one: after its record there is no sale."""
+    api = doors.api
+    ann, cafe = api.member(), api.shops["cafe"].key
+    stop = (f"/v1/operator/books/{api.book}/stop", {"reason": "a rehearsal"}, api.maker, new_key())
+    sendings: list[tuple[str, Any, str, str | None]] = [
+        ("/v1/sales", api.sale(ann, 100), cafe, new_key()) for _ in range(50)
+    ]
+    answers = doors.together([*sendings[:20], stop, *sendings[20:]])
+    assert {status for status, _, _ in answers} <= {200, 503}
+    assert answers[20][0] == 200
+    late = doors.send(1, *sendings[0][:3], new_key()), doors.send(0, *sendings[0][:3], new_key())
+    assert [status for status, _, _ in late] == [503, 503]
+    with psycopg.connect(api.url) as conn:
+        kinds = [
+            kind
+            for (kind,) in conn.execute(
+                "select kind from ledger.record r join ledger.batch b on b.id = r.batch_id order by first_sequence + n"
+            )
+        ]
+    assert kinds[-1] == "network_stopped"
+    resume = (f"/v1/operator/books/{api.book}/resume", {"reason": "it was one"}, api.approver, new_key())
+    assert doors.send(1, *resume)[0] == 200
+    again = doors.together(sendings)
+    assert {status for status, _, _ in again} == {200}
+    assert sum(replayed for _, _, replayed in again) == [s for s, _, _ in answers].count(200) - 1
+    assert doors.wallet(ann)["available"] == 50
     doors.clean()

@@ -94,6 +94,8 @@ def test_a_contract_comes_into_force_as_a_record(
                 "hold_minutes": 30,
                 "points_life_days": 400,
                 "maturity_days": 7,
+                "earns_for": ["natural", "legal"],
+                "spends_for": ["natural", "legal"],
             },
         )
     ]
@@ -165,8 +167,8 @@ def test_closed_loop_points_are_worth_what_their_shop_says(
         ({"points_life_days": 36_501}, "/points_life_days"),
         ({"maturity_days": -1}, "/maturity_days"),
         ({"maturity_days": 365}, "/maturity_days"),
-        ({"unit_value_minor": 0}, "/unit_value_minor"),
-        ({"unit_value_minor": 999}, "/unit_value_minor"),
+        ({"unit_value_minor": 0}, "/unit_value"),
+        ({"unit_value_minor": 999}, "/unit_value"),
     ],
 )
 def test_a_contract_that_cannot_be(
@@ -187,11 +189,16 @@ def test_a_contract_that_cannot_be(
 @pytest.mark.parametrize(
     "change", [{"mode": "prefunded", "credit_line_points": 0}, {"mode": "closed_loop", "credit_line_points": 0}]
 )
-def test_mode_and_value_do_not_change_between_windows(
-    book: ledger.Book, committer: ledger.Committer, cafe: UUID, change: dict[str, Any]
+def test_mode_and_value_do_not_change_within_a_window(
+    db: ledger.Database, book: ledger.Book, committer: ledger.Committer, cafe: UUID, change: dict[str, Any]
 ) -> None:
     post(committer, book, deferred(cafe))
-    assert isinstance(post(committer, book, deferred(cafe, **change)), StateConflict)
+    agreed = post(committer, book, deferred(cafe, **change))
+    assert isinstance(agreed, contracts.ContractInForce)
+    assert agreed.at is None
+    in_force = network(db, book).contract(cafe)
+    assert in_force is not None
+    assert (in_force.version, in_force.mode) == (1, "deferred")
 
 
 def test_who_gets_no_contract(
@@ -211,7 +218,8 @@ def test_a_suspended_merchant_stays_suspended(
 ) -> None:
     post(committer, book, deferred(cafe))
     with db.tx("ledger") as tx:
-        tx.execute("update ledger.issuer set suspended = true")
+        contracts.set_state(tx, book.id, "merchant", cafe, "suspended")
+        ledger.suspend_issuer(tx, book.id, cafe, True)
         ledger.raise_settings_revision(tx, book.id)
     post(committer, book, deferred(cafe, hold_minutes=1))
     with db.tx("auditor") as tx:

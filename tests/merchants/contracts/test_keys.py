@@ -34,6 +34,7 @@ def opens(db: ledger.Database, plain: str) -> keys.Key | None:
         return keys.authenticate(tx, plain)
 
 
+@pytest.mark.row("F2")
 def test_a_key_is_shown_once_and_kept_as_a_hash(
     db: ledger.Database, book: ledger.Book, cafe: contracts.Merchant
 ) -> None:
