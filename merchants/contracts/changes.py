@@ -70,8 +70,13 @@ class Agreed:
 
 
 def version_of(wanted: NewContract, before: Contract | None, face_value: int, id: UUID) -> Contract:
-    """The version of a merchant's contract that what it agreed to makes at this face value."""
-    value = face_value if wanted.unit_value_minor is None else wanted.unit_value_minor
+    """The version of a merchant's contract that what it agreed to makes at this face value.
+
+    What it said of its points' value counts for closed-loop ones only: all others have the network's, which may have changed
+    since it was agreed on.
+    """
+    closed = wanted.mode == "closed_loop"
+    value = wanted.unit_value_minor if closed and wanted.unit_value_minor is not None else face_value
     return Contract(
         id=id,
         merchant_id=wanted.merchant_id,
@@ -123,7 +128,7 @@ def issuer(contract: Contract, *, suspended: bool) -> ledger.Issuer:
 
 def accounts(merchant: UUID) -> set[AccountName]:
     """What a change of a merchant's funding or value may touch."""
-    return {AccountName(kind, merchant) for kind in ("credit", "own", "pool", "mint", "prefund", "backing")}
+    return {AccountName(kind, merchant) for kind in ("credit", "pool", "mint", "prefund", "backing")}
 
 
 @dataclass(slots=True)
@@ -160,13 +165,10 @@ class Boundary:
             )
         else:
             return
-        actor = agreed.actor if agreed else "clock"
-        if (after.mode, after.unit_value_minor) != (before.mode, before.unit_value_minor):
-            # what is set aside goes back first, and is sold with the pool
-            ledger.budgets.release_all(working, actor, now)
-            if pool := working.accounts[AccountName("pool", merchant)].balance:
-                working.sell_back(actor, now, pool)
-        put_in_force(after, actor, working, agreed.record_id if agreed else None)
+        pool = working.accounts[AccountName("pool", merchant)].balance
+        if pool and (after.mode, after.unit_value_minor) != (before.mode, before.unit_value_minor):
+            working.sell_back(agreed.actor if agreed else "clock", now, pool)
+        put_in_force(after, agreed.actor if agreed else "clock", working, agreed.record_id if agreed else None)
         self.born.append(after)
 
     def write(self, tx: ledger.Tx, working: ledger.Working) -> None:
@@ -191,7 +193,6 @@ def boundary(tx: ledger.Tx, book: ledger.Book) -> Boundary | None:
     needs = ledger.Needs()
     for merchant in contracts:
         needs.accounts |= accounts(merchant)
-    needs.accounts |= ledger.budgets.names(tx, book.id, list(contracts))
     return Boundary(contracts, waiting, needs)
 
 

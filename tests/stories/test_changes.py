@@ -128,6 +128,16 @@ def test_a_new_face_value_waits_for_the_windows_end_and_old_points_keep_theirs(t
     settled(town)
 
 
+@pytest.mark.parametrize("said", [None, 1])
+def test_a_contract_that_waits_with_a_new_face_value_comes_into_force_at_it(town: World, said: int | None) -> None:
+    town.agree("cafe", "deferred", credit_line_points=500, unit_value_minor=said)
+    town.rule(face_value=2, life_days=120)
+    town.close_window()
+    town.earn("ann", at="cafe", points=10)
+    [(value,)] = town.rows("select unit_value_minor from ledger.lot")
+    assert value == 2
+
+
 def test_rules_that_leave_the_face_value_are_in_force_at_once_and_for_new_points_only(town: World) -> None:
     town.earn("ann", at="cafe", points=100)
     assert town.rule(1, 60).at is not None
@@ -240,31 +250,3 @@ def test_debts_to_a_merchant_that_left_are_repaid_to_it(town: World) -> None:
     town.earn("ann", at="cafe", points=120)
     assert (town.owed("ann", "books"), town.balance("ann")) == (0, 20)
     settled(town)
-
-
-# -- what a sponsor has set aside
-
-
-def test_a_sponsors_budgets_go_back_before_its_funding_changes(town: World) -> None:
-    town.sponsor("bank", mode="prefunded", bought=500)
-    sponsorship = town.sponsorship("bank", ["cafe"], budget=200)
-    town.sale("ann", "cafe", 3_000)
-    assert town.budget(sponsorship) == 170
-    town.agree("bank", "deferred", credit_line_points=100)
-    settled(town)
-    assert (town.budget(sponsorship), town.account("pool", "bank"), town.account("prefund", "bank")) == (0, 0, 470)
-    assert town.sale("ann", "cafe", 1_000).points == 10, "the sponsor sets aside anew, or gives nothing"
-    town.change_budget(sponsorship, 60)
-    assert town.sale("ann", "cafe", 1_000).points == 20
-    assert town.account("credit", "bank") == -60
-
-
-def test_a_sponsor_that_leaves_has_its_budgets_sold_with_its_pool(town: World) -> None:
-    town.sponsor("bank", mode="prefunded", bought=500)
-    town.sponsorship("bank", ["cafe"], budget=200)
-    town.sale("ann", "cafe", 3_000)
-    assert town.buy_out("bank", exit=True).prefund_minor == 470
-    assert town.sale("ann", "cafe", 1_000).points == 10
-    town.redeem("ann", at="books", points=70)
-    settled(town)
-    assert (town.account("backing", "bank"), town.account("mint", "bank")) == (0, 0)
