@@ -23,6 +23,7 @@ COMMANDS: dict[str, Command] = {
     "audit": Command("deploy.commands.audit:audit", "Prove every book again from its raw rows."),
     "operator": Command("deploy.commands.operator:app", "Make and end the keys that operators call with."),
     "soak": Command("deploy.commands.soak:app", "Rehearse what goes wrong: kill -9 under load."),
+    "simulate": Command("deploy.commands.simulate:app", "Random histories against the ledger and a plain model."),
     "db": Command("deploy.commands.db:app", "Start, stop and look at the local database server."),
     "test": Command("deploy.commands.test:app", "Check the code and run the tests."),
     "features": Command("deploy.commands.features:features", "List what Manex does and the tests that show it."),

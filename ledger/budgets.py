@@ -5,6 +5,7 @@ issuer's pool, credit or own, never back to the budget, which therefore caps all
 """
 
 from collections.abc import Collection
+from typing import Any
 from uuid import UUID
 
 from ledger.accounts import AccountName
@@ -36,7 +37,9 @@ def add(working: Working, actor: str, issuer: Issuer, purpose: UUID, points: int
     """issuer's pool, credit or own -> its budget for `purpose`. Ask for the limit first."""
     assert limit(working, issuer, points) is None, (issuer.merchant_id, points)
     account = name(issuer.merchant_id, purpose)
-    draft = _record(working, "budget_set", actor, issuer, purpose, points)
+    draft = working.record(
+        "budget_set", actor, payload=_told(issuer, points), merchant=issuer.merchant_id, subject=purpose
+    )
     working.move(draft, issuer.source, account, points)
     draft.payload["left"] = working.accounts[account].balance
     return draft
@@ -45,7 +48,9 @@ def add(working: Working, actor: str, issuer: Issuer, purpose: UUID, points: int
 def release(working: Working, actor: str, issuer: Issuer, purpose: UUID, points: int) -> Draft:
     """Budget -> where its points came from. Nothing stops it but that they are there."""
     account = name(issuer.merchant_id, purpose)
-    draft = _record(working, "budget_released", actor, issuer, purpose, points)
+    draft = working.record(
+        "budget_released", actor, payload=_told(issuer, points), merchant=issuer.merchant_id, subject=purpose
+    )
     working.move(draft, account, issuer.source, points)
     draft.payload["left"] = working.accounts[account].balance
     return draft
@@ -69,11 +74,10 @@ def release_all(working: Working, actor: str, issuer: Issuer) -> list[Draft]:
     return drafts
 
 
-def _record(working: Working, kind: str, actor: str, issuer: Issuer, purpose: UUID, points: int) -> Draft:
-    payload = {
+def _told(issuer: Issuer, points: int) -> dict[str, Any]:
+    return {
         "points": points,
         "funding": issuer.mode,
         "unit_value_minor": issuer.unit_value,
         "contract": issuer.contract_id,
     }
-    return working.record(kind, actor, payload=payload, merchant=issuer.merchant_id, subject=purpose)

@@ -70,8 +70,13 @@ class Agreed:
 
 
 def version_of(wanted: NewContract, before: Contract | None, face_value: int, id: UUID) -> Contract:
-    """The version of a merchant's contract that what it agreed to makes at this face value."""
-    value = face_value if wanted.unit_value_minor is None else wanted.unit_value_minor
+    """The version of a merchant's contract that what it agreed to makes at this face value.
+
+    What it said of its points' value counts for closed-loop ones only: all others have the network's, which may have changed
+    since it was agreed on.
+    """
+    closed = wanted.mode == "closed_loop"
+    value = wanted.unit_value_minor if closed and wanted.unit_value_minor is not None else face_value
     return Contract(
         id=id,
         merchant_id=wanted.merchant_id,

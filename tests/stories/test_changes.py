@@ -128,6 +128,16 @@ def test_a_new_face_value_waits_for_the_windows_end_and_old_points_keep_theirs(t
     settled(town)
 
 
+@pytest.mark.parametrize("said", [None, 1])
+def test_a_contract_that_waits_with_a_new_face_value_comes_into_force_at_it(town: World, said: int | None) -> None:
+    town.agree("cafe", "deferred", credit_line_points=500, unit_value_minor=said)
+    town.rule(face_value=2, life_days=120)
+    town.close_window()
+    town.earn("ann", at="cafe", points=10)
+    [(value,)] = town.rows("select unit_value_minor from ledger.lot")
+    assert value == 2
+
+
 def test_rules_that_leave_the_face_value_are_in_force_at_once_and_for_new_points_only(town: World) -> None:
     town.earn("ann", at="cafe", points=100)
     assert town.rule(1, 60).at is not None

@@ -1,0 +1,168 @@
+"""`manex simulate`: random histories told to the real ledger and to a plain model, in a database of their own."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections import Counter
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from deploy.errors import Refusal
+from deploy.simulate import database, faults, running
+from deploy.simulate.asking import Operation
+from deploy.simulate.plain import Expected
+from deploy.simulate.real import Simulated
+from deploy.simulate.running import Failure, Run
+
+app = typer.Typer(
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    help="Random histories in a database of their own.",
+)
+
+
+@app.callback()
+def simulate() -> None:
+    """Random histories in a database of their own."""
+
+
+@app.command("ledger")
+def of_ledger(
+    seeds: Annotated[int, typer.Option(min=1, max=10_000_000, help="How many histories.")] = 100,
+    first: Annotated[int, typer.Option("--from", min=0, help="The first seed.")] = 0,
+    steps: Annotated[int, typer.Option(min=1, max=1_000, help="How many groups of operations a history has.")] = (
+        running.STEPS
+    ),
+    seed: Annotated[int | None, typer.Option(min=0, help="This one only, every step told.")] = None,
+    fault: Annotated[str | None, typer.Option(metavar="NAME", help="Plant a fault; 'list' names them.")] = None,
+    prove_every: Annotated[int, typer.Option(min=1, help="Audit and empty the database after so many seeds.")] = 50,
+) -> None:
+    """Post random histories of every operation, and compare everything with a plain model after every batch.
+
+    The first seed on which they differ is told with the shortest history found that shows it, and the exit code is 1.
+    The same seed and steps always make the same history.
+    """
+    console = Console()
+    if fault == "list":
+        for each in faults.FAULTS.values():
+            console.print(f"{each.name:<28} {each.rule}", highlight=False)
+        return
+    if fault is not None and fault not in faults.FAULTS:
+        raise Refusal(f"there is no fault {fault}; --fault list names them")
+    os.environ.pop("MANEX_DATABASE_URL", None)  # nobody else's database is for this
+    logging.disable(logging.CRITICAL)  # a failure is told below, not in a log
+    with database.temporary() as url, faults.planted(faults.FAULTS[fault] if fault else None):
+        if seed is not None:
+            failed = _one(console, url, seed, steps)
+        else:
+            failed = _many(console, url, first, seeds, steps, prove_every)
+    if failed is not None:
+        planted = f" --fault {fault}" if fault else ""
+        console.print(f"\nagain: ./manex simulate ledger --seed {failed} --steps {steps}{planted}", highlight=False)
+        raise typer.Exit(1)
+
+
+def _one(console: Console, url: str, seed: int, steps: int) -> int | None:
+    """Every step of one seed, which is returned when it fails."""
+
+    def tell(step: int, answered: Sequence[tuple[Operation, Expected]]) -> None:
+        console.print(f"step {step}", style="bold", highlight=False)
+        for operation, answer in answered:
+            facts = ", ".join(f"{name} {value}" for name, value in answer.facts.items())
+            console.print(f"  {operation}\n    {answer.code or 'accepted'} {facts}", highlight=False, soft_wrap=True)
+
+    simulated = Simulated.open(url)
+    try:
+        run = running.play(simulated, seed, steps, tell)
+        if run.failure is not None:
+            _explain(console, simulated, run, run.failure)
+            return seed
+    finally:
+        simulated.close()
+    return seed if _proved(console, url, f"seed {seed}") else None
+
+
+def _many(console: Console, url: str, first: int, seeds: int, steps: int, prove_every: int) -> int | None:
+    """Seed after seed, until one fails, which is returned."""
+    all_kinds: Counter[str] = Counter()
+    all_codes: Counter[str] = Counter()
+    all_reached: Counter[str] = Counter()
+    began = time.monotonic()
+    simulated = Simulated.open(url)
+    columns = (
+        TextColumn("seed {task.fields[seed]}"),
+        BarColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    try:
+        with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+            task = progress.add_task("", total=seeds, seed=first, rate="")
+            for seed in range(first, first + seeds):
+                run = running.play(simulated, seed, steps)
+                all_kinds += run.kinds
+                all_codes += run.codes
+                all_reached += run.reached
+                done = seed - first + 1
+                rate = f"{done / (time.monotonic() - began):.1f} seeds/s, {sum(all_kinds.values()):,} operations"
+                progress.update(task, advance=1, seed=seed, rate=rate)
+                if run.failure is not None:
+                    progress.stop()
+                    _explain(console, simulated, run, run.failure)
+                    return seed
+                if done % prove_every == 0 or done == seeds:
+                    if _proved(console, url, f"seeds {max(first, seed - prove_every + 1)} to {seed}"):
+                        return seed
+                    database.empty(url)
+    finally:
+        simulated.close()
+    for title, counted in (("operation", all_kinds), ("answer", all_codes), ("road", all_reached)):
+        console.print(_counted(title, counted))
+    seconds = time.monotonic() - began
+    console.print(
+        f"\n{seeds:,} seeds from {first}, {sum(all_kinds.values()):,} operations, {seeds / seconds:.1f} seeds/s: all as the"
+        " plain model has it, and the audit is clean",
+        style="bold green",
+        highlight=False,
+    )
+    return None
+
+
+def _counted(title: str, counted: Counter[str]) -> Table:
+    table = Table(title, box=None, pad_edge=False)
+    table.add_column("times", justify="right")
+    for name, times in sorted(counted.items(), key=lambda pair: (-pair[1], pair[0])):
+        table.add_row(name, f"{times:,}")
+    return table
+
+
+def _proved(console: Console, url: str, which: str) -> bool:
+    """Whether the audit found something, which is told."""
+    findings = database.proved(url)
+    for finding in findings:
+        console.print(f"{which}: the audit finds {finding.name} broken: {finding.proves}", style="bold red")
+        for row in finding.offending:
+            console.print(f"  {row}", highlight=False, soft_wrap=True)
+    return bool(findings)
+
+
+def _explain(console: Console, simulated: Simulated, run: Run, failure: Failure) -> None:
+    """The seed, the step, the shortest history found, and what each side says."""
+    console.print(f"seed {run.seed} fails at step {failure.step}", style="bold red", highlight=False)
+    shortest = running.shortened(simulated, run.seed, failure)
+    console.print(f"{sum(len(group) for group in shortest.history)} operations are enough; a blank line ends a batch:")
+    for group in shortest.history:
+        console.print()
+        for operation in group:
+            console.print(f"  {operation}", highlight=False, soft_wrap=True)
+    console.print("\nthen", style="bold")
+    for line in shortest.told:
+        console.print(f"  {line}", highlight=False, soft_wrap=True)

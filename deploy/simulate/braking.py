@@ -1,0 +1,92 @@
+"""Brakes of an operator: members frozen, shops suspended, and released."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from deploy.simulate.asking import Keys, Operation
+from deploy.simulate.plain import PEOPLE, SHOPS, Expected, Plain, accepted, refused
+from merchants import safety
+
+if TYPE_CHECKING:
+    from deploy.simulate.real import Real
+
+
+@dataclass(frozen=True)
+class Brake(Operation):
+    """What is so already stays so."""
+
+    def body(self, real: Real) -> safety.Act:
+        return safety.Act(self.subject(real), real.book.operator_id, "a simulation")
+
+    def subject(self, real: Real) -> Any:
+        raise NotImplementedError
+
+    def told(self, real: Real, value: safety.Done) -> dict[str, Any]:  # noqa: ARG002 - names nothing
+        return {"state": value.state}
+
+
+@dataclass(frozen=True)
+class SuspendShop(Brake):
+    shop: str
+
+    kind: ClassVar[str] = "merchant_suspend"
+    state: ClassVar[str] = "suspended"
+
+    def subject(self, real: Real) -> Any:
+        return real.shop(self.shop)
+
+    def predict(self, plain: Plain) -> Expected:
+        shop = plain.shops[self.shop]
+        if shop.state == "exited":
+            return refused("state_conflict")
+        plain.reached[f"shop {self.state}{' already' if shop.state == self.state else ''}"] += 1
+        shop.state = self.state
+        return accepted(state=self.state)
+
+
+@dataclass(frozen=True)
+class ResumeShop(SuspendShop):
+    kind: ClassVar[str] = "merchant_resume"
+    state: ClassVar[str] = "active"
+
+
+def draw_suspension(rng: random.Random, plain: Plain, label: str, key: Keys) -> Operation:
+    suspended = [shop.name for shop in plain.shops.values() if shop.state == "suspended"]
+    if suspended and rng.random() < 0.9:
+        return ResumeShop(label, key("operator"), suspended[0])
+    made = SuspendShop if rng.random() < 0.9 else ResumeShop
+    return made(label, key("operator"), rng.choice(SHOPS))
+
+
+@dataclass(frozen=True)
+class FreezeMember(Brake):
+    member: str
+
+    kind: ClassVar[str] = "member_freeze"
+    state: ClassVar[str] = "frozen"
+
+    def subject(self, real: Real) -> Any:
+        return real.member(self.member)
+
+    def predict(self, plain: Plain) -> Expected:
+        frozen = self.state == "frozen"
+        plain.reached[f"member {self.state}{' already' if plain.frozen[self.member] == frozen else ''}"] += 1
+        plain.frozen[self.member] = frozen
+        return accepted(state=self.state)
+
+
+@dataclass(frozen=True)
+class UnfreezeMember(FreezeMember):
+    kind: ClassVar[str] = "member_unfreeze"
+    state: ClassVar[str] = "active"
+
+
+def draw_freeze(rng: random.Random, plain: Plain, label: str, key: Keys) -> Operation:
+    frozen = [member for member in PEOPLE if plain.frozen[member]]
+    if frozen and rng.random() < 0.9:
+        return UnfreezeMember(label, key("operator"), frozen[0])
+    made = FreezeMember if rng.random() < 0.9 else UnfreezeMember
+    return made(label, key("operator"), rng.choice(PEOPLE))

@@ -1,0 +1,342 @@
+"""Faults to plant: one real rule each, broken by name, to show that a simulation notices.
+
+A fault replaces a function of the running house and nothing on disk. `rule` says what it breaks; what it is replaced by
+gets the true function first.
+"""
+
+import contextlib
+import dataclasses
+import importlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import ledger
+from ledger import AccountName, Points, Request, Slice
+from merchants import trade
+
+
+@dataclass(frozen=True)
+class Fault:
+    """`place` is the dotted name of a function or method; `broken` makes what takes its place from the true one.
+
+    `road`: what a history must come by for the fault to show, as the plain model counts it; None: any shows it soon.
+    """
+
+    name: str
+    rule: str
+    place: str
+    broken: Callable[[Any], Any]
+    road: str | None = None
+
+
+@contextlib.contextmanager
+def planted(fault: Fault | None) -> Iterator[None]:
+    """The house with a fault in it; without one, as it is."""
+    if fault is None:
+        yield
+        return
+    owner, name = _owner(fault.place)
+    true = getattr(owner, name)
+    setattr(owner, name, fault.broken(true))
+    try:
+        yield
+    finally:
+        setattr(owner, name, true)
+
+
+def _owner(place: str) -> tuple[Any, str]:
+    """`a.b:C.d` is the attribute d of C in the module a.b."""
+    module, _, inside = place.partition(":")
+    *above, name = inside.split(".")
+    owner: Any = importlib.import_module(module)
+    for part in above:
+        owner = getattr(owner, part)
+    return owner, name
+
+
+_FAULTS: list[Fault] = []
+
+
+def _fault(place: str, rule: str, road: str | None = None) -> Callable[[Callable[[Any], Any]], Callable[[Any], Any]]:
+    """The decorated function makes what takes the place of the true one, and its name names the fault."""
+
+    def add(broken: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        _FAULTS.append(Fault(broken.__name__, rule, place, broken, road))
+        return broken
+
+    return add
+
+
+# -- refunds of sales
+
+
+@_fault(
+    "merchants.trade.refunding:sale_refund",
+    "a refund takes back by the sum of refunds, not slice by slice",
+    road="refund of a slice",
+)
+def refund_by_slice(true: Any) -> Any:
+    def sale_refund(command: trade.SaleRefund, actor: str, known: Any, working: Any) -> Any:
+        sale = known.refundable.get(known.sale_id(command.merchant_id, command.sale))
+        if sale is None:
+            return true(command, actor, known, working)
+        refunded, whole = sale.refunded, sale.whole
+        module = importlib.import_module("merchants.trade.refunding")
+        points_back = module.points_back
+
+        def by_slice(points: int, money: int, now: int, before: int) -> Points:
+            return Points(points * (now - refunded) // money if before or refunded else points * now // whole)
+
+        module.points_back = by_slice  # type: ignore[attr-defined]
+        try:
+            return true(command, actor, known, working)
+        finally:
+            module.points_back = points_back  # type: ignore[attr-defined]
+
+    return sale_refund
+
+
+@_fault(
+    "merchants.trade.refunding:take_back",
+    "points of a sale that expired count as returned by its refund",
+    road="refund counted what expired",
+)
+def expired_not_returned(true: Any) -> Any:
+    def take_back(lot: ledger.Lot, points: int, returned_before: int) -> Any:
+        taken = true(lot, points, returned_before)
+        return taken._replace(expired=0, owed=taken.owed + taken.expired)
+
+    return take_back
+
+
+@_fault(
+    "merchants.trade.refunding:take_back", "what expired counts as returned once", road="refund counted what expired"
+)
+def expired_counted_again(true: Any) -> Any:
+    return lambda lot, points, returned_before: true(lot, points, 0 * returned_before)
+
+
+# -- debts
+
+
+@_fault("ledger.working:Working.repay", "the oldest debt is repaid first", road="repaid the oldest of several debts")
+def newest_debt_first(true: Any) -> Any:
+    def repay(self: ledger.Working, actor: str, member: Any, arrived: Any) -> None:
+        debts = self.debts.get(member, [])
+        debts.reverse()
+        true(self, actor, member, arrived)
+        debts.reverse()
+
+    return repay
+
+
+@_fault(
+    "ledger.working:Debt.taken_by",
+    "closed-loop points repay their own shop only, and a debt in them takes no others",
+    road="a debt these points may not repay",
+)
+def closed_loop_repays_anybody(true: Any) -> Any:  # noqa: ARG001 - nothing of the true one is left
+    return lambda self, lot: True  # noqa: ARG005
+
+
+@_fault("ledger.working:Working.release", "points that a lapse brings back repay debts", road="repaid by a lapse")
+def lapse_does_not_repay(true: Any) -> Any:
+    def release(self: Any, draft: Any, hold: ledger.Hold, state: str) -> None:
+        if state != "lapsed":
+            true(self, draft, hold, state)
+            return
+        self.repay = lambda *_: None
+        try:
+            true(self, draft, hold, state)
+        finally:
+            del self.repay
+
+    return release
+
+
+@_fault("settlement.obligations:items", "a repayment bears no fee", road="repaid with another's points")
+def fee_on_repayment(true: Any) -> Any:
+    def items(event: Any) -> Any:
+        if event.kind != "repayment":
+            return true(event)
+        return [
+            item._replace(
+                fee_payer_id=item.acceptor_id,
+                fee_base_minor=item.value_minor,
+                fee_ppm=90_000,
+                fee_millionths=item.value_minor * 90_000,
+            )
+            for item in true(event)
+        ]
+
+    return items
+
+
+# -- redemptions
+
+
+@_fault("merchants.trade.redeeming:spendable", "points that expire soonest go first")
+def latest_expiry_first(true: Any) -> Any:
+    def spendable(lots: Any, now: datetime, accepted: Any) -> list[ledger.Lot]:
+        return list(reversed(true(lots, now, accepted)))
+
+    return spendable
+
+
+@_fault("merchants.trade.redeeming:accepts", "closed-loop points are good at their own shop only")
+def closed_loop_anywhere(true: Any) -> Any:  # noqa: ARG001 - nothing of the true one is left
+    return lambda lot, acceptor: True  # noqa: ARG005
+
+
+@_fault("merchants.people:use_steps", "a spend code is good once")
+def codes_used_again(true: Any) -> Any:  # noqa: ARG001 - nothing of the true one is left
+    return lambda tx, steps: None  # noqa: ARG005
+
+
+@_fault(
+    "merchants.trade.redeeming:capture", "a hold is captured before its deadline or not at all", road="capture too late"
+)
+def captured_too_late(true: Any) -> Any:
+    def capture(command: Any, actor: str, known: Any, working: ledger.Working) -> Any:
+        hold = working.holds.get(command.redemption_id)
+        if hold is None or hold.state != "open":
+            return true(command, actor, known, working)
+        deadline, hold.deadline = hold.deadline, max(hold.deadline, working.now.replace(year=9999))
+        decision = true(command, actor, known, working)
+        hold.deadline = deadline
+        if not isinstance(decision, ledger.Accepted):
+            return decision
+        return ledger.Accepted(dataclasses.replace(decision.value, deadline=deadline))
+
+    return capture
+
+
+# -- refunds of redemptions
+
+
+@_fault("merchants.trade.refunding:last_first", "what was consumed last comes back first")
+def first_consumed_first(true: Any) -> Any:
+    return lambda slices, before, points: true(list(reversed(slices)), before, points)
+
+
+@_fault("ledger.working:Working.restore", "an expired lot gets grace once in its life", road="grace refused")
+def grace_again(true: Any) -> Any:
+    def restore(self: Any, draft: Any, hold: ledger.Hold, slices: list[Slice]) -> None:
+        for lot, _ in slices:
+            lot.grace_used = False
+        true(self, draft, hold, slices)
+
+    return restore
+
+
+@_fault("ledger.working:Working.restore", "what comes back of a redemption after its time gets grace", road="grace")
+def no_grace(true: Any) -> Any:
+    def restore(self: Any, draft: Any, hold: ledger.Hold, slices: list[Slice]) -> None:
+        for lot, _ in slices:
+            lot.grace_used = True
+        true(self, draft, hold, slices)
+
+    return restore
+
+
+# -- earning and issuing
+
+
+@_fault(
+    "merchants.trade.selling:earning", "only the money part of a sale earns", road="sale paid in part by a redemption"
+)
+def points_earn_points(true: Any) -> Any:
+    return lambda network, shop, lines, money, total, member: true(
+        network, shop, lines, total if money else money, total, member
+    )
+
+
+@_fault(
+    "ledger.working:Working.issuing_limit",
+    "a deferred shop issues no more than its credit line",
+    road="sale: issuing_limit_reached",
+)
+def credit_line_ignored(true: Any) -> Any:
+    return lambda self, issuer, points: None if issuer.mode == "deferred" else true(self, issuer, points)
+
+
+@_fault(
+    "ledger.working:Working.return_home",
+    "expired and returned points of a shop that prefunds go back to its pool",
+    road="expired prefunded",
+)
+def expiry_retires(true: Any) -> Any:
+    def return_home(self: ledger.Working, draft: Any, lot: ledger.Lot, source: AccountName, points: int) -> None:
+        if lot.funding != "prefunded":
+            true(self, draft, lot, source, points)
+            return
+        lot.returned += points
+        self.move(draft, source, AccountName("mint", lot.issuer_id), points)
+
+    return return_home
+
+
+# -- keys
+
+
+@_fault("ledger.commit:post", "an idempotency key belongs to its principal")
+def keys_of_everybody(true: Any) -> Any:
+    def post(tx: Any, caches: Any, handlers: Any, book_id: int, requests: list[Request], **more: Any) -> Any:
+        anybody = [dataclasses.replace(r, principal_id=ledger.due.CLOCK) if r.key else r for r in requests]
+        return true(tx, caches, handlers, book_id, anybody, **more)
+
+    return post
+
+
+@_fault("ledger.posting:_repeat", "a key with other content is refused")
+def other_content_answered(true: Any) -> Any:
+    return lambda request, prior: true(dataclasses.replace(request, fingerprint=prior.fingerprint), prior)
+
+
+# -- settlement
+
+
+@_fault(
+    "settlement.clearing:_own",
+    "a shop's own points that were restored leave its pool again",
+    road="own prefunded settled below zero",
+)
+def own_below_zero_ignored(true: Any) -> Any:
+    return lambda working, draft, window, flows: true(working, draft, window, [f for f in flows if f.points > 0])
+
+
+@_fault(
+    "settlement.clearing:_deferred",
+    "points of an issuer that has yet to pay wait for its payment",
+    road="deferred waits for its issuer",
+)
+def deferred_home_unpaid(true: Any) -> Any:
+    return lambda working, draft, window, flows, _merchants: true(working, draft, window, flows, [])
+
+
+@_fault("settlement.store:carries", "what rounding left of a fee is carried to the next window", road="carry")
+def carry_dropped(true: Any) -> Any:  # noqa: ARG001 - nothing of the true one is left
+    return lambda tx, book_id, number: {}  # noqa: ARG005
+
+
+@_fault(
+    "settlement.clearing:release",
+    "a part payment frees its share of the points that wait",
+    road="a part payment released its share",
+)
+def part_payment_frees_all(true: Any) -> Any:
+    def release(working: ledger.Working, draft: Any, window: int, merchant: Any, amount: int) -> Any:
+        owed = -working.accounts[AccountName("position", merchant, None, window)].balance
+        return true(working, draft, window, merchant, max(amount, owed))
+
+    return release
+
+
+@_fault("ledger:half_even", "a fee is rounded half to even")
+def fees_rounded_down(true: Any) -> Any:  # noqa: ARG001 - nothing of the true one is left
+    return lambda millionths: divmod(millionths, ledger.PPM)
+
+
+FAULTS: Final[dict[str, Fault]] = {fault.name: fault for fault in _FAULTS}

@@ -1,0 +1,31 @@
+"""The table of operations: how often each is drawn. A new one is a row here."""
+
+from typing import Final
+
+from deploy.simulate import acts, agreeing, braking, till
+from deploy.simulate.asking import Draw
+
+#: How often each is drawn, those that gather in a group first.
+TABLE: Final[dict[str, tuple[int, Draw]]] = {
+    "sale": (30, till.draw_sale),
+    "redemption": (24, till.draw_redemption),
+    "end": (11, till.draw_end),
+    "refund": (13, till.draw_refund),
+    "redemption_refund": (12, till.draw_redemption_refund),
+    "topup": (2, agreeing.draw_topup),
+    "purchase": (3, agreeing.draw_purchase),
+    "sell_back": (1, agreeing.draw_sell_back),
+    "contract": (3, agreeing.draw_contract),
+    "rules": (1, agreeing.draw_rules),
+    "terms": (1, agreeing.draw_terms),
+    "suspension": (1, braking.draw_suspension),
+    "freeze": (1, braking.draw_freeze),
+}
+#: And those that stand alone.
+ALONE: Final[dict[str, tuple[int, Draw]]] = {
+    "time": (10, acts.draw_time),
+    "window": (20, acts.draw_window),
+    "spend_lock": (1, acts.draw_lock),
+}
+#: Of a hundred operations in a group, how many are an earlier one again, and how many another under its key.
+AGAIN, SAME_KEY = 4, 2

@@ -1,0 +1,645 @@
+"""What ought to be true, as a child could check it: lists of lots, holds, sales, debts and items, and a tally of accounts.
+
+No SQL, no code of the ledger's, of trade's or of settlement's. Shops, members, sales and the rest go by name. Each verb
+does what docs/postings.md says of one event; `settling` adds what windows do.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, NamedTuple
+
+BEGINNING: Final = datetime(2017, 1, 1, tzinfo=UTC)
+LIFE: Final = timedelta(days=3)
+GRACE: Final = timedelta(days=30)
+FACE_VALUE: Final = 5
+#: A code is of one half minute.
+HALF_MINUTE: Final = timedelta(seconds=30)
+LOCK_TIME: Final = timedelta(minutes=15)
+MOST_WRONG: Final = 5
+
+SHOPS: Final = ("cafe", "books", "taxi", "bakery", "club", "kiosk")
+PEOPLE: Final = ("ann", "bob", "cyd")
+HOMES: Final = {"prefunded": "pool", "deferred": "credit", "closed_loop": "own"}
+
+
+class Expected(NamedTuple):
+    """What an operation is to be answered: a refusal's code or None, and facts of the answer by name."""
+
+    code: str | None
+    facts: dict[str, Any]
+    # whether the answer is kept for its key
+    stored: bool = True
+
+
+def accepted(**facts: Any) -> Expected:
+    return Expected(None, facts)
+
+
+def refused(code: str, **facts: Any) -> Expected:
+    return Expected(code, facts, stored=code not in ("not_found", "validation_failed", "idempotency_key_reused"))
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    mode: str
+    line: int
+    purchase_fee: int
+    redemption_fee: int
+    hold_minutes: int
+    life_days: int | None
+    unit: int
+    maturity_days: int = 0
+
+    def at(self, face_value: int) -> "Contract":
+        """As it is when it comes into force at a face value: closed-loop points are worth what their shop says."""
+        return self if self.mode == "closed_loop" else replace(self, unit=face_value)
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    face_value: int
+    life_days: int
+    inactivity_days: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    points: int
+    per: int
+    least: int
+    most: int | None
+
+
+@dataclass(eq=False)
+class Shop:
+    name: str
+    state: str = "active"
+    contract: Contract | None = None
+    # agreed on, and in force when the open window closes
+    agreed: Contract | None = None
+    terms: Terms | None = None
+
+
+@dataclass(eq=False)
+class Lot:
+    """Goes by the name of its sale, or by that of the gift it came with."""
+
+    name: str
+    sale: str
+    member: str
+    issuer: str
+    funding: str
+    unit: int
+    points: int
+    earned: datetime
+    available: datetime
+    expires: datetime
+    born: int
+    parent: "Lot | None" = None
+    wallet: int = 0
+    pending: int = 0
+    held: int = 0
+    home: int = 0
+    graced: bool = False
+
+    @property
+    def order(self) -> tuple[datetime, int]:
+        return (self.expires, self.born)
+
+    @property
+    def holders_before(self) -> list[str]:
+        """Who held the points before they were given, the last first."""
+        return [self.parent.member, *self.parent.holders_before] if self.parent else []
+
+
+Slices = list[tuple[Lot, int]]
+
+
+@dataclass(eq=False)
+class Sale:
+    name: str
+    shop: str
+    member: str | None
+    money: int
+    points: int
+    fee: int
+    step: int
+    lot: Lot | None = None
+    refunded: int = 0
+    taken: int = 0
+    returned: int = 0
+
+
+@dataclass(eq=False)
+class Hold:
+    name: str
+    shop: str
+    member: str
+    slices: Slices
+    deadline: datetime
+    step: int
+    state: str = "open"
+    # the redemption fee at its capture
+    fee: int = 0
+    refunded: int = 0
+    paid_a_sale: bool = False
+    # the window of its capture
+    window: int = 0
+
+    @property
+    def points(self) -> int:
+        return sum(part for _, part in self.slices)
+
+    @property
+    def value(self) -> int:
+        return worth(self.slices)
+
+
+@dataclass(eq=False)
+class Debt:
+    member: str
+    shop: str
+    sale: str
+    closed: bool
+    points: int
+    left: int
+
+
+@dataclass(eq=False)
+class Item:
+    """Points of a lot that a shop accepted, or gave back: what the window it falls in settles."""
+
+    window: int
+    lot: Lot
+    shop: str
+    # the lot's when it was accepted: a buy-out changes nothing of that
+    funding: str
+    points: int
+    value: int
+    fee: int
+
+
+@dataclass(eq=False)
+class Window:
+    number: int
+    state: str = "open"
+    # the last thing decided, and by whom
+    last: tuple[str, str | None] | None = None
+    submitted_by: str | None = None
+    # netted: by party
+    positions: dict[str, "Position"] = field(default_factory=dict)
+
+
+class Position(NamedTuple):
+    receivable: int
+    payable: int
+    backing: int
+    millionths: int
+    carry_in: int
+    fee: int
+    carry_out: int
+
+    @property
+    def net(self) -> int:
+        return self.receivable - self.payable - self.fee
+
+    @property
+    def account(self) -> int:
+        return self.net + self.backing
+
+
+def worth(slices: Iterable[tuple[Lot, int]]) -> int:
+    return sum(lot.unit * part for lot, part in slices)
+
+
+class Plain:
+    def __init__(self) -> None:
+        self.now = BEGINNING
+        #: how many groups went before: what is born in a group is known to nobody before its end
+        self.step = 0
+        self.shops = {name: Shop(name) for name in SHOPS}
+        self.rules = Rules(FACE_VALUE, LIFE.days, None)
+        self.rules_agreed: Rules | None = None
+        self.spend_locked: dict[str, bool] = dict.fromkeys(PEOPLE, False)
+        self.frozen: dict[str, bool] = dict.fromkeys(PEOPLE, False)
+        self.last_code: dict[str, int] = dict.fromkeys(PEOPLE, -1)
+        self.wrong_codes: dict[tuple[str, str], tuple[int, datetime]] = {}
+        self.accounts: Counter[str] = Counter()
+        self.lots: list[Lot] = []
+        self.sales: dict[str, Sale] = {}
+        self.holds: dict[str, Hold] = {}
+        self.debts: list[Debt] = []
+        self.items: list[Item] = []
+        #: fees on purchases: (window, shop) -> millionths
+        self.charges: dict[tuple[int, str], int] = {}
+        self.windows = [Window(1)]
+        #: (shop, kind, external reference) -> taken
+        self.references: set[tuple[str, str, str]] = set()
+        #: operations by label whose answer is kept, for those that send them again
+        self.answered: dict[str, bool] = {}
+        #: how often each road was gone
+        self.reached: Counter[str] = Counter()
+
+    # -- accounts
+
+    def move(self, source: str, target: str, amount: int) -> None:
+        """source -> target; a negative amount goes back, nothing is no move."""
+        self.accounts[source] -= amount
+        self.accounts[target] += amount
+
+    def wallet(self, member: str) -> int:
+        return self.accounts[f"wallet:{member}"]
+
+    @property
+    def window(self) -> Window:
+        """The open one."""
+        return self.windows[-1]
+
+    def lots_of(self, member: str) -> list[Lot]:
+        return [lot for lot in self.lots if lot.member == member]
+
+    def debts_of(self, member: str) -> list[Debt]:
+        return [debt for debt in self.debts if debt.member == member and debt.left]
+
+    def alive(self, lot: Lot) -> bool:
+        return lot.expires > self.now
+
+    # -- earning
+
+    def sell(self, name: str, shop: str, member: str | None, total: int, points_part: int) -> Sale:
+        """Record a sale; what it earns becomes a lot, or there is a reason why not."""
+        contract = self.shops[shop].contract
+        assert contract is not None
+        money = total - points_part
+        fee = contract.purchase_fee if member else 0
+        points, why = self.earns(shop, money) if member else (0, None)
+        if points and (room := self.room(shop)) is not None and points > room:
+            points, why = 0, "issuing_limit_reached"
+        sale = self.sales[name] = Sale(name, shop, member, money, points, fee, self.step)
+        if member and money * fee:
+            self._charge(shop, money * fee)
+        self.reached[f"sale: {why or ('earned' if points else 'without member')}"] += 1
+        if points and member:
+            sale.lot = lot = self.lot(name, member, shop, points)
+            place = "wallet" if lot.available <= self.now else "pending"
+            self.reached[f"earned {lot.funding}{' pending' if place == 'pending' else ''}"] += 1
+            setattr(lot, place, points)
+            self.move(f"{HOMES[lot.funding]}:{shop}", f"{place}:{member}", points)
+            self.repay(member, [(lot, points)], "a sale")
+        return sale
+
+    def why_nothing(self, sale: Sale) -> str | None:
+        if sale.points or sale.member is None:
+            return None
+        return self.earns(sale.shop, sale.money)[1] or "issuing_limit_reached"
+
+    def lot(self, name: str, member: str, shop: str, points: int) -> Lot:
+        contract = self.shops[shop].contract
+        assert contract is not None
+        expires = self.now + timedelta(days=max(self.rules.life_days, contract.life_days or 0))
+        available = self.now + timedelta(days=contract.maturity_days)
+        born = Lot(
+            name, name, member, shop, contract.mode, contract.unit, points, self.now, available, expires, len(self.lots)
+        )
+        self.lots.append(born)
+        return born
+
+    def earns(self, shop: str, money: int) -> tuple[int, str | None]:
+        """What the terms give for money, or why nothing; the issuing limit apart."""
+        terms = self.shops[shop].terms
+        if self.shops[shop].state != "active":
+            return 0, "merchant_suspended"
+        if terms is None:
+            return 0, "no_terms"
+        if money == 0:
+            return 0, "nothing_paid"
+        if money < terms.least:
+            return 0, "below_minimum"
+        if terms.points == 0 or terms.most == 0:
+            return 0, "terms_exclude"
+        points = money * terms.points // terms.per
+        if points == 0:
+            return 0, "below_one_point"
+        return (points if terms.most is None else min(points, terms.most)), None
+
+    def room(self, shop: str) -> int | None:
+        """How many points a shop may still issue; None: as many as it likes."""
+        contract = self.shops[shop].contract
+        assert contract is not None
+        if contract.mode == "prefunded":
+            return self.accounts[f"pool:{shop}"]
+        if contract.mode == "deferred":
+            return contract.line + self.accounts[f"credit:{shop}"]
+        return None
+
+    def _charge(self, shop: str, millionths: int) -> None:
+        key = (self.window.number, shop)
+        self.charges[key] = self.charges.get(key, 0) + millionths
+
+    # -- going home
+
+    def catch_up(self, member: str) -> None:
+        """What was to confirm by now does, and repays nothing; then what is past its time in a wallet goes home."""
+        for lot in self.lots_of(member):
+            if lot.pending and lot.available <= self.now:
+                self.reached["confirmed"] += 1
+                if self.debts_of(member):
+                    self.reached["confirmed and repaid nothing"] += 1
+                self.move(f"pending:{member}", f"wallet:{member}", lot.pending)
+                lot.pending, lot.wallet = 0, lot.wallet + lot.pending
+        for lot in self.lots_of(member):
+            if lot.wallet and not self.alive(lot):
+                self.reached[f"expired {lot.funding}"] += 1
+                if lot.graced:
+                    self.reached["expired after grace"] += 1
+                self.go_home(lot, "wallet", lot.wallet)
+
+    def go_home(self, lot: Lot, place: str, points: int) -> None:
+        setattr(lot, place, getattr(lot, place) - points)
+        lot.home += points
+        there = f"{place}:{lot.member}"
+        if lot.funding != "prefunded":
+            self.move(there, f"{HOMES[lot.funding]}:{lot.issuer}", points)
+        elif self.pools(lot.issuer, lot.unit):
+            self.move(there, f"pool:{lot.issuer}", points)
+        else:
+            self.reached[f"retired from {place}"] += 1
+            self.move(there, f"mint:{lot.issuer}", points)
+            self.move(f"backing:{lot.issuer}", f"prefund:{lot.issuer}", points * lot.unit)
+
+    def pools(self, shop: str, unit: int) -> bool:
+        """Whether a shop's prefunded points of that value come home to its pool, and not to the mint."""
+        contract = self.shops[shop].contract
+        return (
+            contract is not None
+            and (contract.mode, contract.unit) == ("prefunded", unit)
+            and self.shops[shop].state != "exited"
+        )
+
+    # -- spending
+
+    def usable(self, member: str, shop: str) -> list[Lot]:
+        """The lots a shop may take from a wallet, in the order they go."""
+        found = [
+            lot
+            for lot in self.lots_of(member)
+            if lot.wallet and self.alive(lot) and (lot.funding != "closed_loop" or lot.issuer == shop)
+        ]
+        return sorted(found, key=lambda lot: lot.order)
+
+    def choose(self, lots: Sequence[Lot], points: int | None, value: int | None) -> Slices | None:
+        """The slices of a redemption of points, or worth at most a value; None: there is too little."""
+        slices: Slices = []
+        if points is not None:
+            for lot in lots:
+                if part := min(points, lot.wallet):
+                    slices.append((lot, part))
+                    points -= part
+            return None if points else slices
+        assert value is not None
+        if sum(lot.wallet * lot.unit for lot in lots) < value:
+            return None
+        for lot in lots:
+            if part := min(value // lot.unit, lot.wallet):
+                slices.append((lot, part))
+                value -= part * lot.unit
+        return slices or None
+
+    def hold(self, name: str, shop: str, member: str, slices: Slices) -> Hold:
+        contract = self.shops[shop].contract
+        assert contract is not None
+        deadline = self.now + timedelta(minutes=contract.hold_minutes)
+        held = self.holds[name] = Hold(name, shop, member, slices, deadline, self.step)
+        for lot, part in slices:
+            lot.wallet -= part
+            lot.held += part
+        self.move(f"wallet:{member}", f"held:{member}", held.points)
+        return held
+
+    def capture(self, hold: Hold) -> None:
+        contract = self.shops[hold.shop].contract
+        assert contract is not None
+        hold.state, hold.fee, hold.window = "captured", contract.redemption_fee, self.window.number
+        for lot, part in hold.slices:
+            if not self.alive(lot):
+                self.reached["captured what expired while held"] += 1
+            lot.held -= part
+            self.accept(lot, hold.shop, part, hold.fee)
+        self.move(f"held:{hold.member}", f"accepted:{hold.shop}", hold.points)
+
+    def accept(self, lot: Lot, shop: str, points: int, fee: int) -> None:
+        """A lot's issuer owes the shop that took it, unless it is the shop itself; that shop owes its fee."""
+        value = 0 if lot.issuer == shop or lot.funding == "closed_loop" else points * lot.unit
+        self.items.append(Item(self.window.number, lot, shop, lot.funding, points, value, value * fee))
+
+    def release(self, hold: Hold, state: str) -> None:
+        """A void or a lapse: back into the wallet, without grace; it repays."""
+        hold.state = state
+        for lot, part in hold.slices:
+            lot.held -= part
+            lot.wallet += part
+            self.reached[f"{state} {'alive' if self.alive(lot) else 'expired while held'}"] += 1
+        self.move(f"held:{hold.member}", f"wallet:{hold.member}", hold.points)
+        self.repay(hold.member, hold.slices, "a void" if state == "voided" else "a lapse")
+
+    # -- refunding
+
+    def refund(self, sale: Sale, amount: int) -> tuple[int, int, int]:
+        """(points taken back, returned, owed) of a refund of a sale."""
+        if sale.lot is not None and sale.member:
+            self.catch_up(sale.member)
+        self.reached["refund of a slice" if sale.refunded or amount < sale.money else "refund whole"] += 1
+        sale.refunded += amount
+        back = sale.points * sale.refunded // sale.money - sale.taken
+        sale.taken += back
+        if sale.member and amount * sale.fee:
+            self._charge(sale.shop, -amount * sale.fee)
+        lot = sale.lot
+        if lot is None or not back:
+            return back, 0, 0
+        pending = min(back, lot.pending)
+        wallet = min(back - pending, lot.wallet)
+        expired = min(back - pending - wallet, lot.home - sale.returned)
+        owed = back - pending - wallet - expired
+        if pending:
+            self.reached[f"refund of pending points went home {lot.funding}"] += 1
+            self.go_home(lot, "pending", pending)
+        if wallet:
+            self.reached[f"refund went home {lot.funding}"] += 1
+            self.go_home(lot, "wallet", wallet)
+        if expired:
+            self.reached["refund counted what expired"] += 1
+        if owed:
+            self.reached["refund left a debt" if not lot.home else "refund left a debt after an expiry"] += 1
+            self.reached[f"debt {lot.funding}"] += 1
+            self.debts.append(Debt(lot.member, lot.issuer, sale.name, lot.funding == "closed_loop", owed, owed))
+            self.move(f"debt:{lot.member}:{lot.issuer}", f"claim:{lot.issuer}", owed)
+        sale.returned += pending + wallet + expired
+        return back, pending + wallet + expired, owed
+
+    def restored(self, hold: Hold, points: int) -> Slices:
+        """The slices of a redemption that come back next: the last consumed first."""
+        consumed = [lot for lot, part in hold.slices for _ in range(part)]
+        coming = consumed[::-1][hold.refunded : hold.refunded + points]
+        return list(Counter(coming).items())
+
+    def give_back(self, hold: Hold, points: int) -> Slices:
+        """A refund of a redemption: to the very lots; what expired lives on once."""
+        self.catch_up(hold.member)
+        slices = self.restored(hold, points)
+        if self.windows[hold.window - 1].state in ("paying", "settled"):
+            self.reached["refund of a settled redemption"] += 1
+        hold.refunded += points
+        for lot, part in slices:
+            if not self.alive(lot):
+                self.reached["grace refused" if lot.graced else "grace"] += 1
+            if not self.alive(lot) and not lot.graced:
+                lot.graced, lot.expires = True, self.now + GRACE
+            lot.wallet += part
+            self.accept(lot, hold.shop, -part, hold.fee)
+        self.move(f"accepted:{hold.shop}", f"wallet:{hold.member}", points)
+        self.catch_up(hold.member)
+        self.repay(hold.member, slices, "a refund")
+        return slices
+
+    # -- owing
+
+    def repay(self, member: str, arrived: Slices, by: str) -> None:
+        """Points that arrived pay the oldest debt first, the soonest to expire first; at the creditor's till, without fee."""
+        living = sorted(((lot, part) for lot, part in arrived if self.alive(lot)), key=lambda s: s[0].order)
+        left = dict(living)
+        owed = self.debts_of(member)
+        for debt in owed:
+            for lot, _ in living:
+                own = lot.issuer == debt.shop
+                if not own and (debt.closed or lot.funding == "closed_loop"):
+                    if left[lot]:
+                        self.reached["a debt these points may not repay"] += 1
+                    continue
+                if not (paid := min(left[lot], debt.left)):
+                    continue
+                left[lot] -= paid
+                debt.left -= paid
+                place = "wallet" if lot.available <= self.now else "pending"
+                setattr(lot, place, getattr(lot, place) - paid)
+                if place == "pending":
+                    self.reached["repaid with pending points"] += 1
+                self.reached[f"repaid by {by}"] += 1
+                if debt is owed[0] and len({other.shop for other in owed}) > 1:
+                    self.reached["repaid the oldest of several debts"] += 1
+                self.reached["repaid with own points" if own else "repaid with another's points"] += 1
+                self.accept(lot, debt.shop, paid, 0)
+                self.move(f"{place}:{member}", f"debt:{member}:{debt.shop}", paid)
+                self.move(f"claim:{debt.shop}", f"accepted:{debt.shop}", paid)
+
+    # -- time
+
+    def pass_time(self, to: datetime) -> None:
+        """On to a time, stopping wherever something falls due: holds lapse, points confirm, then points expire."""
+        while True:
+            self.do_due()
+            if self.now >= to:
+                return
+            ahead = [hold.deadline for hold in self.holds.values() if hold.state == "open"]
+            ahead += [lot.expires for lot in self.lots if lot.wallet]
+            ahead += [lot.available for lot in self.lots if lot.pending]
+            self.now = min([to, *[when for when in ahead if when > self.now]])
+
+    def do_due(self) -> None:
+        over = [h for h in self.holds.values() if h.state == "open" and h.deadline <= self.now]
+        for hold in sorted(over, key=lambda h: h.deadline):
+            self.release(hold, "lapsed")
+        for member in PEOPLE:
+            self.catch_up(member)
+
+    # -- agreeing
+
+    def sell_pool_back(self, shop: str, points: int) -> None:
+        contract = self.shops[shop].contract
+        assert contract is not None
+        self.move(f"pool:{shop}", f"mint:{shop}", points)
+        self.move(f"backing:{shop}", f"prefund:{shop}", points * contract.unit)
+
+    def put_in_force(self, shop: str, contract: Contract) -> None:
+        self.shops[shop].contract, self.shops[shop].agreed = contract, None
+        if contract.mode == "deferred" and -self.accounts[f"credit:{shop}"] > contract.line:
+            self.reached["credit line below what is issued"] += 1
+
+    def end_of_window(self) -> None:
+        """What was agreed on comes into force: the rules, then each shop's contract, its pool sold back first."""
+        if (rules := self.rules_agreed) is not None:
+            self.rules, self.rules_agreed = rules, None
+            self.reached["a new face value"] += 1
+        for shop in self.shops.values():
+            before = shop.contract
+            if before is None or shop.state == "exited":
+                continue
+            # a shop that agreed on nothing goes on as before, at the face value there is now
+            after = (shop.agreed or before).at(self.rules.face_value)
+            if after == before:
+                continue
+            pool = self.accounts[f"pool:{shop.name}"]
+            if (after.mode, after.unit) != (before.mode, before.unit):
+                self.reached[f"from {before.mode} to {after.mode}"] += 1
+                if pool:
+                    self.reached["pool sold back at a window's end"] += 1
+                    self.sell_pool_back(shop.name, pool)
+            if shop.agreed and rules and before.mode != after.mode:
+                self.reached["a new face value met a new contract"] += 1
+            self.put_in_force(shop.name, after)
+
+    # -- what stays true
+
+    def unsettled(self) -> list[Item]:
+        posted = {w.number for w in self.windows if w.state in ("paying", "settled")}
+        return [item for item in self.items if item.window not in posted]
+
+    def faults(self) -> list[str]:
+        """What is not as docs/postings.md says it always is: Z, P, D, C, B, O of this model itself."""
+        open_points: Counter[tuple[str, str]] = Counter()
+        backed: Counter[str] = Counter()
+        accepted_of: Counter[str] = Counter()
+        held_by: Counter[str] = Counter()
+        for lot, funding, points in [
+            *((lot, lot.funding, lot.wallet + lot.pending + lot.held) for lot in self.lots),
+            *((item.lot, item.funding, item.points) for item in self.unsettled()),
+        ]:
+            open_points[lot.issuer, funding] += points
+            backed[lot.issuer] += points * lot.unit if funding == "prefunded" else 0
+        for lot in self.lots:
+            for place in ("wallet", "pending", "held"):
+                held_by[f"{place}:{lot.member}"] += getattr(lot, place)
+        for item in self.unsettled():
+            accepted_of[f"accepted:{item.shop}"] += item.points
+        owed: Counter[str] = Counter()
+        for debt in self.debts:
+            owed[f"debt:{debt.member}:{debt.shop}"] -= debt.left
+            owed[f"claim:{debt.shop}"] += debt.left
+        at = self.accounts
+        due: Counter[str] = Counter()
+        for name, balance in at.items():
+            if name.startswith("due:"):
+                due[name.split(":")[1]] += balance
+        sides = [("Z", sum(at[n] for n in at if is_points(n)), 0), ("Z", sum(at[n] for n in at if not is_points(n)), 0)]
+        for shop in SHOPS:
+            unit = self.shops[shop].contract.unit if self.shops[shop].contract else 0  # type: ignore[union-attr]
+            sides += [
+                (f"P {shop}", open_points[shop, "prefunded"], -at[f"mint:{shop}"] - at[f"pool:{shop}"]),
+                (f"D {shop}", open_points[shop, "deferred"], -at[f"credit:{shop}"] - due[shop]),
+                (f"C {shop}", open_points[shop, "closed_loop"], -at[f"own:{shop}"]),
+                (f"B {shop}", backed[shop] + unit * at[f"pool:{shop}"], at[f"backing:{shop}"]),
+                (f"accepted {shop}", accepted_of[f"accepted:{shop}"], at[f"accepted:{shop}"]),
+                (f"O {shop}", owed[f"claim:{shop}"], at[f"claim:{shop}"]),
+            ]
+            sides += [(f"O {m} {shop}", owed[f"debt:{m}:{shop}"], at[f"debt:{m}:{shop}"]) for m in PEOPLE]
+        for member in PEOPLE:
+            for place in ("wallet", "pending", "held"):
+                sides.append((f"{place} {member}", held_by[f"{place}:{member}"], at[f"{place}:{member}"]))
+        return [f"{name}: {one} is not {other}" for name, one, other in sides if one != other]
+
+
+def is_points(account: str) -> bool:
+    kind = account.split(":")[0]
+    return kind not in ("bank", "psp", "prefund", "backing", "collateral", "position", "fees", "costs", "loss")

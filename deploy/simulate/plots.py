@@ -1,0 +1,365 @@
+"""Plots: roads that chance alone would seldom find, walked on purpose amid everything else that happens.
+
+A plot yields one operation after the other, each from what the plain model holds by then. Other operations come in
+between; a plot that no longer makes sense ends.
+"""
+
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from deploy.simulate.acts import APPROVER, MAKER, PassTime, PayWindow, StepWindow
+from deploy.simulate.agreeing import BuyPoints, ChangeContract, ChangeRules, TopUp
+from deploy.simulate.asking import Keys, Operation
+from deploy.simulate.braking import FreezeMember, ResumeShop, SuspendShop, UnfreezeMember
+from deploy.simulate.plain import FACE_VALUE, GRACE, LOCK_TIME, MOST_WRONG, PEOPLE, Contract, Hold, Lot, Plain
+from deploy.simulate.till import CaptureHold, MakeSale, Redeem, RefundRedemption, RefundSale, VoidHold
+
+
+class Teller:
+    """What a plot tells with: labels and keys of its own, and the verbs it needs."""
+
+    def __init__(self, rng: random.Random, plain: Plain, key: Keys, label: str) -> None:
+        self.rng, self.plain, self._key, self._label = rng, plain, key, label
+        self._told = 0
+        self.member = rng.choice(PEOPLE)
+
+    def names(self, principal: str) -> tuple[str, str]:
+        self._told += 1
+        return f"{self._label}.{self._told}", self._key(principal)
+
+    def sale(self, shop: str, points: int) -> MakeSale:
+        label, key = self.names(shop)
+        terms = self.plain.shops[shop].terms
+        per = terms.per // max(1, terms.points) + 1 if terms else 100
+        return MakeSale(label, key, shop, self.member, points * per, f"R{label}")
+
+    def redemption(self, shop: str, points: int, *, capture: bool) -> Redeem:
+        label, key = self.names(shop)
+        return Redeem(label, key, shop, self.member, points, None, capture, self.rng.choice((0, 1)), f"R{label}")
+
+    def capture(self, hold: Hold) -> Operation:
+        return CaptureHold(*self.names(hold.shop), hold.shop, hold.name)
+
+    def void(self, hold: Hold) -> Operation:
+        return VoidHold(*self.names(hold.shop), hold.shop, hold.name)
+
+    def refund(self, lot: Lot, share: int = 1) -> Operation:
+        sale = self.plain.sales[lot.sale]
+        label, key = self.names(sale.shop)
+        amount = max(1, (sale.money - sale.refunded) // share)
+        return RefundSale(label, key, sale.shop, sale.name, amount, f"R{label}")
+
+    def give_back(self, hold: Hold, points: int | None = None) -> Operation:
+        label, key = self.names(hold.shop)
+        return RefundRedemption(label, key, hold.shop, hold.name, points, f"R{label}")
+
+    def topup(self, shop: str) -> Operation:
+        return TopUp(*self.names("operator"), shop, self.rng.choice((15, 40)), "bank")
+
+    def time(self, to: datetime, *, late: bool = False) -> Operation:
+        label, _ = self.names("clock")
+        return PassTime(label, "", max(1, int((to - self.plain.now).total_seconds())), late)
+
+    def suspend(self, shop: str) -> Operation:
+        return SuspendShop(*self.names("operator"), shop)
+
+    def resume(self, shop: str) -> Operation:
+        return ResumeShop(*self.names("operator"), shop)
+
+    def freeze(self) -> Operation:
+        return FreezeMember(*self.names("operator"), self.member)
+
+    def unfreeze(self) -> Operation:
+        return UnfreezeMember(*self.names("operator"), self.member)
+
+    def contract(self, shop: str, **changes: Any) -> Operation:
+        """The shop's contract, changed."""
+        there = self.plain.shops[shop].contract or Contract("deferred", 90, 0, 0, 30, None, FACE_VALUE)
+        wanted = replace(there, **changes)
+        if wanted.mode != "deferred":
+            wanted = replace(wanted, line=0)
+        return ChangeContract(*self.names("operator"), shop, wanted.at(self.plain.rules.face_value))
+
+    def face_value(self, value: int) -> Operation:
+        return ChangeRules(*self.names("operator"), replace(self.plain.rules, face_value=value))
+
+    def close(self) -> Operation:
+        return StepWindow(*self.names(MAKER), "close", len(self.plain.windows), MAKER)
+
+    def spend_all(self, shop: str) -> Operation | None:
+        """A redemption of all there is."""
+        there = sum(lot.wallet for lot in self.plain.usable(self.member, shop))
+        return self.redemption(shop, there, capture=True) if there and self.plain.shops[shop].contract else None
+
+    def settle(self) -> Iterator[Operation]:
+        """Close the open window and settle what is not."""
+        yield StepWindow(*self.names(MAKER), "close", len(self.plain.windows), MAKER)
+        for number in range(1, len(self.plain.windows)):
+            window = self.plain.windows[number - 1]
+            if window.state == "advised":
+                yield StepWindow(*self.names(MAKER), "submit", number, MAKER)
+            if window.state == "submitted":
+                by = MAKER if window.submitted_by == APPROVER else APPROVER
+                if self.rng.random() < 0.1:
+                    yield StepWindow(*self.names(by), "approve", number, by, mistaken=True)
+                yield StepWindow(*self.names(by), "approve", number, by)
+                if self.rng.random() < 0.1:
+                    yield StepWindow(*self.names(by), "approve", number, by)
+            owing = [s for s in window.positions if self.plain.accounts[f"due:{s}::{number}"] > 1]
+            if window.state == "paying" and owing:
+                half = -self.plain.accounts[f"position:{owing[0]}::{number}"] // 2
+                yield PayWindow(*self.names(MAKER), number, owing[0], max(1, half))
+            if window.state == "paying":
+                yield PayWindow(*self.names(MAKER), number)
+
+    def earned(self) -> Lot | None:
+        """The member's newest lot, if there is something in it to spend."""
+        lots = [lot for lot in self.plain.lots_of(self.member) if lot.wallet and self.plain.alive(lot)]
+        return lots[-1] if lots else None
+
+    def pending(self) -> Lot | None:
+        """The member's newest lot, if it waits to confirm."""
+        lots = [lot for lot in self.plain.lots_of(self.member) if lot.pending]
+        return lots[-1] if lots else None
+
+    def held(self, label: str) -> Hold | None:
+        return self.plain.holds.get(label)
+
+
+Plot = Callable[[Teller], Iterator[Operation]]
+
+
+def expires_while_held(tell: Teller) -> Iterator[Operation]:
+    """A hold outlives its points; then it is captured, voided, or lapses."""
+    yield tell.sale(tell.rng.choice(("cafe", "taxi", "club")), 20)
+    if (lot := tell.earned()) is None:
+        return
+    shop = "club" if lot.funding == "closed_loop" else "books"
+    contract = tell.plain.shops[shop].contract
+    if contract is None:
+        return
+    yield tell.time(lot.expires - timedelta(minutes=contract.hold_minutes) / 2)
+    yield (asked := tell.redemption(shop, max(1, lot.wallet), capture=False))
+    if (hold := tell.held(asked.label)) is None:
+        return
+    if tell.rng.random() < 0.3:
+        yield tell.suspend(shop)
+    yield tell.time(lot.expires, late=tell.rng.random() < 0.5)
+    if hold.state == "open":
+        end = tell.rng.choice((tell.capture, tell.void, None, None))
+        late = tell.rng.random() < 0.5
+        yield end(hold) if end else tell.time(hold.deadline, late=late)
+    if hold.state == "open" and hold.deadline <= tell.plain.now:
+        # the clock has not done its work yet
+        yield tell.capture(hold)
+    yield tell.resume(shop)
+
+
+def own_points_restored(tell: Teller) -> Iterator[Operation]:
+    """A shop gives back its own points after they were settled, when its pool holds them no more."""
+    shop = tell.rng.choice(("taxi", "taxi", "bakery", "bakery", "cafe", "club"))
+    yield tell.sale(shop, 15)
+    # all there is, for the oldest points go first and the shop's own are among the newest
+    there = sum(lot.wallet for lot in tell.plain.usable(tell.member, shop))
+    yield (asked := tell.redemption(shop, max(1, there), capture=True))
+    if (hold := tell.held(asked.label)) is None:
+        return
+    yield from tell.settle()
+    room = tell.plain.room(shop) if tell.plain.shops[shop].contract else None
+    yield tell.give_back(hold)
+    if room and room > 0:
+        yield tell.sale(shop, max(1, room - tell.rng.choice((0, 0, 3))))
+    if tell.rng.random() < 0.5:
+        yield tell.topup(shop)
+    yield from tell.settle()
+
+
+def grace_twice(tell: Teller) -> Iterator[Operation]:
+    """Points come back after their time, once with grace, and once more without."""
+    yield tell.sale(tell.rng.choice(("cafe", "bakery", "taxi")), 20)
+    if (lot := tell.earned()) is None:
+        return
+    yield (asked := tell.redemption("cafe", max(2, lot.wallet), capture=True))
+    if (hold := tell.held(asked.label)) is None:
+        return
+    yield tell.time(lot.expires)
+    yield tell.give_back(hold, max(1, hold.points // 2))
+    yield tell.time(tell.plain.now + GRACE)
+    if hold.refunded < hold.points:
+        yield tell.give_back(hold)
+
+
+def held_and_owed(tell: Teller) -> Iterator[Operation]:
+    """A sale is refunded while its points are held: what comes back from the hold is owed."""
+    yield tell.sale(tell.rng.choice(("cafe", "club", "taxi", "books")), 20)
+    if (lot := tell.earned()) is None:
+        return
+    yield (asked := tell.redemption(lot.issuer, max(1, lot.wallet), capture=False))
+    if (hold := tell.held(asked.label)) is None:
+        return
+    for held, _ in hold.slices:
+        if tell.plain.sales[held.sale].refunded < tell.plain.sales[held.sale].money:
+            yield tell.refund(held, share=tell.rng.choice((1, 1, 2)))
+    if hold.state == "open":
+        yield tell.void(hold) if tell.rng.random() < 0.4 else tell.time(hold.deadline)
+
+
+def back_and_forth(tell: Teller) -> Iterator[Operation]:
+    """In one window a shop's points come back from one shop and go to another."""
+    yield tell.sale("cafe", 15)
+    there = sum(lot.wallet for lot in tell.plain.usable(tell.member, "bakery"))
+    yield (asked := tell.redemption("bakery", max(1, there), capture=True))
+    if (hold := tell.held(asked.label)) is None:
+        return
+    yield from tell.settle()
+    yield tell.sale("cafe", 25)
+    there = sum(lot.wallet for lot in tell.plain.usable(tell.member, "taxi"))
+    yield tell.redemption("taxi", max(1, there), capture=True)
+    yield tell.give_back(hold, max(1, (hold.points - hold.refunded) // 2))
+    if tell.rng.random() < 0.5:
+        yield tell.topup("cafe")
+    yield from tell.settle()
+
+
+def two_debts(tell: Teller) -> Iterator[Operation]:
+    """A member spends what two shops gave and both take it back; then a little comes in."""
+    for shop in ("bakery", "cafe"):
+        yield tell.sale(shop, 12)
+    usable = tell.plain.usable(tell.member, "books")
+    if tell.plain.shops["books"].contract is None or not usable:
+        return
+    yield tell.redemption("books", sum(lot.wallet for lot in usable), capture=True)
+    spent = [lot for lot in usable if not lot.wallet and tell.plain.sales[lot.sale].refunded == 0]
+    for lot in spent[:3]:
+        yield tell.refund(lot)
+    yield tell.sale("taxi", 7)
+
+
+def paid_in_parts(tell: Teller) -> Iterator[Operation]:
+    """A shop's points are spent elsewhere, and it pays its window in parts."""
+    yield tell.sale(tell.rng.choice(("cafe", "books")), 30)
+    if (lot := tell.earned()) is None:
+        return
+    yield tell.redemption(tell.rng.choice(("taxi", "bakery")), max(1, lot.wallet), capture=True)
+    yield from tell.settle()
+
+
+def guessing(tell: Teller) -> Iterator[Operation]:
+    """A shop shows one wrong code after the other, and then the right one."""
+    shop = tell.rng.choice(("cafe", "books"))
+    for _ in range(MOST_WRONG):
+        yield replace(tell.redemption(shop, 1, capture=True), code=None)
+    yield tell.redemption(shop, 1, capture=True)
+    yield tell.time(tell.plain.now + LOCK_TIME)
+    yield tell.redemption(shop, 1, capture=True)
+
+
+def suspended(tell: Teller) -> Iterator[Operation]:
+    """A suspended shop neither earns nor takes new redemptions; what was promised goes on."""
+    yield tell.sale("cafe", 20)
+    if (lot := tell.earned()) is None:
+        return
+    yield (asked := tell.redemption(lot.issuer, max(1, lot.wallet // 2), capture=False))
+    yield tell.suspend(lot.issuer)
+    yield tell.sale(lot.issuer, 5)
+    yield tell.redemption(lot.issuer, 1, capture=True)
+    if (hold := tell.held(asked.label)) is not None and hold.state == "open":
+        yield tell.capture(hold)
+    if tell.plain.sales[lot.sale].refunded < tell.plain.sales[lot.sale].money:
+        yield tell.refund(lot, share=3)
+    yield tell.resume(lot.issuer)
+
+
+def return_period(tell: Teller) -> Iterator[Operation]:
+    """Points wait for the end of a return period: they repay at once, are refunded as they wait, or confirm."""
+    shop = tell.rng.choice(("cafe", "taxi", "club", "bakery"))
+    yield tell.contract(shop, maturity_days=1, life_days=None)
+    yield tell.sale(shop, 12)
+    if (lot := tell.pending()) is not None and tell.plain.sales[lot.sale].refunded == 0:
+        yield tell.refund(lot, share=tell.rng.choice((1, 2)))
+    for again in (True, False):
+        yield tell.sale(shop if again is False else "books", 9)
+        if (spent := tell.earned()) is None or (spending := tell.spend_all(spent.issuer)) is None:
+            continue
+        if again is False:
+            # what waits is there before the debt
+            yield tell.sale(shop, 9)
+        yield spending
+        if tell.plain.sales[spent.sale].refunded < tell.plain.sales[spent.sale].money:
+            yield tell.refund(spent)
+        if again:
+            yield tell.sale(shop, 20)
+    if (waiting := tell.pending()) is not None:
+        yield tell.time(waiting.available, late=tell.rng.random() < 0.4)
+    yield tell.sale("books", 2)
+    if (spending := tell.spend_all("books")) is not None:
+        yield spending
+    yield tell.contract(shop, maturity_days=0)
+
+
+def other_funding(tell: Teller) -> Iterator[Operation]:
+    """A shop that prefunds does so no more, or at another value: what it issued goes home to the mint."""
+    shop = tell.rng.choice(("taxi", "bakery"))
+    yield tell.contract(shop, mode="prefunded", maturity_days=tell.rng.choice((0, 0, 2)))
+    yield from tell.settle()
+    yield tell.topup(shop)
+    yield BuyPoints(*tell.names("operator"), shop, 3)
+    yield tell.sale(shop, max(1, min(tell.plain.room(shop) or 1, 25)))
+    lot, asked = tell.earned() or tell.pending(), None
+    if lot is not None and lot.wallet:
+        yield (asked := tell.redemption(shop, max(1, lot.wallet // 3), capture=True))
+    value = tell.plain.rules.face_value
+    if tell.rng.random() < 0.5:
+        yield tell.contract(shop, mode="deferred", line=90)
+        if tell.rng.random() < 0.5:
+            # both come into force together
+            yield tell.face_value(FACE_VALUE + (value == FACE_VALUE))
+    else:
+        yield tell.face_value(FACE_VALUE + (value == FACE_VALUE))
+    yield from tell.settle()
+    if lot is None:
+        return
+    if tell.plain.sales[lot.sale].refunded < tell.plain.sales[lot.sale].money:
+        yield tell.refund(lot, share=2)
+    if asked is not None and (hold := tell.held(asked.label)) is not None and hold.state == "captured":
+        if hold.refunded < hold.points:
+            yield tell.give_back(hold)
+        yield from tell.settle()
+    if lot.wallet and lot.expires > tell.plain.now:
+        yield tell.time(lot.expires)
+    yield tell.contract(shop, mode="prefunded")
+    yield tell.close()
+
+
+def frozen(tell: Teller) -> Iterator[Operation]:
+    """A frozen member earns and spends nothing; what was held is captured all the same."""
+    yield tell.sale("cafe", 10)
+    if (lot := tell.earned()) is None:
+        return
+    yield (asked := tell.redemption("cafe", max(1, lot.wallet // 2), capture=False))
+    yield tell.freeze()
+    yield tell.sale("cafe", 5)
+    yield tell.redemption("cafe", 1, capture=True)
+    if (hold := tell.held(asked.label)) is not None and hold.state == "open":
+        tell.plain.reached["capture of a frozen member"] += hold.deadline > tell.plain.now
+        yield tell.capture(hold)
+    yield tell.unfreeze()
+
+
+PLOTS: Final[tuple[Plot, ...]] = (
+    expires_while_held,
+    own_points_restored,
+    grace_twice,
+    held_and_owed,
+    back_and_forth,
+    two_debts,
+    paid_in_parts,
+    guessing,
+    suspended,
+    return_period,
+    other_funding,
+    frozen,
+)

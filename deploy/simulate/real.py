@@ -1,0 +1,296 @@
+"""The real book a history is told to: the house's own handlers, committer and database, in this process, without HTTP.
+
+It keeps what everything is called: shops, members, sales, redemptions by name here, by id there.
+"""
+
+import dataclasses
+import itertools
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID, uuid5
+
+import ledger
+import settlement
+from deploy.house import House
+from deploy.simulate.asking import Act, Operation, SameKey, SendAgain
+from deploy.simulate.plain import BEGINNING, FACE_VALUE, LIFE, PEOPLE, SHOPS, Expected, accepted, refused
+from merchants import contracts, people
+
+SPEND_KEY: Final = b"s" * 32
+#: Names of what is nowhere: what refers to an operation that was dropped.
+NOWHERE: Final = UUID("5b3c1f0e-0000-8000-8000-000000000000")
+
+_telephones = itertools.count(1)
+
+
+class Watch:
+    """Hears of batches that could not be posted whole: alone on a database none ever has to be."""
+
+    def __init__(self) -> None:
+        self.trouble: list[str] = []
+
+    def committed(self, requests: int, replayed: int, seconds: float) -> None: ...
+
+    def repeated(self, reason: str) -> None:
+        self.trouble.append(f"a batch was tried again: {reason}")
+
+    def singly(self, requests: int) -> None:
+        self.trouble.append(f"a batch of {requests} could not be posted whole")
+
+
+@dataclasses.dataclass
+class Simulated:
+    """A house for simulations on one database. Each seed has a book of its own in it."""
+
+    url: str
+    watch: Watch
+    house: House
+
+    @classmethod
+    def open(cls, url: str) -> "Simulated":
+        watch = Watch()
+        return cls(url, watch, House.open(url, SPEND_KEY, watch))
+
+    def close(self) -> None:
+        self.house.close()
+
+
+class Real:
+    def __init__(self, simulated: Simulated, network: str) -> None:
+        self.url = simulated.url
+        self.house = simulated.house
+        self.watch = simulated.watch
+        self.sales: dict[str, UUID] = {}
+        self.redemptions: dict[str, UUID] = {}
+        self._requests: dict[str, ledger.Request] = {}
+        self._answers: dict[str, bytes] = {}
+        self._shops: dict[str, UUID] = {}
+        self._branches: dict[str, UUID] = {}
+        self._members: dict[str, UUID] = {}
+        self._secrets: dict[str, str] = {}
+        self._lots: dict[UUID, str] = {}
+        with self.house.db.tx("door") as tx:
+            book = ledger.books.open_book(
+                tx,
+                ledger.books.NewBook(
+                    network=network,
+                    mode="test",
+                    currency="USD",
+                    exponent=2,
+                    face_value_minor=FACE_VALUE,
+                    points_life_days=LIFE.days,
+                    time_zone="UTC",
+                    window_schedule=None,
+                    clock=BEGINNING,
+                ),
+            )
+            assert isinstance(book, ledger.Book), book
+            self.book = book
+            for name in SHOPS:
+                self._open_shop(tx, name)
+            for name in PEOPLE:
+                self._enrol(tx, name)
+        self.now = BEGINNING
+
+    def _open_shop(self, tx: ledger.Tx, name: str) -> None:
+        merchant = contracts.add_merchant(tx, self.book, name, "shop", None, BEGINNING)
+        assert isinstance(merchant, contracts.Merchant), merchant
+        branch = contracts.add_branch(tx, self.book, merchant.id, "main", name, "physical", None)
+        assert isinstance(branch, contracts.Branch), branch
+        self._shops[name], self._branches[name] = merchant.id, branch.id
+
+    def _enrol(self, tx: ledger.Tx, name: str) -> None:
+        enrolled = people.enrol(
+            tx,
+            self.book,
+            phone=f"+98912{next(_telephones):07d}",
+            kind="natural",
+            given_name=name,
+            family_name=None,
+            language="fa",
+            consents={},
+            enrolled_by=None,
+            now=BEGINNING,
+        )
+        assert isinstance(enrolled, people.Enrolled), enrolled
+        made = people.enrol_device(tx, self.book, enrolled.member.id, "phone", SPEND_KEY, BEGINNING)
+        assert not isinstance(made, ledger.Refusal), made
+        self._members[name], self._secrets[name] = enrolled.member.id, made[1]
+
+    # -- names
+
+    def shop(self, name: str) -> UUID:
+        return self._shops[name]
+
+    def branch(self, name: str) -> UUID:
+        return self._branches[name]
+
+    def member(self, name: str) -> UUID:
+        return self._members[name]
+
+    def operator(self, name: str) -> UUID:
+        return self.book.operator_id if name == "operator" else uuid5(NOWHERE, name)
+
+    def sale(self, label: str) -> UUID:
+        return self.sales.get(label) or uuid5(NOWHERE, label)
+
+    def redemption(self, label: str) -> UUID:
+        return self.redemptions.get(label) or uuid5(NOWHERE, label)
+
+    def sold(self, label: str, sale: UUID, lot: UUID | None) -> None:
+        self.sales[label] = sale
+        if lot is not None:
+            self._lots[lot] = label
+
+    def lot(self, id: UUID) -> str:
+        """A lot goes by the name of its sale."""
+        return self._lots.get(id, str(id))
+
+    def names(self) -> dict[str, str]:
+        """What stands for each id in the name of an account."""
+        ids = {str(id): name for name, id in (*self._shops.items(), *self._members.items())}
+        return ids | {str(self.book.operator_id): "operator"}
+
+    def code(self, member: str, half_minutes: int | None) -> str:
+        """A spend code of a member's phone, so many half minutes from now; None: six digits that it never shows."""
+        codes, now = people.spend_codes, people.spend_codes.step(self.now)
+        secret = self._secrets[member]
+        if half_minutes is not None:
+            return codes.code(secret, now + half_minutes)
+        near = {codes.code(secret, now + i) for i in range(-2, 3)}
+        return next(text for text in (f"{i:06d}" for i in range(10)) if text not in near)
+
+    def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        with self.house.db.tx("auditor") as tx:
+            return tx.execute(query, values).fetchall()
+
+    # -- asking
+
+    def ask(self, operations: Sequence[Operation]) -> Iterator[Expected]:
+        """Post a group as one batch, or do what stands alone; the answers in the words of the predictions."""
+        if isinstance(operations[0], Act):
+            yield operations[0].act(self)
+            return
+        requests = [self._request(operation) for operation in operations]
+        outcomes = self.house.committer.post_all(requests)
+        for operation, outcome in zip(operations, outcomes, strict=True):
+            yield self._answer(operation, outcome)
+
+    def _request(self, operation: Operation) -> ledger.Request:
+        if isinstance(operation, SendAgain):
+            return self._requests[operation.first.label]
+        if isinstance(operation, SameKey):
+            first = self._requests[operation.first.label]
+            return dataclasses.replace(first, fingerprint=ledger.fingerprint("POST", "/other", operation.label))
+        body = operation.body(self)
+        principal = operation.principal
+        request = ledger.Request(
+            book_id=self.book.id,
+            kind=operation.kind,
+            principal_id=self._shops.get(principal) or self.operator(principal),
+            actor="simulation",
+            body=body,
+            render=_render,
+            key=operation.key,
+            fingerprint=ledger.fingerprint("POST", f"/{operation.kind}", repr(body)),
+        )
+        self._requests[operation.label] = request
+        return request
+
+    def _answer(self, operation: Operation, outcome: ledger.Outcome) -> Expected:
+        if isinstance(operation, SendAgain):
+            first = self._answers[operation.first.label]
+            if outcome.replayed and outcome.body == first:
+                return accepted()
+            return Expected("not its first answer", {"first": first, "now": outcome.body})
+        if outcome.replayed:
+            return Expected("replayed", {"body": outcome.body})
+        self._answers[operation.label] = outcome.body
+        decision = outcome.decision
+        if isinstance(decision, ledger.Accepted):
+            return accepted(**operation.told(self, decision.value))
+        assert isinstance(decision, ledger.Refusal), decision
+        return told_refusal(decision)
+
+    # -- acts
+
+    def pass_time(self, by: timedelta, *, late: bool) -> datetime:
+        to = self.now + by
+        if late:
+            self.house.committer.post(ledger.due.request(self.book.id, "set_clock", ledger.due.SetClock(to)))
+        else:
+            assert self.house.advance(self.book.id, to) == to
+        self.now = to
+        return to
+
+    def lock_spending(self, member: str, locked: bool) -> None:
+        with self.house.db.tx("door") as tx:
+            people.set_spend_lock(tx, self.book, self._members[member], locked)
+
+    def step_window(self, step: str, number: int, by: str, key: str, *, mistaken: bool) -> Expected:
+        asker = self._asker(by, key, (step, number, mistaken))
+        db, committer, book = self.house.db, self.house.committer, self.book.id
+        windows = settlement.windows
+        if step == "close":
+            outcome = windows.close(db, committer, book, number=number, asker=asker)
+        elif step == "submit":
+            outcome = windows.submit(db, committer, book, number=number, asker=asker)
+        elif step == "approve":
+            with db.tx("settlement") as tx:
+                window = settlement.window(tx, book, number)
+            right = window.positions_hash.hex() if window is not None and window.positions_hash else ""
+            digest = right[::-1] + "0" if mistaken else right
+            outcome = windows.approve(db, committer, book, number=number, positions_hash=digest, asker=asker)
+        elif step == "return":
+            outcome = windows.send_back(db, committer, book, number=number, reason="look again", asker=asker)
+        else:
+            outcome = windows.abort(db, committer, book, number=number, reason="not yet", asker=asker)
+        if isinstance(outcome.decision, ledger.Accepted):
+            return accepted(state=outcome.decision.value.state)
+        assert isinstance(outcome.decision, ledger.Refusal), outcome
+        return told_refusal(outcome.decision)
+
+    def pay_window(self, number: int, shop: str | None, amount: int | None, key: str) -> Expected:
+        outcome = settlement.windows.mark_paid(
+            self.house.db,
+            self.house.committer,
+            self.book.id,
+            number=number,
+            asker=self._asker("mina", key, (number, shop, amount)),
+            merchant_id=self._shops[shop] if shop else None,
+            amount_minor=amount,
+        )
+        if not isinstance(outcome.decision, ledger.Accepted):
+            assert isinstance(outcome.decision, ledger.Refusal), outcome
+            return told_refusal(outcome.decision)
+        names = {id: name for name, id in self._shops.items()}
+        done = [
+            (names[p.merchant_id], p.direction, p.amount_minor, p.open_minor, p.released_points)
+            for p in outcome.decision.value.payments
+        ]
+        return accepted(payments=sorted(done))
+
+    def _asker(self, by: str, key: str, content: object) -> settlement.Asker:
+        return settlement.Asker(
+            operator_id=self.operator(by),
+            actor="simulation",
+            key=key,
+            fingerprint=ledger.fingerprint("POST", "/windows", repr(content)),
+        )
+
+
+def _render(decision: ledger.Decision) -> tuple[int, bytes]:
+    if isinstance(decision, ledger.Refusal):
+        return 400, ledger.canonical({"code": decision.code, "detail": decision.detail})
+    return 200, ledger.canonical(repr(decision.value))
+
+
+def told_refusal(refusal: ledger.Refusal) -> Expected:
+    """The code and the numbers of a refusal."""
+    facts = {
+        name: getattr(refusal, name)
+        for name in ("needed", "available", "allowed", "asked", "left")
+        if hasattr(refusal, name)
+    }
+    return refused(refusal.code, **facts)
