@@ -39,6 +39,19 @@ LIVES: Final = f"""
  (select distinct on (lot_id) lot_id, null, sequence, expired_at from {MOVED} moved order by lot_id, sequence))
 """
 
+#: After how many days of inactivity a book's points expire, from which record on and before which.
+_INACTIVITY: Final = f"""
+(with rules as (
+    select book_id, sequence, (payload ->> 'inactivity_days')::int as days,
+        (payload #>> '{{before,inactivity_days}}')::int as before from {RECORDS} r where kind = 'rules'
+ )
+ select book_id, sequence as since, lead(sequence) over (partition by book_id order by sequence) as until, days from rules
+ union all
+ (select distinct on (book_id) book_id, 0, sequence, before from rules order by book_id, sequence)
+ union all
+ select id, 0, null, inactivity_days from ledger.book where id <> all (select book_id from rules))
+"""
+
 
 @check(
     "lots_derived", "what each lot has pending, in the wallet, held and home again is the sum of its moves", over="lot"
@@ -324,9 +337,11 @@ def expiry_moved_lawfully(scope: Scope) -> Iterable[Row]:
         with changes as (
             select m.*, lag(expires_at) over lot as before, lead(sequence) over lot as next,
                 count(*) filter (where graced) over (partition by lot_id) as graces,
-                (date_trunc('day', m.at at time zone b.time_zone) + make_interval(days => b.inactivity_days + 1))
+                (date_trunc('day', m.at at time zone b.time_zone) + make_interval(days => i.days + 1))
                     at time zone b.time_zone as active_until
             from {MOVED} m join ledger.book b on b.id = m.book_id
+            left join {_INACTIVITY} i on i.book_id = m.book_id and m.sequence >= i.since
+                and (i.until is null or m.sequence < i.until)
             window lot as (partition by lot_id order by sequence)
         )
         select coalesce(l.id, c.lot_id) as lot, c.sequence, c.graced, l.grace_used, c.expired_at, c.expires_at,
@@ -366,9 +381,11 @@ def active_members_keep_their_points(scope: Scope) -> Iterable[Row]:
             window lot as (partition by lot_id order by sequence)
         ), acts as (
             select r.sequence, r.at, r.member_id, (date_trunc('day', r.at at time zone b.time_zone)
-                + make_interval(days => b.inactivity_days + 1)) at time zone b.time_zone as active_until
+                + make_interval(days => i.days + 1)) at time zone b.time_zone as active_until
             from {RECORDS} r join ledger.book b on b.id = r.book_id
-            where b.inactivity_days is not null and r.kind in ('sale', 'hold') and r.member_id is not null
+            join {_INACTIVITY} i on i.book_id = r.book_id and i.days is not null and r.sequence >= i.since
+                and (i.until is null or r.sequence < i.until)
+            where r.kind in ('sale', 'hold') and r.member_id is not null
         )
         select l.id as lot, a.sequence, coalesce(life.expires_at, l.expires_at) as expires_at, a.active_until
         from acts a

@@ -235,8 +235,8 @@ def debts_derived(scope: Scope) -> Iterable[Row]:
         select coalesce(d.id, p.debt_id) as debt, f.id as record, d.points, f.owed, d.remaining,
             coalesce(p.points, 0) as repaid
         from (select p.id, p.sequence, p.batch_id, p.n, p.subject_id, p.member_id, p.issuer, sum(p.owed) as owed,
-                bool_or(l.funding = 'closed_loop') as closed_loop
-              from {_PARTS} p join ledger.lot l on l.id = p.lot where p.owed > 0 group by 1, 2, 3, 4, 5, 6, 7) f
+                bool_or({funded("p.sequence")} = 'closed_loop') as closed_loop
+              from {_PARTS} p join {LOTS} l on l.id = p.lot where p.owed > 0 group by 1, 2, 3, 4, 5, 6, 7) f
         full join (select * from ledger.debt where book_id = any(%(books)s)) d
             on d.batch_id = f.batch_id and d.n = f.n and d.creditor_id = f.issuer
         full join (select debt_id, sum(points) as points, min(sequence) as first from {_REPAYMENTS} p group by 1) p

@@ -202,7 +202,8 @@ def boundary(tx: ledger.Tx, book: ledger.Book) -> Boundary | None:
 
 def record_rules(rules: NewRules, actor: str, working: ledger.Working, agreed: UUID | None = None) -> ledger.Draft:
     book = working.book
-    facts: dict[str, Any] = dataclasses.asdict(rules)
+    before = NewRules(book.face_value_minor, book.points_life_days, book.inactivity_days)
+    facts: dict[str, Any] = dataclasses.asdict(rules) | {"before": dataclasses.asdict(before)}
     return working.record(
         "rules",
         actor,
