@@ -159,16 +159,15 @@ def test_a_credit_line_bears_points_that_are_given_back_as_late_as_can_be() -> N
     assert timedelta(days=plan.GRACE_DAYS) == GRACE
     longest = network.POINTS_LIFE_DAYS + network.TAKEN_BACK_DAYS + plan.GRACE_DAYS + plan.SETTLED_WITHIN_DAYS
     place = next(i for i, shop in enumerate(SHOPS) if shop.name == "Dovetail Pantry")
-    first = journey.Hour(plan.midnight_after(0).timestamp().__int__() // 3600, [])
+    opening = int(plan.midnight_after(0).timestamp()) // 3600
 
-    def year(days: int) -> Iterator[journey.Hour]:
-        """A basket at every shop today, and as many so many days later."""
-        for day in (0, days):
-            stores = [Basket(store, 1, store, 0, [Line("GROCERY", 1, 50_000)]) for store in range(len(SHOPS))]
-            yield journey.Hour(first.number + 24 * day, stores)
+    def line(days: int) -> int:
+        """With a basket at every shop on the first day, and again so many days later."""
+        stores = [Basket(store, 1, store, 0, [Line("GROCERY", 1, 50_000)]) for store in range(len(SHOPS))]
+        hours = [journey.Hour(opening + 24 * day, stores) for day in (0, days)]
+        return plan.make(lambda: hours).credit_lines[place]
 
-    within, beyond = (plan.make(lambda days=days: year(days)).credit_lines[place] for days in (longest - 1, longest))
-    assert (within, beyond) == (3_000, 2_000)
+    assert (line(longest - 1), line(longest)) == (3_000, 2_000)
 
 
 @pytest.mark.parametrize(
