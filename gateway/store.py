@@ -226,25 +226,61 @@ class Points(NamedTuple):
     issued: int
     redeemed: int
     expired: int
+    returned: int
     outstanding: int
+    pending: int
+    closed_loop: int
+    repaid: int
+    given: int
+    owed: int
 
 
 def points(tx: ledger.Tx, book_id: int) -> Points:
     row = tx.execute(
         "with moved as (select m.source, m.target, sum(m.points) as points"
-        " from ledger.lot_move m join ledger.batch b on b.id = m.batch_id where b.book_id = %(book)s group by 1, 2)"
+        " from ledger.lot_move m join ledger.batch b on b.id = m.batch_id where b.book_id = %(book)s group by 1, 2),"
+        " way as (select coalesce(sum(points) filter (where target = 'accepted'), 0)"
+        "   - coalesce(sum(points) filter (where source = 'accepted' and target = 'wallet'), 0) as redeemed,"
+        "  coalesce(sum(points) filter (where target = 'home'), 0) as home,"
+        "  coalesce(sum(points) filter (where source in ('wallet', 'pending') and target = 'accepted'), 0) as repaid,"
+        "  coalesce(sum(points) filter (where source = 'given'), 0) as given from moved),"
+        " expiry as (select coalesce(sum((payload ->> 'points')::bigint), 0) as points from ledger.record"
+        "  where book_id = %(book)s and kind = 'expiry'),"
+        " lots as (select coalesce(sum(points) filter (where parent_id is null), 0) as issued,"
+        "  coalesce(sum(pending + remaining + held), 0) as outstanding, coalesce(sum(pending), 0) as pending,"
+        "  coalesce(sum(pending + remaining + held) filter (where funding = 'closed_loop'), 0) as closed_loop"
+        "  from ledger.lot where book_id = %(book)s)"
         " select (select count(*) from merchants.sale where book_id = %(book)s),"
         " (select count(*) from merchants.member where book_id = %(book)s),"
-        " (select coalesce(sum(points), 0) from ledger.lot where book_id = %(book)s and parent_id is null),"
-        " (select coalesce(sum(case when target = 'accepted' then points else -points end), 0) from moved"
-        "  where target = 'accepted' or (source = 'accepted' and target = 'wallet')),"
-        " (select coalesce(sum((payload ->> 'points')::bigint), 0) from ledger.record"
-        "  where book_id = %(book)s and kind = 'expiry'),"
-        " (select coalesce(sum(pending + remaining + held), 0) from ledger.lot where book_id = %(book)s)",
+        " lots.issued, way.redeemed, expiry.points, way.home - expiry.points, lots.outstanding, lots.pending,"
+        " lots.closed_loop, way.repaid, way.given,"
+        " (select coalesce(sum(remaining), 0) from ledger.debt where book_id = %(book)s)"
+        " from way, expiry, lots",
         {"book": book_id},
     ).fetchone()
     assert row is not None
     return Points(*(int(value) for value in row))
+
+
+class Refunds(NamedTuple):
+    """What a book's shops took back, and what they gave back."""
+
+    sales: int
+    amount_minor: int
+    points: int
+    redemptions: int
+    restored: int
+
+
+def refunds(tx: ledger.Tx, book_id: int) -> Refunds:
+    row = tx.execute(
+        "select count(sale_id), coalesce(sum(amount_minor) filter (where sale_id is not null), 0),"
+        " coalesce(sum(points) filter (where sale_id is not null), 0), count(redemption_id),"
+        " coalesce(sum(points) filter (where redemption_id is not null), 0) from merchants.refund where book_id = %s",
+        [book_id],
+    ).fetchone()
+    assert row is not None
+    return Refunds(*(int(value) for value in row))
 
 
 def names(tx: ledger.Tx, book_id: int) -> dict[UUID, str]:

@@ -127,8 +127,12 @@ def _agree(found: report.Report, begun: state.State, driver: Driver) -> None:
     for what, told, sent in (
         ("baskets", found.baskets, begun.plan.baskets(begun.days)),
         ("baskets", found.baskets, driver.baskets),
-        ("points redeemed", points.redeemed, driver.redeemed),
-        ("points issued", points.issued, points.redeemed + points.expired + points.outstanding),
+        ("points redeemed", points.redeemed - points.repaid, driver.redeemed - driver.restored),
+        ("points issued", points.issued, points.redeemed + points.expired + points.returned + points.outstanding),
+        ("points given", points.given, driver.given),
+        ("points given back", found.refunds.restored, driver.restored),
+        ("refunds", found.refunds.sales + found.refunds.redemptions, driver.refunds),
+        ("money refunded", found.refunds.amount, driver.refunded),
         ("the sum of positions", sum(found.settlement.positions.values()), 0),
         *((f"the position of {m.name}", found.settlement.positions[m.name], m.position) for m in found.merchants),
     ):

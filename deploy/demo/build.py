@@ -51,6 +51,8 @@ def contract_body(shop: Shop, credit_line: int) -> dict[str, Any]:
         "credit_line_points": credit_line,
         "hold_minutes": shop.hold_minutes,
         "points_life_days": shop.points_life_days,
+        "maturity_days": shop.maturity_days,
+        "unit_value": FACE_VALUE if shop.mode == "closed_loop" else None,
     }
 
 

@@ -11,7 +11,7 @@ import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Generator, Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 import pyotp
@@ -19,9 +19,9 @@ import pyotp
 from deploy.demo import behaviour, plan
 from deploy.demo.behaviour import Manner
 from deploy.demo.build import rfc3339
-from deploy.demo.journey import Basket, Hour
-from deploy.demo.network import CURRENCY, FACE_VALUE, SHOPS
-from deploy.demo.state import Buy, Decisions, Device, Joined, Journal, Redeem, State
+from deploy.demo.journey import EPOCH, Basket, Hour
+from deploy.demo.network import CURRENCY, FACE_VALUE, SHOPS, TAKEN_BACK_DAYS
+from deploy.demo.state import Buy, Decisions, Device, Gift, Joined, Journal, Redeem, State
 from deploy.demo.wire import PATIENCE_SECONDS, Wire
 from deploy.errors import Refusal
 
@@ -32,13 +32,17 @@ ADVISED_WITHIN_SECONDS: Final = 120.0
 
 
 class Operation(NamedTuple):
-    """One thing a till asks, to be sent on its own or in a batch: the same key and the same body."""
+    """One thing a till asks, to be sent on its own or in a batch: the same key and the same body.
+
+    What it is about is named by its id, or by the till's own reference; the latter only a batch can do.
+    """
 
     kind: str
     shop: int
     key: str
     body: dict[str, Any]
     redemption: str | None = None
+    named: tuple[str, str] | None = None
 
     @property
     def path(self) -> str:
@@ -49,7 +53,22 @@ class Operation(NamedTuple):
     @property
     def batched(self) -> dict[str, Any]:
         told = {"operation": self.kind, "idempotency_key": self.key, "body": self.body}
-        return {**told, "redemption": self.redemption} if self.redemption else told
+        if self.redemption:
+            told["redemption"] = self.redemption
+        if self.named:
+            what, reference = self.named
+            told[what] = reference
+        return told
+
+
+class Return(NamedTuple):
+    """What a household brings back at its next visit: cents of what it paid for a basket, points that paid for it."""
+
+    basket: int
+    shop: int
+    hour: int
+    cents: int
+    points: int
 
 
 #: A member's operations of an hour in order: each is yielded, and the answer to it sent back in.
@@ -69,8 +88,12 @@ class Phone:
         self.secret: str | None = None
 
 
+#: What is brought back in an hour, by household.
+Returns = dict[int, list[Return]]
+
+
 class Driver:
-    """Drives one book through its hours. `baskets` and `redeemed` count what it holds in the end, earlier runs included."""
+    """Drives one book through its hours. What it counts is what the book holds in the end, earlier runs included."""
 
     def __init__(self, wire: Wire, state: State, journal: Journal, *, via: str, progress: Progress) -> None:
         assert state.book is not None
@@ -83,8 +106,19 @@ class Driver:
         self._progress = progress
         self._members: dict[int, Phone] = {}
         self._decided: Decisions | None = None
-        self.redeemed = 0
+        # points that paid for baskets whose hour is not over yet, and what their households bring back next time
+        self._paid: dict[int, int] = {}
+        self._to_come: Returns = defaultdict(list)
+        # the day of a household's last gift, made or received
+        self._gift_day: dict[int, int] = {}
+        # of those who look at their own points in this hour
+        self._tokens: dict[int, str] = {}
         self.baskets = 0
+        self.redeemed = 0
+        self.given = 0
+        self.refunds = 0
+        self.refunded = 0
+        self.restored = 0
         for decisions in journal.read():
             self._learn(decisions)
 
@@ -101,15 +135,16 @@ class Driver:
                 break
             self.baskets += len(hour.baskets)
             begins_week, week = plan.week_of(hour.at) != week, plan.week_of(hour.at)
-            if hour.at < clock:
-                self._progress(len(hour.baskets), False)
-                continue
-            await self._advance(hour.at)
-            if begins_week or not resumed:
-                await self._settle()
-                resumed = True
-            await self._live(hour, begins_week)
-            self._progress(len(hour.baskets), True)
+            returns = self._brought_back(hour)
+            live = hour.at >= clock
+            if live:
+                await self._advance(hour.at)
+                if begins_week or not resumed:
+                    await self._settle()
+                    resumed = True
+                await self._live(hour, begins_week, returns)
+            self._remember(hour)
+            self._progress(len(hour.baskets), live)
         await self._finish(end)
 
     async def _finish(self, end: datetime) -> None:
@@ -131,19 +166,52 @@ class Driver:
 
     # -- one hour
 
-    async def _live(self, hour: Hour, begins_week: bool) -> None:
+    async def _live(self, hour: Hour, begins_week: bool, returns: Returns) -> None:
         if self._decided is None or self._decided.hour != hour.number:
-            decided = await self._decide(hour, begins_week)
+            decided = await self._decide(hour, begins_week, returns)
             self._journal.add(decided)  # even when it is to do nothing: asked again later, the answer may be another
             self._learn(decided)
         decisions = self._decided
         assert decisions is not None
-        await asyncio.gather(*(self._buy(plan.week_of(hour.at), buy) for buy in decisions.buys))
+        await asyncio.gather(
+            *(self._buy(plan.week_of(hour.at), buy) for buy in decisions.buys),
+            *(self._give(gift, hour.at) for gift in decisions.gifts),
+        )
+        self._tokens.clear()
         redeems = {redeem.basket: redeem.points for redeem in decisions.redeems}
         of_member: dict[int, list[Basket]] = defaultdict(list)
         for basket in hour.baskets:
             of_member[basket.household].append(basket)
-        await self._send([self._steps(baskets, hour.at, redeems) for baskets in of_member.values()])
+        await self._send(
+            [
+                self._steps(baskets, hour.at, redeems, returns.get(household, []))
+                for household, baskets in of_member.items()
+            ]
+        )
+
+    def _brought_back(self, hour: Hour) -> Returns:
+        """What comes back with the households that shop in this hour."""
+        oldest = hour.number - TAKEN_BACK_DAYS * 24
+        found: Returns = {}
+        for household in {basket.household for basket in hour.baskets} & self._to_come.keys():
+            taken = [back for back in self._to_come.pop(household) if back.hour >= oldest]
+            if taken:
+                found[household] = taken
+        for back in (back for taken in found.values() for back in taken):
+            self.refunds += bool(back.cents) + bool(back.points)
+            self.refunded += back.cents
+            self.restored += back.points
+        return found
+
+    def _remember(self, hour: Hour) -> None:
+        """What of the hour's baskets is brought back next time. It follows from the data and the journal alone."""
+        for basket in hour.baskets:
+            paid = self._paid.pop(basket.id, 0)
+            cents = behaviour.refunded(self._seed, basket.id, basket.total - paid * FACE_VALUE)
+            points = paid if behaviour.given_back(self._seed, basket.id) else 0
+            if cents or points:
+                back = Return(basket.id, self._shop(basket), hour.number, cents, points)
+                self._to_come[basket.household].append(back)
 
     def _learn(self, decisions: Decisions) -> None:
         for joined in decisions.joined:
@@ -153,20 +221,33 @@ class Driver:
         for redeem in decisions.redeems:
             if behaviour.manner(self._seed, redeem.basket).pays:
                 self.redeemed += redeem.points
+                self._paid[redeem.basket] = redeem.points
+        for gift in decisions.gifts:
+            self.given += gift.points
+            self._gift_day[gift.giver] = self._gift_day[gift.receiver] = _day(decisions.hour)
         self._decided = decisions
 
-    async def _decide(self, hour: Hour, begins_week: bool) -> Decisions:
+    async def _decide(self, hour: Hour, begins_week: bool, returns: Returns) -> Decisions:
         """All that depends on what the book holds, read while nothing of this hour has been posted."""
         newcomers: dict[int, Basket] = {}
         thinking: dict[int, Basket] = {}
+        giving: dict[int, Basket] = {}
+        seen: set[int] = set()
         for basket in hour.baskets:
-            if basket.household not in self._members:
-                newcomers.setdefault(basket.household, basket)
+            household = basket.household
+            if household not in self._members:
+                newcomers.setdefault(household, basket)
             elif behaviour.thinks_of_points(self._seed, basket):
-                thinking.setdefault(basket.household, basket)  # once an hour: a spend code counts once
-        joined, spendable, buys = await asyncio.gather(
+                # a refund may take what was looked up: with one at hand, points are spent before it or not at all
+                if household not in seen or household not in returns:
+                    thinking.setdefault(household, basket)  # once an hour: a spend code counts once
+            elif behaviour.thinks_of_giving(self._seed, basket):
+                giving.setdefault(household, basket)
+            seen.add(household)
+        joined, spendable, gifts, buys = await asyncio.gather(
             asyncio.gather(*(self._join(basket) for basket in newcomers.values())),
             asyncio.gather(*(self._spendable(basket) for basket in thinking.values())),
+            self._gifts(list(giving.values()), _day(hour.number)),
             self._buys(hour) if begins_week else _nothing(),
         )
         redeems = [
@@ -174,7 +255,8 @@ class Driver:
             for basket, found in zip(thinking.values(), spendable, strict=True)
             if (points := behaviour.points_to_redeem(self._seed, basket, found))
         ]
-        phoneless = [basket.household for basket, _ in redeems if self._members[basket.household].secret is None]
+        consenting = [*(basket.household for basket, _ in redeems), *(gift.giver for gift in gifts)]
+        phoneless = [household for household in consenting if self._members[household].secret is None]
         devices = await asyncio.gather(*(self._enrol_device(household) for household in phoneless))
         return Decisions(
             hour=hour.number,
@@ -182,6 +264,7 @@ class Driver:
             devices=devices,
             buys=buys,
             redeems=[Redeem(basket.id, points) for basket, points in redeems],
+            gifts=gifts,
         )
 
     async def _join(self, basket: Basket) -> Joined:
@@ -196,15 +279,56 @@ class Driver:
         return int(found["spendable"]["points"])
 
     async def _enrol_device(self, household: int) -> Device:
-        """Sign in by the code that a test book's operator can read, and let the phone have its spend secret."""
+        """Let the phone have its spend secret."""
+        token = await self._token(household)
+        device = await self._wire.post("/v1/me/devices", token, {"name": "phone"}, book=self._book)
+        return Device(household, device["spend_secret"])
+
+    async def _token(self, household: int) -> str:
+        """Sign in by the code that a test book's operator can read; once an hour."""
+        if household not in self._tokens:
+            self._tokens[household] = await self._sign_in(household)
+        return self._tokens[household]
+
+    async def _sign_in(self, household: int) -> str:
         phone, book = behaviour.phone(household), self._book
         await self._wire.post("/v1/auth/otp", None, {"phone": phone}, book=book)
         query = f"/v1/operator/books/{book}/one-time-codes?phone={phone.replace('+', '%2B')}"
         codes = await self._wire.get(query, self._state.maker)
         body = {"phone": phone, "code": codes["data"][0]["code"]}
         token = await self._wire.post("/v1/auth/otp/verify", None, body, book=book)
-        device = await self._wire.post("/v1/me/devices", token["access_token"], {"name": "phone"}, book=book)
-        return Device(household, device["spend_secret"])
+        return str(token["access_token"])
+
+    async def _gifts(self, baskets: list[Basket], day: int) -> list[Gift]:
+        """Who gives how many points to whom. No household is in two gifts on one day: so the order in which they are posted
+        is all one, and no daily limit is met."""
+        if not baskets:
+            return []
+        busy = {household for household, last in self._gift_day.items() if last == day}
+        free = [basket for basket in baskets if basket.household not in busy]
+        balances = await asyncio.gather(*(self._balance(basket.household) for basket in free))
+        gifts = []
+        for basket, balance in zip(free, balances, strict=True):
+            points = behaviour.points_to_give(balance["available"], balance["owed"])
+            receiver = behaviour.receiver(self._seed, basket.household, self._members, busy) if points else None
+            if receiver is not None:
+                busy |= {basket.household, receiver}
+                gifts.append(Gift(basket.id, basket.household, receiver, points))
+        return gifts
+
+    async def _balance(self, household: int) -> Any:
+        return await self._wire.get("/v1/me/balance", await self._token(household), book=self._book)
+
+    async def _give(self, gift: Gift, at: datetime) -> None:
+        secret = self._members[gift.giver].secret
+        assert secret is not None
+        body = {
+            "to": self._members[gift.receiver].number,
+            "points": gift.points,
+            "spend_code": pyotp.TOTP(secret).at(at),
+        }
+        key = behaviour.key(self._seed, gift.basket, "gift")
+        await self._wire.post("/v1/me/gifts", await self._token(gift.giver), body, key, book=self._book)
 
     async def _buys(self, hour: Hour) -> list[Buy]:
         """What each prefunded merchant pays in and buys for the week that begins."""
@@ -234,11 +358,14 @@ class Driver:
 
     # -- a member's operations
 
-    def _steps(self, baskets: list[Basket], at: datetime, redeems: dict[int, int]) -> Steps:
+    def _steps(self, baskets: list[Basket], at: datetime, redeems: dict[int, int], returns: list[Return]) -> Steps:
         for basket in baskets:
             points, redemption = redeems.get(basket.id, 0), None
             if points:
                 redemption = yield from self._redeem(basket, at, points)
+            if basket is baskets[0]:
+                for back in returns:
+                    yield from self._refunds(back, basket.at)
             sold = yield self._sale(basket, points if redemption else 0, redemption)
             if sold["earn"]["refused"] == "issuing_limit_reached":
                 raise Refusal(f"sale {sold['id']} earned nothing: its shop's pool or credit line was planned too small")
@@ -262,6 +389,22 @@ class Driver:
             kind = "capture" if how is Manner.TWO_STEPS else "void"
             yield Operation(kind, self._shop(basket), behaviour.key(self._seed, basket.id, kind), {}, held["id"])
         return held["id"] if how.pays else None
+
+    def _refunds(self, back: Return, at: datetime) -> Generator[Operation, Any, None]:
+        """Of what a household brings back: by the shop that sold it, which finds it by its own reference."""
+        if back.points:
+            body: dict[str, Any] = {"external_reference": f"points-back-{back.basket}"}
+            key = behaviour.key(self._seed, back.basket, "points back")
+            named = ("redemption_reference", f"points-{back.basket}")
+            yield Operation("redemption_refund", back.shop, key, body, named=named)
+        if back.cents:
+            body = {
+                "external_reference": f"back-{back.basket}",
+                "amount": _money(back.cents),
+                "occurred_at": rfc3339(at),
+            }
+            key = behaviour.key(self._seed, back.basket, "back")
+            yield Operation("sale_refund", back.shop, key, body, named=("sale_reference", f"basket-{back.basket}"))
 
     def _sale(self, basket: Basket, points: int, redemption: str | None) -> Operation:
         total = basket.total
@@ -297,10 +440,14 @@ class Driver:
         await asyncio.gather(*(self._alone(steps) for steps in members))
 
     async def _alone(self, steps: Steps) -> None:
-        answer = None
-        while (operation := _next(steps, answer)) is not None:
-            key = self._state.merchants[operation.shop].key
-            answer = await self._wire.post(operation.path, key, operation.body, operation.key)
+        operation = _next(steps, None)
+        while operation is not None:
+            if operation.named:
+                ((_, operation),) = await self._batch([(steps, operation)])
+            else:
+                key = self._state.merchants[operation.shop].key
+                answer = await self._wire.post(operation.path, key, operation.body, operation.key)
+                operation = _next(steps, answer)
 
     async def _in_batches(self, members: list[Steps]) -> None:
         """In rounds: every member's next operation, a call per merchant."""
@@ -377,6 +524,10 @@ def _next(steps: Steps, answer: Any) -> Operation | None:
         return steps.send(answer)
     except StopIteration:
         return None
+
+
+def _day(hour: int) -> int:
+    return plan.day_of(EPOCH + timedelta(hours=hour))
 
 
 def _money(cents: int) -> dict[str, Any]:

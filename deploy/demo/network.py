@@ -17,6 +17,8 @@ FACE_VALUE: Final = 1
 POINTS_LIFE_DAYS: Final = 120
 #: The data's weeks begin on Mondays at midnight there, and so do the windows.
 TIME_ZONE: Final = "America/New_York"
+#: How long goods, and points that paid for some, are taken back.
+TAKEN_BACK_DAYS: Final = 14
 #: Every rate is points for so many cents.
 PER: Final = 100
 
@@ -41,6 +43,8 @@ class Shop:
     # only where the contract lengthens the network's
     points_life_days: int | None = None
     hold_minutes: int = 15
+    # how long its points are pending
+    maturity_days: int = 0
 
     def most_points(self, basket: Basket) -> int:
         """What a basket can earn here at most: when all of it is paid in money, and a point more for rounding."""
@@ -57,15 +61,35 @@ SHOPS: Final = (
     Shop("Brookside Foods", "supermarket", 140, "deferred", 1_000, 12_000, 1, _NEITHER, minimum=500),
     Shop("Cedar Lane Grocers", "supermarket", 115, "prefunded", 800, 8_000, 2, {**_NEITHER, "PRODUCE": 3}, cap=400),
     Shop("Dovetail Pantry", "grocery", 95, "deferred", 1_500, 10_000, 2, _NEITHER),
-    Shop("Eastgate Superstore", "superstore", 85, "prefunded", 900, 15_000, 1, {**_NEITHER, "DRUG GM": 2}),
+    Shop(
+        "Eastgate Superstore",
+        "superstore",
+        85,
+        "prefunded",
+        900,
+        15_000,
+        1,
+        {**_NEITHER, "DRUG GM": 2},
+        maturity_days=14,
+    ),
     Shop("Fairfield Fresh", "grocery", 75, "deferred", 1_800, 8_000, 2, {**_NEITHER, "PRODUCE": 4}, minimum=300),
     Shop("Greenway Foods", "grocery", 70, "prefunded", 1_400, 9_000, 2, _NEITHER, cap=250),
     Shop("Harbor Street Market", "grocery", 60, "deferred", 2_000, 11_000, 3, _NEITHER, points_life_days=180),
     Shop("Ironbridge Stores", "department store", 50, "prefunded", 1_100, 14_000, 2, {**_NEITHER, "GROCERY": 1}),
     Shop("Juniper Corner", "convenience", 45, "deferred", 2_500, 6_000, 3, _NEITHER, minimum=200, cap=150),
-    Shop("Kingsway Drug & Goods", "pharmacy", 38, "prefunded", 2_200, 7_000, 2, {**_NEITHER, "DRUG GM": 4}),
+    Shop(
+        "Kingsway Drug & Goods",
+        "pharmacy",
+        38,
+        "prefunded",
+        2_200,
+        7_000,
+        2,
+        {**_NEITHER, "DRUG GM": 4},
+        maturity_days=14,
+    ),
     Shop("Lakeside Larder", "delicatessen", 30, "deferred", 3_000, 5_000, 3, {**_NEITHER, "DELI": 4}, hold_minutes=30),
-    Shop("Millstone Kitchen", "bakery", 20, "prefunded", 2_800, 6_500, 4, {**_NEITHER, "DRUG GM": 0}, minimum=500),
+    Shop("Millstone Kitchen", "bakery", 20, "closed_loop", 2_800, 6_500, 4, {**_NEITHER, "DRUG GM": 0}, minimum=500),
     Shop("Northfield Express", "fuel and food", 12, "deferred", 3_500, 9_500, 4, {"FUEL": 1, "COUPON": 0}, cap=300),
 )
 

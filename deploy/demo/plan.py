@@ -15,10 +15,12 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from deploy.demo.journey import Hour
-from deploy.demo.network import POINTS_LIFE_DAYS, SHOPS, TIME_ZONE, deal_stores
+from deploy.demo.network import POINTS_LIFE_DAYS, SHOPS, TAKEN_BACK_DAYS, TIME_ZONE, deal_stores
 
 #: How long issued points can weigh on a credit line after they expired or were spent: till their window is paid.
 SETTLED_WITHIN_DAYS: Final = 14
+#: What a refund brings back past its time lives so long more, once.
+GRACE_DAYS: Final = 30
 #: Credit lines, purchases and top-ups are rounded up to whole thousands of points and hundreds of dollars.
 POINTS_STEP: Final = 1_000
 CENTS_STEP: Final = 10_000
@@ -35,7 +37,7 @@ class Plan(msgspec.Struct, frozen=True):
     shop_of_store: dict[int, int]
     # by shop and week, what the week's baskets can earn at most
     most_points: list[dict[int, int]]
-    # by shop, in points; 0 for the prefunded
+    # by shop, in points; 0 for those that are not deferred
     credit_lines: list[int]
     # by day since the opening, the baskets up to its end; the last is the whole year's
     baskets_by_day: list[int]
@@ -105,8 +107,12 @@ def _by_week(counts: Counter[int]) -> dict[int, int]:
 
 
 def _credit_line(counts: Counter[int], days: int, life_days: int | None) -> int:
-    """The most that can be out at once: what any stretch of the points' life and the time to settle can earn."""
-    span = max(POINTS_LIFE_DAYS, life_days or 0) + SETTLED_WITHIN_DAYS
+    """The most that can be out at once: what any stretch of the longest that points can weigh on the line can earn.
+
+    Points that paid on their last day are given back within the time for that at the latest, live on for the grace, and are
+    settled. A second time they come back expired. Gifts change no point's time, and refunds of sales only lower.
+    """
+    span = max(POINTS_LIFE_DAYS, life_days or 0) + TAKEN_BACK_DAYS + GRACE_DAYS + SETTLED_WITHIN_DAYS
     most = now = 0
     for day in range(days):
         now += counts[day] - counts[day - span]

@@ -32,10 +32,32 @@ class Shares(msgspec.Struct, frozen=True):
 
 
 class Points(msgspec.Struct, frozen=True):
+    """issued == redeemed + expired + returned + outstanding."""
+
     issued: int
     redeemed: int
     expired: int
+    # taken home by refunds of sales
+    returned: int
     outstanding: int
+    # of those outstanding: in a return period; good at their own shop only
+    pending: int
+    closed_loop: int
+    # of those redeemed: what repaid debts
+    repaid: int
+    given: int
+    # what members owe shops at the end
+    owed: int
+
+
+class Refunds(msgspec.Struct, frozen=True):
+    """Of sales: how many, their minor units, the points that went with it. Of redemptions: how many, the points back."""
+
+    sales: int
+    amount: int
+    points: int
+    redemptions: int
+    restored: int
 
 
 class Settlement(msgspec.Struct, frozen=True):
@@ -55,6 +77,7 @@ class Report(msgspec.Struct, frozen=True):
     baskets: int
     members: int
     points: Points
+    refunds: Refunds
     settlement: Settlement
     merchants: list[Shares]
     audit: str = ""
@@ -72,7 +95,7 @@ async def read(wire: Wire, state: State) -> Report:
         for row in matrix["data"]:
             debtor, creditor = (names.get(row[who], OPERATOR) for who in ("debtor", "creditor"))
             owed.setdefault(debtor, Counter())[creditor] += row["value"]["amount"]
-    settled = summary["settlement"]
+    settled, refunds = summary["settlement"], summary["refunds"]
     gross, multilateral = settled["gross"]["amount"], settled["multilateral"]["amount"]
     positions = dict.fromkeys([*names.values(), OPERATOR], 0)
     positions |= {names.get(row["party"], OPERATOR): row["position"]["amount"] for row in settled["positions"]}
@@ -80,6 +103,7 @@ async def read(wire: Wire, state: State) -> Report:
         baskets=summary["baskets"],
         members=summary["members"],
         points=msgspec.convert(summary["points"], Points),
+        refunds=msgspec.convert({**refunds, "amount": refunds["amount"]["amount"]}, Refunds),
         settlement=Settlement(
             windows=settled["windows"],
             gross=gross,
@@ -140,17 +164,18 @@ def show(console: Console, report: Report, serving: str) -> None:
 
 
 def _headline(report: Report) -> RenderableType:
-    points = report.points
+    points, refunds = report.points, report.refunds
     grid = Table.grid(padding=(0, 2))
-    for name, value in (
-        ("baskets", report.baskets),
-        ("members", report.members),
-        ("points issued", points.issued),
-        ("redeemed", points.redeemed),
-        ("expired", points.expired),
-        ("outstanding", points.outstanding),
+    for name, value, more in (
+        ("baskets", report.baskets, f"{refunds.sales:,} brought back, {money(refunds.amount)} refunded"),
+        ("members", report.members, f"gave each other {points.given:,} points"),
+        ("points issued", points.issued, ""),
+        ("redeemed", points.redeemed, f"{refunds.restored:,} given back, {points.repaid:,} repaid debts"),
+        ("expired", points.expired, ""),
+        ("taken back", points.returned, f"of {refunds.points:,} that refunds asked for; {points.owed:,} are owed"),
+        ("outstanding", points.outstanding, f"{points.pending:,} pending, {points.closed_loop:,} closed-loop"),
     ):
-        grid.add_row(name, Text(f"{value:,}", justify="right"))
+        grid.add_row(name, Text(f"{value:,}", justify="right"), Text(more, "dim"))
     return grid
 
 
@@ -162,7 +187,12 @@ def _table(report: Report) -> RenderableType:
         table.add_column(name, justify="right")
     for place, row in enumerate(report.merchants):
         sums = (row.receivable, row.payable, row.fees, row.position)
-        table.add_row(f"{_letter(place)} {row.name}", row.mode, str(row.branches), *(money(value) for value in sums))
+        table.add_row(
+            f"{_letter(place)} {row.name}",
+            row.mode.replace("_", " "),
+            str(row.branches),
+            *(money(value) for value in sums),
+        )
     table.add_row("  the operator", "", "", "", "", "", money(report.settlement.positions[OPERATOR]))
     return table
 

@@ -15,7 +15,7 @@ from deploy.demo.plan import Plan
 from deploy.errors import Refusal
 
 #: Raised when an older demo cannot be taken up any more.
-VERSION: Final = 1
+VERSION: Final = 2
 
 
 class Merchant(msgspec.Struct, frozen=True):
@@ -65,6 +65,15 @@ class Redeem(msgspec.Struct, frozen=True, array_like=True):
     points: int
 
 
+class Gift(msgspec.Struct, frozen=True, array_like=True):
+    """Of one household to another, thought of at a basket."""
+
+    basket: int
+    giver: int
+    receiver: int
+    points: int
+
+
 class Decisions(msgspec.Struct, frozen=True):
     """What was read and decided before anything of an hour was posted; sending the hour again starts from this."""
 
@@ -73,6 +82,7 @@ class Decisions(msgspec.Struct, frozen=True):
     devices: list[Device] = []
     buys: list[Buy] = []
     redeems: list[Redeem] = []
+    gifts: list[Gift] = []
 
 
 class Files:

@@ -62,8 +62,8 @@ class Wire:
     ) -> None:
         await self._session.close()
 
-    async def get(self, path: str, key: str) -> Any:
-        return (await self.send("GET", path, key)).json
+    async def get(self, path: str, key: str, book: str | None = None) -> Any:
+        return (await self.send("GET", path, key, book=book)).json
 
     async def pages(self, path: str, key: str) -> list[Any]:
         """All rows of a paged list."""

@@ -20,6 +20,7 @@ from gateway.api.shapes import (
     PartySum,
     PhoneIn,
     PointsSummary,
+    RefundsSummary,
     RulesIn,
     RulesOut,
     SentCodeOut,
@@ -163,7 +164,8 @@ async def get_summary(call: Call[None]) -> SummaryOut:
 
 def _summary(facts: BookFacts, tx: ledger.Tx) -> SummaryOut:
     book = ledger.read_book(tx, facts.id)
-    points, settled, names = store.points(tx, book.id), settlement.summary(tx, book.id), store.names(tx, book.id)
+    points, refunds = store.points(tx, book.id), store.refunds(tx, book.id)
+    settled, names = settlement.summary(tx, book.id), store.names(tx, book.id)
     total = partial(amounts.total, facts)
     return SummaryOut(
         book=ids.show("book", book.public_id),
@@ -174,7 +176,20 @@ def _summary(facts: BookFacts, tx: ledger.Tx) -> SummaryOut:
             issued=points.issued,
             redeemed=points.redeemed,
             expired=points.expired,
+            returned=points.returned,
             outstanding=points.outstanding,
+            pending=points.pending,
+            closed_loop=points.closed_loop,
+            repaid=points.repaid,
+            given=points.given,
+            owed=points.owed,
+        ),
+        refunds=RefundsSummary(
+            sales=refunds.sales,
+            amount=total(refunds.amount_minor),
+            points=refunds.points,
+            redemptions=refunds.redemptions,
+            restored=refunds.restored,
         ),
         settlement=SettlementSummary(
             windows=settled.windows,

@@ -1360,13 +1360,35 @@ class SentCodesOut(Answer, frozen=True, kw_only=True):
 
 
 class PointsSummary(Answer, frozen=True, kw_only=True):
-    """issued == redeemed + expired + outstanding."""
+    """issued == redeemed + expired + returned + outstanding."""
 
     issued: int
+    # less what refunds of redemptions gave back
     redeemed: int
     expired: int
+    # taken home by refunds of sales
+    returned: int
     # with members: to spend, on their way or held
     outstanding: int
+    # of those outstanding: on their way; good at their own shop only
+    pending: int
+    closed_loop: int
+    # of those redeemed: what repaid debts
+    repaid: int
+    # by one member to another, each gift counted
+    given: int
+    # what members owe shops now
+    owed: int
+
+
+class RefundsSummary(Answer, frozen=True, kw_only=True):
+    # of sales: how many, their money, and the points that went with it: returned, expired before, or owed
+    sales: int
+    amount: Sum
+    points: int
+    # of redemptions: how many, and the points given back
+    redemptions: int
+    restored: int
 
 
 class PartySum(Answer, frozen=True, kw_only=True):
@@ -1391,4 +1413,5 @@ class SummaryOut(Answer, frozen=True, kw_only=True):
     baskets: int
     members: int
     points: PointsSummary
+    refunds: RefundsSummary
     settlement: SettlementSummary

@@ -658,7 +658,7 @@ OPERATOR: Final = (
         f"{_OF_BOOK}/summary",
         ANY_OPERATOR,
         operator_books.get_summary,
-        "What a book came to: points issued, redeemed, expired, outstanding; debts and what netting saved.",
+        "What a book came to: points issued, redeemed, expired, outstanding; refunds; debts and what netting saved.",
         answer=shapes.SummaryOut,
     ),
     Operation(

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 import msgspec
 
 from deploy.demo.picture import drawn
-from deploy.demo.report import Points, Report, Settlement, Shares
+from deploy.demo.report import Points, Refunds, Report, Settlement, Shares
 
 ROOT = Path(__file__).parents[2]
 
@@ -17,7 +17,19 @@ def a_report() -> Report:
         {
             "baskets": 12_345,
             "members": 67,
-            "points": Points(issued=100, redeemed=60, expired=10, outstanding=30),
+            "points": Points(
+                issued=100,
+                redeemed=60,
+                expired=10,
+                returned=5,
+                outstanding=25,
+                pending=8,
+                closed_loop=7,
+                repaid=6,
+                given=4,
+                owed=3,
+            ),
+            "refunds": Refunds(sales=9, amount=54_321, points=11, redemptions=2, restored=12),
             "settlement": Settlement(2, 900, 700, 500, 444_444, {"Shop & Sons": -25, "operator": 25}, {}),
             "merchants": [Shares("Shop & Sons", "deferred", 3, 10, 20, 15, -25)],
             "audit": "clean",
@@ -32,6 +44,7 @@ def test_it_shows_the_report_and_asks_nobody_for_anything() -> None:
     tree = ElementTree.fromstring(picture)  # noqa: S314 - drawn a line ago, by us
     words = " ".join(tree.itertext()).replace("\u00a0", " ")
     assert "12,345" in words
+    assert "543.21" in words
     assert "Shop & Sons" in words
     assert "clean" in words
     assert re.findall(r"(?:src|href|url)\s*[=(]\s*['\"]?https?:", picture) == []

@@ -12,6 +12,8 @@ import pytest
 from deploy.demo import behaviour, journey, network, plan
 from deploy.demo.journey import Basket, Line
 from deploy.demo.network import SHOPS
+from ledger.working import GRACE
+from merchants import sales
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +80,8 @@ PREPARED = "3ea2b17cf205d6ce4cb1f495e99cc8c25b8f41e2ac929836c1a096e3b7aaf0a7"
 def test_shops_differ_in_size_and_contract(made: plan.Plan, year: Path) -> None:
     sold = Counter(made.shop_of_store[b.store] for b in baskets(year))
     assert len(SHOPS) == len({shop.name for shop in SHOPS}) == 14
-    assert [shop.mode for shop in SHOPS].count("prefunded") == 7
+    assert Counter(shop.mode for shop in SHOPS) == {"prefunded": 6, "deferred": 7, "closed_loop": 1}
+    assert [shop.name for shop in SHOPS if shop.maturity_days] == ["Eastgate Superstore", "Kingsway Drug & Goods"]
     assert len({(s.purchase_fee_ppm, s.redemption_fee_ppm) for s in SHOPS}) == 14
     assert max(sold.values()) > 10 * min(sold.values())
     for place, shop in enumerate(SHOPS):
@@ -138,7 +141,7 @@ def test_weeks_begin_on_mondays() -> None:
 
 def test_a_credit_line_bears_all_that_can_be_out_at_once(made: plan.Plan, year: Path) -> None:
     for place, shop in enumerate(SHOPS):
-        if shop.mode == "prefunded":
+        if shop.mode != "deferred":
             assert made.credit_lines[place] == 0
             continue
         assert 0 < made.credit_lines[place] < sum(made.most_points[place].values()) + plan.POINTS_STEP
@@ -149,6 +152,22 @@ def test_a_credit_line_bears_all_that_can_be_out_at_once(made: plan.Plan, year: 
                 place = made.shop_of_store[b.store]
                 first_half[place] += SHOPS[place].most_points(b)
     assert all(made.credit_lines[p] >= n for p, n in first_half.items() if SHOPS[p].mode == "deferred")
+
+
+def test_a_credit_line_bears_points_that_are_given_back_as_late_as_can_be() -> None:
+    """Spent on their last day, given back on the last day for that, alive for the grace, then settled."""
+    assert timedelta(days=plan.GRACE_DAYS) == GRACE
+    longest = network.POINTS_LIFE_DAYS + network.TAKEN_BACK_DAYS + plan.GRACE_DAYS + plan.SETTLED_WITHIN_DAYS
+    place = next(i for i, shop in enumerate(SHOPS) if shop.name == "Dovetail Pantry")
+    opening = int(plan.midnight_after(0).timestamp()) // 3600
+
+    def line(days: int) -> int:
+        """With a basket at every shop on the first day, and again so many days later."""
+        stores = [Basket(store, 1, store, 0, [Line("GROCERY", 1, 50_000)]) for store in range(len(SHOPS))]
+        hours = [journey.Hour(opening + 24 * day, stores) for day in (0, days)]
+        return plan.make(lambda: hours).credit_lines[place]
+
+    assert (line(longest - 1), line(longest)) == (3_000, 2_000)
 
 
 @pytest.mark.parametrize(
@@ -184,6 +203,49 @@ def test_points_pay_at_most_the_basket_and_never_a_trifle() -> None:
     taken = {behaviour.points_to_redeem(1, basket(5_000, id=id), 600) for id in range(50)}
     assert taken == {300, 600}
     assert {behaviour.points_to_redeem(1, basket(250, id=id), 600) for id in range(50)} == {250}
+
+
+def test_some_baskets_come_back_whole_or_by_half(year: Path) -> None:
+    cents = [behaviour.refunded(1, b.id, 1_001) for b in baskets(year)]
+    assert set(cents) == {0, 500, 1_001}
+    assert sum(map(bool, cents)) / len(cents) == pytest.approx(0.04, abs=0.005)
+    assert cents.count(500) == pytest.approx(cents.count(1_001), rel=0.1)
+    assert {behaviour.refunded(1, id, 0) for id in range(500)} == {0}
+    assert {behaviour.refunded(1, id, 1) for id in range(500)} == {0, 1}
+
+
+def test_few_redemptions_are_given_back() -> None:
+    assert sum(behaviour.given_back(1, id) for id in range(10_000)) == pytest.approx(300, abs=60)
+
+
+def test_those_who_never_spend_sometimes_give(year: Path) -> None:
+    givers = [b.household for b in baskets(year) if behaviour.thinks_of_giving(1, b)]
+    assert not any(behaviour.spends(1, household) for household in givers)
+    quiet = sum(not behaviour.spends(1, b.household) for b in baskets(year))
+    assert len(givers) / quiet == pytest.approx(1 / 60, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("available", "owed", "points"),
+    [(199, 0, 0), (200, 0, 100), (201, 0, 100), (500, 1, 0), (30_000, 0, behaviour.MOST_GIVEN)],
+)
+def test_half_is_given_and_nothing_by_those_who_owe(available: int, owed: int, points: int) -> None:
+    assert behaviour.points_to_give(available, owed) == points
+
+
+def test_gifts_stay_within_what_networks_allow() -> None:
+    """One a day for each household, given or received."""
+    assert min(sales.GiftRules().points_a_day, sales.GiftRules().received_a_day) >= behaviour.MOST_GIVEN
+
+
+def test_the_next_by_number_who_spends_is_given_to() -> None:
+    spenders = [h for h in range(1, 40) if behaviour.spends(1, h)]
+    first, second, *_, last = spenders
+    joined = list(range(1, 40))
+    assert behaviour.receiver(1, first, joined, {first}) == second
+    assert behaviour.receiver(1, 40, joined, ()) == first
+    assert behaviour.receiver(1, last, joined, {last}) == first
+    assert behaviour.receiver(1, last, [last], {last}) is None
 
 
 def test_redemptions_go_all_four_ways() -> None:

@@ -7,11 +7,13 @@ import pytest
 
 from deploy.demo import state
 from deploy.demo.plan import Plan
-from deploy.demo.state import Buy, Decisions, Device, Files, Joined, Journal, Redeem
+from deploy.demo.state import Buy, Decisions, Device, Files, Gift, Joined, Journal, Redeem
 from deploy.errors import Refusal
 
 PLAN = Plan(shop_of_store={7: 0}, most_points=[{0: 10}], credit_lines=[0], baskets_by_day=[3, 5])
-FIRST = Decisions(1, [Joined(4, "123")], [Device(4, "ABC")], [Buy(0, 10_000, 1_000)], [Redeem(99, 250)])
+FIRST = Decisions(
+    1, [Joined(4, "123")], [Device(4, "ABC")], [Buy(0, 10_000, 1_000)], [Redeem(99, 250)], [Gift(98, 4, 5, 100)]
+)
 
 
 def test_a_state_is_read_as_it_was_written(tmp_path: Path) -> None:
