@@ -50,7 +50,7 @@ def of_ledger(
     The first seed on which they differ is told with the shortest history found that shows it, and the exit code is 1.
     The same seed and steps always make the same history.
     """
-    console = Console()
+    console = Console(emoji=False)  # an account of the taxi's is not a picture
     if fault == "list":
         for each in faults.FAULTS.values():
             console.print(f"{each.name:<28} {each.rule}", highlight=False)

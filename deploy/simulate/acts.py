@@ -40,21 +40,17 @@ class PassTime(Act):
 
 
 def draw_time(rng: random.Random, plain: Plain, label: str, key: Keys) -> Operation:  # noqa: ARG001 - a draw's
-    ahead = [h.deadline for h in plain.holds.values() if h.state == "open"]
+    ahead = [h.deadline for h in plain.open_holds]
     ahead += [lot.expires for lot in plain.lots if lot.wallet or lot.held]
     ahead += [lot.available for lot in plain.lots if lot.pending]
     ahead = [when for when in ahead if when > plain.now]
     seconds = rng.choice((30, 60, 600, 1_800, 3_600, 20_000))
     chance = rng.random()
     pinned = [
-        lot.expires
-        for hold in plain.holds.values()
-        if hold.state == "open"
-        for lot, _ in hold.slices
-        if plain.now < lot.expires < hold.deadline
+        lot.expires for hold in plain.open_holds for lot, _ in hold.slices if plain.now < lot.expires < hold.deadline
     ]
     indebted = {debt.member for debt in plain.debts if debt.left}
-    repaying = [h.deadline for h in plain.holds.values() if h.state == "open" and h.member in indebted]
+    repaying = [h.deadline for h in plain.open_holds if h.member in indebted]
     repaying = [when for when in repaying if when > plain.now]
     if repaying and chance < 0.4:
         # what a lapse brings back is owed already

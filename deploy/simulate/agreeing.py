@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import settlement
 from deploy.simulate.asking import Keys, Operation
-from deploy.simulate.plain import FACE_VALUE, SHOPS, Contract, Expected, Plain, Rules, Terms, accepted, refused
+from deploy.simulate.plain import FACE_VALUE, LIFE, SHOPS, Contract, Expected, Plain, Rules, Terms, accepted, refused
 from ledger import Points
 from merchants import contracts
 
@@ -94,10 +94,11 @@ MODES: Final = {
 }
 
 
-def beginning(key: Keys) -> list[Operation]:
-    """Contracts, terms, and what the prefunded shops begin with."""
+def beginning(key: Keys, *, inactivity_days: int | None) -> list[Operation]:
+    """Rules, contracts, terms, and what the prefunded shops begin with."""
     lines = {"cafe": 400, "books": 90}
-    made: list[Operation] = []
+    rules = Rules(FACE_VALUE, LIFE.days, inactivity_days)
+    made: list[Operation] = [ChangeRules("0.rules", key("operator"), rules)]
     for i, (shop, mode) in enumerate(MODES.items()):
         unit = 3 if mode == "closed_loop" else FACE_VALUE
         contract = Contract(

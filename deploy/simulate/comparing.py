@@ -1,7 +1,10 @@
 """The whole book beside the plain model: every account, lot, hold, debt, sale and window."""
 
+from collections import Counter
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import settlement
 from deploy.simulate import settling
@@ -29,8 +32,8 @@ def _sides(plain: Plain, real: Real) -> Iterator[tuple[str, dict[Any, Any], dict
             [book],
         )
         holds = tx.execute(
-            "select h.id, h.member_id, h.acceptor_id, h.state, h.deadline, h.lot_ids, h.lot_points, r.refunded_points"
-            " from ledger.hold h join merchants.redemption r on r.id = h.id where h.book_id = %s",
+            "select h.id, h.member_id, h.acceptor_id, h.state, h.deadline, h.lot_ids, h.lot_points,"
+            " coalesce(r.refunded_points, 0) from ledger.hold h left join merchants.redemption r on r.id = h.id where h.book_id = %s",
             [book],
         )
         debts = tx.execute(
@@ -43,7 +46,8 @@ def _sides(plain: Plain, real: Real) -> Iterator[tuple[str, dict[Any, Any], dict
             " where book_id = %s",
             [book],
         )
-        found = [rows.fetchall() for rows in (accounts, lots, holds, debts, sales)]
+        issuers = tx.execute("select merchant_id, mode, unit_value_minor from ledger.issuer where book_id = %s", [book])
+        found = [rows.fetchall() for rows in (accounts, lots, holds, debts, sales, issuers)]
     sale_names = {id: label for label, id in real.sales.items()}
     hold_names = {id: label for label, id in real.redemptions.items()}
 
@@ -53,6 +57,11 @@ def _sides(plain: Plain, real: Real) -> Iterator[tuple[str, dict[Any, Any], dict
     def account(text: str) -> str:
         return ":".join(names.get(part, part) for part in text.split(":"))
 
+    yield (
+        "contract",
+        {shop.name: (shop.contract.mode, shop.contract.unit) for shop in plain.shops.values() if shop.contract},
+        {called(id): tuple(rest) for id, *rest in found[5]},
+    )
     yield (
         "account",
         {name: balance for name, balance in plain.accounts.items() if balance},
@@ -90,7 +99,7 @@ def _sides(plain: Plain, real: Real) -> Iterator[tuple[str, dict[Any, Any], dict
                 [(lot.name, part) for lot, part in hold.slices],
                 hold.refunded,
             )
-            for hold in plain.holds.values()
+            for hold in {hold.name: hold for hold in (*plain.holds.values(), *plain.vouchers.values())}.values()
         },
         {
             hold_names.get(row[0], str(row[0])): (
@@ -153,3 +162,28 @@ def differences_of_windows(plain: Plain, real: Real) -> list[str]:
                     f"position of {what} in window {window.number}: model {ours.get(shop)}, ledger {theirs.get(shop)}"
                 )
     return found
+
+
+def differences_of_notices(plain: Plain, real: Real) -> list[str]:
+    """Who was told of what expires, and when they were: each lot once a stage."""
+    names = real.names()
+    rows = real.rows(
+        "select r.member_id, r.payload from ledger.record r where r.book_id = %s and r.kind = 'expiry_notice'",
+        real.book.id,
+    )
+    theirs = Counter(
+        (
+            payload["days"],
+            names[str(member)],
+            frozenset(
+                (real.lot(UUID(e["lot"])), e["points"], datetime.fromisoformat(e["expires_at"]))
+                for e in payload["expiring"]
+            ),
+        )
+        for member, payload in rows
+    )
+    ours = Counter(plain.notices)
+    return [
+        *(f"notice {notice}: the ledger told no such" for notice in ours - theirs),
+        *(f"notice {notice}: the model knows no such" for notice in theirs - ours),
+    ]

@@ -278,6 +278,182 @@ def expiry_retires(true: Any) -> Any:
     return return_home
 
 
+# -- waiting to confirm
+
+
+@_fault("ledger.working:Working._mature", "confirming repays nothing", road="confirmed and repaid nothing")
+def confirming_repays(true: Any) -> Any:
+    def mature(self: ledger.Working, member: Any) -> None:
+        ripe = [Slice(lot, Points(lot.pending)) for lot in self.lots_of[member] if lot.pending]
+        true(self, member)
+        self.repay("clock", member, [s for s in ripe if not s.lot.pending])
+
+    return mature
+
+
+@_fault("ledger.working:Working.repay", "what waits to confirm repays at once", road="repaid with pending points")
+def pending_repays_nothing(true: Any) -> Any:
+    return lambda self, actor, member, arrived: true(
+        self, actor, member, [s for s in arrived if s.lot.available_at <= self.now]
+    )
+
+
+# -- between windows
+
+
+@_fault(
+    "ledger.working:Issuer.pools",
+    "prefunded points of another value than today's go home to the mint",
+    road="retired from wallet",
+)
+def old_values_pooled(true: Any) -> Any:  # noqa: ARG001 - nothing of the true one is left
+    return lambda self, unit_value: self.mode == "prefunded" and not self.exited  # noqa: ARG005
+
+
+@_fault(
+    "merchants.contracts.changes:version_of",
+    "a contract comes into force at the face value there is then",
+    road="a new face value met a new contract",
+)
+def value_of_the_day_it_was_agreed_on(true: Any) -> Any:
+    return lambda wanted, before, face_value, id: true(wanted, before, wanted.unit_value_minor or face_value, id)
+
+
+# -- buying out, and leaving
+
+
+@_fault(
+    "ledger:make_prefunded",
+    "points that are bought out are prefunded",
+    road="bought out with deferred points",
+)
+def bought_out_and_still_owed(true: Any) -> Any:  # noqa: ARG001 - nothing of the true one is left
+    return lambda tx, book_id, issuer_id: None  # noqa: ARG005
+
+
+@_fault("ledger:make_prefunded", "what is spent is bought out as well", road="bought out and given back")
+def spent_not_bought_out(true: Any) -> Any:  # noqa: ARG001 - nothing of the true one is left
+    def make_prefunded(tx: ledger.Tx, book_id: int, issuer_id: Any) -> None:
+        tx.execute(
+            "update ledger.lot set funding = 'prefunded' where book_id = %s and issuer_id = %s"
+            " and pending + remaining + held > 0",
+            [book_id, issuer_id],
+        )
+
+    return make_prefunded
+
+
+@_fault("ledger.working:Issuer.pools", "who left has no pool", road="came home after its shop left")
+def pool_of_who_left(true: Any) -> Any:
+    return lambda self, unit_value: true(dataclasses.replace(self, exited=False), unit_value)
+
+
+# -- gifts
+
+
+@_fault("ledger.working:Working.give", "a gift repays nothing", road="a gift repaid nothing")
+def gift_repays(true: Any) -> Any:
+    def give(self: ledger.Working, draft: Any, *, giver: Any, receiver: Any, slices: Any) -> Any:
+        children = true(self, draft, giver=giver, receiver=receiver, slices=slices)
+        self.repay(draft.actor, receiver, [Slice(lot, Points(lot.remaining)) for lot in children])
+        return children
+
+    return give
+
+
+@_fault("merchants.trade.gifting:held_before", "points do not return by gift", road="points do not return by gift")
+def gifts_in_circles(true: Any) -> Any:  # noqa: ARG001 - nothing of the true one is left
+    return lambda lot, known, working: []  # noqa: ARG005
+
+
+@_fault(
+    "ledger.working:Working.give",
+    "a lot that had grace has it no more when it is given",
+    road="given with its grace used",
+)
+def gift_renews_grace(true: Any) -> Any:
+    def give(self: ledger.Working, draft: Any, *, giver: Any, receiver: Any, slices: Any) -> Any:
+        children = true(self, draft, giver=giver, receiver=receiver, slices=slices)
+        for lot in children:
+            lot.grace_used = False
+        return children
+
+    return give
+
+
+# -- vouchers
+
+
+@_fault("ledger.working:first", "the first points of a voucher are spent", road="voucher of several lots spent in part")
+def last_of_a_voucher(true: Any) -> Any:
+    return lambda slices, points: true(list(reversed(slices)), points)
+
+
+@_fault(
+    "ledger.working:Working.capture",
+    "the rest of a voucher repays what is owed",
+    road="repaid by the rest of a voucher",
+)
+def rest_does_not_repay(true: Any) -> Any:
+    def capture(self: Any, draft: Any, hold: ledger.Hold, points: int | None = None) -> None:
+        self.repay = lambda *_: None
+        try:
+            true(self, draft, hold, points)
+        finally:
+            del self.repay
+
+    return capture
+
+
+@_fault("merchants.trade.vouching:spend", "neither freeze nor suspension ends a promise", road="a promise kept")
+def promises_end(true: Any) -> Any:
+    def spend(command: trade.Redemption, actor: str, known: Any, working: Any) -> Any:
+        member, merchant = known.member(command.member), known.network.merchant(command.merchant_id)
+        if member.locked_by is not None or merchant.state != "active":
+            return ledger.errors.Suspended()
+        return true(command, actor, known, working)
+
+    return spend
+
+
+# -- brakes
+
+
+@_fault("merchants.people:set_state", "who is frozen spends nothing", road="member frozen")
+def frozen_in_name_only(true: Any) -> Any:  # noqa: ARG001 - nothing of the true one is left
+    return lambda tx, book_id, id, state: None  # noqa: ARG005
+
+
+@_fault("merchants.contracts:set_state", "a suspended shop neither earns nor redeems", road="sale: merchant_suspended")
+def suspended_in_name_only(true: Any) -> Any:
+    return lambda tx, book_id, what, id, state: true(tx, book_id, what, id, "active")  # noqa: ARG005
+
+
+# -- inactivity, and notices
+
+
+@_fault("ledger.working:Working.active", "who is active keeps what there is", road="prolonged by activity")
+def active_for_nothing(true: Any) -> Any:  # noqa: ARG001 - nothing of the true one is left
+    return lambda self, draft, member: None  # noqa: ARG005
+
+
+@_fault("ledger.working:Working._let_go", "what comes back of a hold is prolonged", road="prolonged by coming back")
+def held_in_vain(true: Any) -> Any:
+    def let_go(self: Any, draft: Any, hold: ledger.Hold, slices: list[Slice]) -> None:
+        self._prolong = lambda *_: None
+        try:
+            true(self, draft, hold, slices)
+        finally:
+            del self._prolong
+
+    return let_go
+
+
+@_fault("ledger.notices:_places", "a lot is told of once a stage", road="notice after a notice")
+def told_again(true: Any) -> Any:  # noqa: ARG001 - nothing of the true one is left
+    return lambda tx, book_id: {}  # noqa: ARG005
+
+
 # -- keys
 
 

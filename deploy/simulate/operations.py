@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from deploy.simulate import acts, agreeing, braking, till
+from deploy.simulate import acts, agreeing, braking, giving, leaving, promising, till
 from deploy.simulate.asking import Draw
 
 #: How often each is drawn, those that gather in a group first.
@@ -20,6 +20,11 @@ TABLE: Final[dict[str, tuple[int, Draw]]] = {
     "terms": (1, agreeing.draw_terms),
     "suspension": (1, braking.draw_suspension),
     "freeze": (1, braking.draw_freeze),
+    "gift": (7, giving.draw_gift),
+    "gift_rules": (1, giving.draw_gift_rules),
+    "voucher": (5, promising.draw_voucher),
+    "voucher_end": (7, promising.draw_end),
+    "buy_out": (1, leaving.draw_buy_out),
 }
 #: And those that stand alone.
 ALONE: Final[dict[str, tuple[int, Draw]]] = {

@@ -4,10 +4,10 @@ No SQL, no code of the ledger's, of trade's or of settlement's. Shops, members, 
 does what docs/postings.md says of one event; `settling` adds what windows do.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 BEGINNING: Final = datetime(2017, 1, 1, tzinfo=UTC)
@@ -21,6 +21,16 @@ MOST_WRONG: Final = 5
 
 SHOPS: Final = ("cafe", "books", "taxi", "bakery", "club", "kiosk")
 PEOPLE: Final = ("ann", "bob", "cyd")
+#: How long a voucher is held, and how many of them a member may have open.
+VOUCHER: Final = timedelta(days=7)
+MOST_VOUCHERS: Final = 5
+#: How often a day a giver may find nobody, and how often a lot may be given.
+MOST_MISSED: Final = 10
+LONGEST_LINEAGE: Final = 8
+#: Days before the expiry on which a member is told.
+STAGES: Final = (60, 30, 7)
+DAY: Final = timedelta(days=1)
+
 HOMES: Final = {"prefunded": "pool", "deferred": "credit", "closed_loop": "own"}
 
 
@@ -147,14 +157,37 @@ class Hold:
     paid_a_sale: bool = False
     # the window of its capture
     window: int = 0
+    # of a voucher: what was spent of it, and the step in which it ended
+    spent: int | None = None
+    ended: int = -1
+
+    @property
+    def used(self) -> Slices:
+        """The slices it takes: all, or the first of a voucher that is spent in part."""
+        return self.slices if self.spent is None else first(self.slices, self.spent)
 
     @property
     def points(self) -> int:
-        return sum(part for _, part in self.slices)
+        return sum(part for _, part in self.used)
 
     @property
     def value(self) -> int:
-        return worth(self.slices)
+        return worth(self.used)
+
+
+@dataclass(frozen=True, slots=True)
+class GiftRules:
+    points_a_day: int = 10_000
+    gifts_a_day: int = 10
+    received_a_day: int = 20_000
+
+
+@dataclass(eq=False)
+class GiftDay:
+    given: int = 0
+    gifts: int = 0
+    received: int = 0
+    missed: int = 0
 
 
 @dataclass(eq=False)
@@ -210,6 +243,12 @@ class Position(NamedTuple):
         return self.net + self.backing
 
 
+def first(slices: Slices, points: int) -> Slices:
+    """The first points of slices, in their order."""
+    one_by_one = [lot for lot, part in slices for _ in range(part)]
+    return list(Counter(one_by_one[:points]).items())
+
+
 def worth(slices: Iterable[tuple[Lot, int]]) -> int:
     return sum(lot.unit * part for lot, part in slices)
 
@@ -229,7 +268,14 @@ class Plain:
         self.accounts: Counter[str] = Counter()
         self.lots: list[Lot] = []
         self.sales: dict[str, Sale] = {}
+        #: what became a redemption, and what members had set aside for their telephones to spend; a spent one is in both
         self.holds: dict[str, Hold] = {}
+        self.vouchers: dict[str, Hold] = {}
+        self.gift_rules = GiftRules()
+        self.gift_days: defaultdict[tuple[str, date], GiftDay] = defaultdict(GiftDay)
+        #: up to when each stage of notices is done, and every notice: (stage, member, what expires)
+        self.noticed: dict[int, datetime] = {}
+        self.notices: list[tuple[int, str, frozenset[tuple[str, int, datetime]]]] = []
         self.debts: list[Debt] = []
         self.items: list[Item] = []
         #: fees on purchases: (window, shop) -> millionths
@@ -281,6 +327,8 @@ class Plain:
         if member and money * fee:
             self._charge(shop, money * fee)
         self.reached[f"sale: {why or ('earned' if points else 'without member')}"] += 1
+        if member:
+            self.active(member)
         if points and member:
             sale.lot = lot = self.lot(name, member, shop, points)
             place = "wallet" if lot.available <= self.now else "pending"
@@ -299,6 +347,9 @@ class Plain:
         contract = self.shops[shop].contract
         assert contract is not None
         expires = self.now + timedelta(days=max(self.rules.life_days, contract.life_days or 0))
+        if (until := self.active_until) is not None and until > expires:
+            self.reached["born to live on"] += 1
+            expires = until
         available = self.now + timedelta(days=contract.maturity_days)
         born = Lot(
             name, name, member, shop, contract.mode, contract.unit, points, self.now, available, expires, len(self.lots)
@@ -366,6 +417,9 @@ class Plain:
             self.move(there, f"pool:{lot.issuer}", points)
         else:
             self.reached[f"retired from {place}"] += 1
+            contract = self.shops[lot.issuer].contract
+            if contract and (contract.mode, contract.unit) == ("prefunded", lot.unit):
+                self.reached["came home after its shop left"] += 1
             self.move(there, f"mint:{lot.issuer}", points)
             self.move(f"backing:{lot.issuer}", f"prefund:{lot.issuer}", points * lot.unit)
 
@@ -412,22 +466,42 @@ class Plain:
         assert contract is not None
         deadline = self.now + timedelta(minutes=contract.hold_minutes)
         held = self.holds[name] = Hold(name, shop, member, slices, deadline, self.step)
-        for lot, part in slices:
-            lot.wallet -= part
-            lot.held += part
-        self.move(f"wallet:{member}", f"held:{member}", held.points)
+        self._set_aside(held)
         return held
 
-    def capture(self, hold: Hold) -> None:
+    def promise(self, name: str, shop: str, member: str, slices: Slices) -> Hold:
+        """A voucher: a hold of the shop's for the member's telephone to spend."""
+        held = self.vouchers[name] = Hold(name, shop, member, slices, self.now + VOUCHER, self.step)
+        self._set_aside(held)
+        return held
+
+    @property
+    def open_holds(self) -> list[Hold]:
+        return [hold for hold in (*self.holds.values(), *self.vouchers.values()) if hold.state == "open"]
+
+    def _set_aside(self, held: Hold) -> None:
+        self.active(held.member)
+        for lot, part in held.slices:
+            lot.wallet -= part
+            lot.held += part
+        self.move(f"wallet:{held.member}", f"held:{held.member}", held.points)
+
+    def capture(self, hold: Hold, points: int | None = None) -> None:
+        """All of it, or of a voucher what was spent: the rest goes back like a void, right behind."""
         contract = self.shops[hold.shop].contract
         assert contract is not None
         hold.state, hold.fee, hold.window = "captured", contract.redemption_fee, self.window.number
-        for lot, part in hold.slices:
+        hold.spent, hold.ended = points, self.step
+        for lot, part in hold.used:
             if not self.alive(lot):
                 self.reached["captured what expired while held"] += 1
             lot.held -= part
             self.accept(lot, hold.shop, part, hold.fee)
         self.move(f"held:{hold.member}", f"accepted:{hold.shop}", hold.points)
+        rest = Counter(dict(hold.slices)) - Counter(dict(hold.used))
+        if rest:
+            self.reached["rest of a voucher came back"] += 1
+            self._let_go(hold.member, list(rest.items()), "the rest of a voucher")
 
     def accept(self, lot: Lot, shop: str, points: int, fee: int) -> None:
         """A lot's issuer owes the shop that took it, unless it is the shop itself; that shop owes its fee."""
@@ -436,13 +510,20 @@ class Plain:
 
     def release(self, hold: Hold, state: str) -> None:
         """A void or a lapse: back into the wallet, without grace; it repays."""
-        hold.state = state
-        for lot, part in hold.slices:
+        hold.state, hold.ended = state, self.step
+        if hold.name in self.vouchers:
+            self.reached[f"voucher {state}"] += 1
+        for lot, _ in hold.slices:
+            self.reached[f"{state} {'alive' if self.alive(lot) else 'expired while held'}"] += 1
+        self._let_go(hold.member, hold.slices, "a void" if state == "voided" else "a lapse")
+
+    def _let_go(self, member: str, slices: Slices, by: str) -> None:
+        for lot, part in slices:
             lot.held -= part
             lot.wallet += part
-            self.reached[f"{state} {'alive' if self.alive(lot) else 'expired while held'}"] += 1
-        self.move(f"held:{hold.member}", f"wallet:{hold.member}", hold.points)
-        self.repay(hold.member, hold.slices, "a void" if state == "voided" else "a lapse")
+        self.move(f"held:{member}", f"wallet:{member}", sum(part for _, part in slices))
+        self.prolong([lot for lot, _ in slices], "by coming back")
+        self.repay(member, slices, by)
 
     # -- refunding
 
@@ -450,6 +531,7 @@ class Plain:
         """(points taken back, returned, owed) of a refund of a sale."""
         if sale.lot is not None and sale.member:
             self.catch_up(sale.member)
+            self.reached["refund of a sale whose points were given"] += any(lot.parent is sale.lot for lot in self.lots)
         self.reached["refund of a slice" if sale.refunded or amount < sale.money else "refund whole"] += 1
         sale.refunded += amount
         back = sale.points * sale.refunded // sale.money - sale.taken
@@ -481,7 +563,7 @@ class Plain:
 
     def restored(self, hold: Hold, points: int) -> Slices:
         """The slices of a redemption that come back next: the last consumed first."""
-        consumed = [lot for lot, part in hold.slices for _ in range(part)]
+        consumed = [lot for lot, part in hold.used for _ in range(part)]
         coming = consumed[::-1][hold.refunded : hold.refunded + points]
         return list(Counter(coming).items())
 
@@ -493,6 +575,10 @@ class Plain:
             self.reached["refund of a settled redemption"] += 1
         hold.refunded += points
         for lot, part in slices:
+            if lot.funding == "prefunded" and any(
+                item.lot is lot and item.funding != "prefunded" for item in self.items
+            ):
+                self.reached["bought out and given back"] += 1
             if not self.alive(lot):
                 self.reached["grace refused" if lot.graced else "grace"] += 1
             if not self.alive(lot) and not lot.graced:
@@ -534,6 +620,95 @@ class Plain:
                 self.move(f"{place}:{member}", f"debt:{member}:{debt.shop}", paid)
                 self.move(f"claim:{debt.shop}", f"accepted:{debt.shop}", paid)
 
+    # -- giving
+
+    def give(self, name: str, giver: str, receiver: str, slices: Slices) -> None:
+        """Each slice becomes a lot of the receiver's, like the one it came from; it repays nothing."""
+        if self.debts_of(receiver):
+            self.reached["a gift repaid nothing"] += 1
+        for i, (lot, part) in enumerate(slices):
+            lot.wallet -= part
+            child = replace(
+                lot,
+                name=f"{name}/{i}",
+                member=receiver,
+                points=part,
+                wallet=part,
+                pending=0,
+                held=0,
+                home=0,
+                born=len(self.lots),
+                parent=lot,
+            )
+            self.lots.append(child)
+            self.reached["given again" if lot.parent else "given"] += 1
+            self.reached["given with its grace used"] += lot.graced
+        self.move(f"wallet:{giver}", f"wallet:{receiver}", sum(part for _, part in slices))
+
+    # -- inactivity
+
+    @property
+    def active_until(self) -> datetime | None:
+        """The end of the day so many days on from now, until when who earns or spends now keeps what there is."""
+        if self.rules.inactivity_days is None:
+            return None
+        return self.midnight(self.rules.inactivity_days + 1)
+
+    def midnight(self, days: int) -> datetime:
+        """The beginning of the day so many days from today."""
+        return datetime.combine(self.now.date() + days * DAY, datetime.min.time(), UTC)
+
+    def active(self, member: str) -> None:
+        self.prolong([lot for lot in self.lots_of(member) if lot.wallet or lot.pending], "by activity")
+
+    def prolong(self, lots: list[Lot], by: str) -> None:
+        if (until := self.active_until) is None:
+            return
+        for lot in lots:
+            if self.alive(lot) and lot.expires < until:
+                lot.expires = until
+                self.reached[f"prolonged {by}"] += 1
+
+    # -- notices
+
+    def _waiting(self, stage: int) -> list[Lot]:
+        """Lots in whose expiry a stage may be interested, the soonest first."""
+        begin = self.noticed.get(stage, self.now)
+        lots = [lot for lot in self.lots if lot.wallet + lot.pending and lot.expires > self.now]
+        return sorted((lot for lot in lots if lot.expires >= begin), key=lambda lot: lot.expires)
+
+    def notice_times(self) -> dict[int, datetime]:
+        """When each stage has something to tell next: as the day begins that is so many days before an expiry."""
+        return {
+            stage: datetime.combine(waiting[0].expires.date() - stage * DAY, datetime.min.time(), UTC)
+            for stage in STAGES
+            if (waiting := self._waiting(stage))
+        }
+
+    def notice(self) -> None:
+        """Tell members of what expires within the days of a stage, once; what a later stage is about to tell is left to it."""
+        for stage, when in self.notice_times().items():
+            if when > self.now:
+                continue
+            later = [other for other in STAGES if other < stage]
+            begin = self.midnight(max(later) + 1) if later else self.now
+            horizon = self.midnight(stage + 1)
+            told: defaultdict[str, list[Lot]] = defaultdict(list)
+            for lot in self._waiting(stage):
+                if begin <= lot.expires < horizon and lot.expires - stage * DAY >= lot.earned:
+                    told[lot.member].append(lot)
+            self.reached["notice after a notice"] += any(
+                begin <= expires < horizon
+                for other, _, before in self.notices
+                if other == stage
+                for _, _, expires in before
+            )
+            for member, lots in told.items():
+                self.reached[f"notice {stage} days before"] += 1
+                expiring = frozenset((lot.name, lot.wallet + lot.pending, lot.expires) for lot in lots)
+                self.notices.append((stage, member, expiring))
+            self.noticed[stage] = max(horizon, self.noticed.get(stage, horizon))
+
     # -- time
 
     def pass_time(self, to: datetime) -> None:
@@ -542,17 +717,35 @@ class Plain:
             self.do_due()
             if self.now >= to:
                 return
-            ahead = [hold.deadline for hold in self.holds.values() if hold.state == "open"]
+            ahead = [hold.deadline for hold in self.open_holds]
             ahead += [lot.expires for lot in self.lots if lot.wallet]
             ahead += [lot.available for lot in self.lots if lot.pending]
+            ahead += self.notice_times().values()
             self.now = min([to, *[when for when in ahead if when > self.now]])
 
     def do_due(self) -> None:
-        over = [h for h in self.holds.values() if h.state == "open" and h.deadline <= self.now]
+        over = [hold for hold in self.open_holds if hold.deadline <= self.now]
         for hold in sorted(over, key=lambda h: h.deadline):
             self.release(hold, "lapsed")
         for member in PEOPLE:
             self.catch_up(member)
+        self.notice()
+
+    # -- leaving
+
+    def buy_out(self, shop: str, payer: str, *, leaves: bool) -> tuple[int, int]:
+        """Money is put behind every point that members have of a shop: how many, and what they are worth."""
+        points = value = 0
+        for lot in self.lots:
+            if lot.issuer != shop or lot.funding == "prefunded":
+                continue
+            there = lot.pending + lot.wallet + lot.held
+            self.reached[f"{'left' if leaves else 'bought out'} with {lot.funding} points"] += bool(there)
+            self.move(f"mint:{shop}", f"{HOMES[lot.funding]}:{shop}", there)
+            self.move(f"prefund:{payer}", f"backing:{shop}", there * lot.unit)
+            points, value = points + there, value + there * lot.unit
+            lot.funding = "prefunded"
+        return points, value
 
     # -- agreeing
 

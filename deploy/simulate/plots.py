@@ -11,11 +11,29 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from deploy.simulate.acts import APPROVER, MAKER, PassTime, PayWindow, StepWindow
-from deploy.simulate.agreeing import BuyPoints, ChangeContract, ChangeRules, TopUp
+from deploy.simulate.agreeing import BuyPoints, ChangeContract, ChangeRules, ChangeTerms, TopUp
 from deploy.simulate.asking import Keys, Operation
 from deploy.simulate.braking import FreezeMember, ResumeShop, SuspendShop, UnfreezeMember
-from deploy.simulate.plain import FACE_VALUE, GRACE, LOCK_TIME, MOST_WRONG, PEOPLE, Contract, Hold, Lot, Plain
-from deploy.simulate.till import CaptureHold, MakeSale, Redeem, RefundRedemption, RefundSale, VoidHold
+from deploy.simulate.giving import ChangeGiftRules, Give
+from deploy.simulate.leaving import BuyOut
+from deploy.simulate.plain import (
+    FACE_VALUE,
+    GRACE,
+    HALF_MINUTE,
+    LOCK_TIME,
+    MOST_MISSED,
+    MOST_VOUCHERS,
+    MOST_WRONG,
+    PEOPLE,
+    Contract,
+    GiftRules,
+    Hold,
+    Lot,
+    Plain,
+    Terms,
+)
+from deploy.simulate.promising import AskVoucher, ReturnVoucher, SpendVoucher
+from deploy.simulate.till import CaptureHold, MakeSale, Redeem, RefundRedemption, RefundSale, VoidHold, half_minute
 
 
 class Teller:
@@ -38,7 +56,19 @@ class Teller:
 
     def redemption(self, shop: str, points: int, *, capture: bool) -> Redeem:
         label, key = self.names(shop)
-        return Redeem(label, key, shop, self.member, points, None, capture, self.rng.choice((0, 1)), f"R{label}")
+        return Redeem(label, key, shop, self.member, points, None, capture, self._fresh_code(), f"R{label}")
+
+    def gift(self, to: str, points: int) -> Give:
+        label, key = self.names(self.member)
+        return Give(label, key, self.member, to, points, self._fresh_code())
+
+    def voucher(self, shop: str, points: int) -> AskVoucher:
+        label, key = self.names(self.member)
+        return AskVoucher(label, key, shop, self.member, points, self._fresh_code())
+
+    def _fresh_code(self) -> int:
+        """The present code, or the next where that was used."""
+        return int(half_minute(self.plain) <= self.plain.last_code[self.member])
 
     def capture(self, hold: Hold) -> Operation:
         return CaptureHold(*self.names(hold.shop), hold.shop, hold.name)
@@ -89,7 +119,7 @@ class Teller:
     def close(self) -> Operation:
         return StepWindow(*self.names(MAKER), "close", len(self.plain.windows), MAKER)
 
-    def spend_all(self, shop: str) -> Operation | None:
+    def spend_all(self, shop: str) -> Redeem | None:
         """A redemption of all there is."""
         there = sum(lot.wallet for lot in self.plain.usable(self.member, shop))
         return self.redemption(shop, there, capture=True) if there and self.plain.shops[shop].contract else None
@@ -349,6 +379,156 @@ def frozen(tell: Teller) -> Iterator[Operation]:
     yield tell.unfreeze()
 
 
+def bought_out(tell: Teller) -> Iterator[Operation]:
+    """Money is put behind a shop's points while some are accepted, some held and some spent; then it may leave."""
+    shop = tell.rng.choice(("cafe", "books", "club", "taxi", "taxi"))
+    yield tell.sale(shop, 25)
+    if (lot := tell.earned()) is None:
+        return
+    there = "bakery" if lot.funding != "closed_loop" else shop
+    yield (
+        asked := tell.redemption(
+            there, max(1, sum(each.wallet for each in tell.plain.usable(tell.member, there)) - 9), capture=True
+        )
+    )
+    yield (holding := tell.redemption(there, 4, capture=False))
+    payer = tell.rng.choice((None, None, "kiosk", "taxi"))
+    yield TopUp(*tell.names("operator"), payer or shop, 2_000, "bank")
+    leaves = tell.rng.random() < 0.5
+    yield BuyOut(*tell.names("operator"), shop, leaves, payer)
+    if leaves:
+        yield tell.sale(shop, 5)
+        yield tell.redemption(shop, 1, capture=True)
+        if tell.plain.sales[lot.sale].refunded == 0:
+            yield tell.refund(lot, share=2)
+        yield BuyPoints(*tell.names("operator"), shop, 1)
+        yield BuyOut(*tell.names("operator"), shop, leaves, payer)
+    if (hold := tell.held(holding.label)) is not None and hold.state == "open":
+        yield tell.capture(hold)
+    if (hold := tell.held(asked.label)) is not None and hold.refunded < hold.points and tell.rng.random() < 0.7:
+        yield tell.give_back(hold)
+    if lot.funding == "prefunded" and lot.wallet and tell.plain.shops["bakery"].contract:
+        # what only the shop took is good everywhere now
+        yield tell.redemption("bakery", 1, capture=True)
+    yield from tell.settle()
+
+
+def gifts(tell: Teller) -> Iterator[Operation]:
+    """Points go from one to the next, never back; who owes gives nothing; the sale is refunded after they are gone."""
+    first, second, third = tell.rng.sample(PEOPLE, 3)
+    tell.member = first
+    yield tell.sale(tell.rng.choice(("cafe", "taxi")), 30)
+    if (lot := tell.earned()) is None:
+        return
+    yield tell.gift(second, max(1, tell.plain.wallet(first) // 2))
+    tell.member = second
+    yield tell.gift(first, max(1, tell.plain.wallet(second)))
+    yield tell.gift(third, max(1, tell.plain.wallet(second)))
+    if tell.plain.sales[lot.sale].refunded < tell.plain.sales[lot.sale].money:
+        yield tell.refund(lot)
+    tell.member = first
+    yield tell.gift(third, 1)
+    tell.member = third
+    if (spending := tell.spend_all("books")) is not None:
+        yield spending
+        if (hold := tell.held(spending.label)) is not None:
+            yield tell.time(tell.plain.now + GRACE)
+            yield tell.give_back(hold)
+            yield tell.gift(second, max(1, tell.plain.wallet(third)))
+
+
+def too_many_gifts(tell: Teller) -> Iterator[Operation]:
+    """Nobody there, time and again; and more than a day allows."""
+    giver, receiver = tell.member, next(member for member in PEOPLE if member != tell.member)
+    yield tell.sale("cafe", 20)
+    if tell.rng.random() < 0.4:
+        # a code is good again when its gift was refused
+        for _ in range(MOST_MISSED + 1):
+            yield tell.gift("nobody", 1)
+        return
+    yield ChangeGiftRules(
+        *tell.names("operator"), tell.rng.choice((GiftRules(3, 10, 60), GiftRules(100, 1, 60), GiftRules(100, 10, 3)))
+    )
+    for _ in range(2):
+        yield replace(tell.gift(receiver, 2), member=giver)
+        yield tell.time(tell.plain.now + HALF_MINUTE)
+    yield ChangeGiftRules(*tell.names("operator"), GiftRules())
+
+
+def vouchers(tell: Teller) -> Iterator[Operation]:
+    """A promise is kept whatever comes: spent in part after its points expired, while a debt waits for what is left."""
+    yield tell.sale(tell.rng.choice(("cafe", "taxi", "books")), 40)
+    if (lot := tell.earned()) is None:
+        return
+    shop = tell.rng.choice(("books", "bakery"))
+    yield (asked := tell.voucher(shop, max(1, tell.plain.wallet(tell.member) - 2)))
+    if (voucher := tell.plain.vouchers.get(asked.label)) is None:
+        return
+    what = tell.rng.choice(("owed", "owed", "late", "suspended", "frozen", "returned", "lapses", "again"))
+    if what == "owed" and tell.plain.sales[lot.sale].refunded < tell.plain.sales[lot.sale].money:
+        yield tell.refund(lot)
+    if what in ("late", "again", "lapses"):
+        yield tell.time(max(lot.expires, tell.plain.now + HALF_MINUTE))
+    if what == "suspended":
+        yield tell.suspend(shop)
+    if what == "frozen":
+        yield tell.freeze()
+    if what == "lapses" and voucher.state == "open":
+        yield tell.time(voucher.deadline, late=tell.rng.random() < 0.5)
+    if what == "returned":
+        yield ReturnVoucher(*tell.names(shop), shop, voucher.name)
+    there = sum(part for _, part in voucher.slices)
+    for points in (there, max(1, there // 2)) if what == "again" else (max(1, there // tell.rng.choice((1, 2))),):
+        label, key = tell.names(shop)
+        yield SpendVoucher(label, key, shop, tell.member, voucher.name, points, f"R{label}")
+    if what == "suspended":
+        yield tell.resume(shop)
+    if what == "frozen":
+        yield tell.unfreeze()
+    if voucher.state == "captured" and voucher.refunded < voucher.points:
+        yield tell.give_back(voucher, max(1, voucher.points // 2))
+
+
+def many_vouchers(tell: Teller) -> Iterator[Operation]:
+    """One more than a member may have open."""
+    yield tell.sale("cafe", 40)
+    for _ in range(MOST_VOUCHERS + 1):
+        yield tell.voucher("cafe", 1)
+        yield tell.time(tell.plain.now + HALF_MINUTE)
+
+
+def told_before(tell: Teller) -> Iterator[Operation]:
+    """A member is told of what expires, stage by stage; what is spent meanwhile is told of no more."""
+    yield tell.contract("kiosk", life_days=70)
+    yield ChangeTerms(*tell.names("operator"), "kiosk", Terms(1, 100, 0, None))
+    yield tell.sale("kiosk", 30)
+    if (lot := tell.earned()) is None:
+        return
+    days = 80 - 60
+    for _ in range(2):
+        yield tell.time(lot.expires - timedelta(days=days + 45))
+        yield tell.redemption("kiosk", 3, capture=True)
+        yield tell.sale("kiosk", 5)
+    yield tell.time(lot.expires - timedelta(days=8), late=tell.rng.random() < 0.5)
+    yield tell.time(lot.expires - timedelta(days=3))
+    yield tell.contract("kiosk", life_days=None)
+
+
+def long_away(tell: Teller) -> Iterator[Operation]:
+    """What was earned long ago lives on when its member comes again, also what a hold gives back."""
+    yield tell.sale("cafe", 20)
+    if (lot := tell.earned()) is None:
+        return
+    yield tell.contract("books", hold_minutes=1440)
+    yield tell.time(lot.expires - timedelta(hours=30))
+    yield (asked := tell.redemption("books", max(1, lot.wallet // 2), capture=False))
+    hold = tell.held(asked.label)
+    yield tell.time(lot.expires - timedelta(hours=20))
+    if hold is not None and hold.state == "open":
+        yield tell.void(hold) if tell.rng.random() < 0.5 else tell.time(hold.deadline)
+    yield tell.time(lot.expires)
+
+
 PLOTS: Final[tuple[Plot, ...]] = (
     expires_while_held,
     own_points_restored,
@@ -362,4 +542,14 @@ PLOTS: Final[tuple[Plot, ...]] = (
     return_period,
     other_funding,
     frozen,
+    bought_out,
+    bought_out,
+    gifts,
+    vouchers,
+    gifts,
+    too_many_gifts,
+    vouchers,
+    many_vouchers,
+    told_before,
+    long_away,
 )

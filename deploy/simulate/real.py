@@ -69,6 +69,8 @@ class Real:
         self._branches: dict[str, UUID] = {}
         self._members: dict[str, UUID] = {}
         self._secrets: dict[str, str] = {}
+        self._numbers: dict[str, str] = {}
+        self._devices: dict[str, UUID] = {}
         self._lots: dict[UUID, str] = {}
         with self.house.db.tx("door") as tx:
             book = ledger.books.open_book(
@@ -117,6 +119,7 @@ class Real:
         made = people.enrol_device(tx, self.book, enrolled.member.id, "phone", SPEND_KEY, BEGINNING)
         assert not isinstance(made, ledger.Refusal), made
         self._members[name], self._secrets[name] = enrolled.member.id, made[1]
+        self._numbers[name], self._devices[name] = enrolled.member.number, made[0].id
 
     # -- names
 
@@ -128,6 +131,19 @@ class Real:
 
     def member(self, name: str) -> UUID:
         return self._members[name]
+
+    def number(self, name: str) -> str:
+        """A member's number; of somebody unknown one that nobody has."""
+        return self._numbers.get(name, "0000000000")
+
+    def device(self, name: str) -> UUID:
+        return self._devices[name]
+
+    def given(self, label: str, record: UUID) -> int:
+        """Name the lots that a gift made, in the order of its slices: how many there are."""
+        [(payload,)] = self.rows("select payload from ledger.record where id = %s and kind = 'gift'", record)
+        self._lots |= {UUID(lot["lot"]): f"{label}/{i}" for i, lot in enumerate(payload["lots"])}
+        return len(payload["lots"])
 
     def operator(self, name: str) -> UUID:
         return self.book.operator_id if name == "operator" else uuid5(NOWHERE, name)
@@ -188,7 +204,7 @@ class Real:
         request = ledger.Request(
             book_id=self.book.id,
             kind=operation.kind,
-            principal_id=self._shops.get(principal) or self.operator(principal),
+            principal_id=self._shops.get(principal) or self._members.get(principal) or self.operator(principal),
             actor="simulation",
             body=body,
             render=_render,

@@ -9,12 +9,12 @@ from typing import Final
 from deploy.simulate import agreeing, operations
 from deploy.simulate.acts import APPROVER, MAKER, PayWindow, StepWindow
 from deploy.simulate.asking import Draw, Operation, SameKey, SendAgain
-from deploy.simulate.comparing import differences, differences_of_windows
+from deploy.simulate.comparing import differences, differences_of_notices, differences_of_windows
 from deploy.simulate.plain import Expected, Plain
 from deploy.simulate.plots import PLOTS, Teller
 from deploy.simulate.real import Real, Simulated
 
-STEPS: Final = 30
+STEPS: Final = 34
 #: The largest group posted as one batch.
 LARGEST_GROUP: Final = 12
 #: How many shorter histories are tried to explain a failure.
@@ -68,11 +68,11 @@ class Drawn:
 
     def groups(self, plain: Plain) -> Iterator[list[tuple[Operation, Expected]]]:
         """Each group with its predictions. The model has been told of it; the ledger has not."""
-        yield predicted(plain, agreeing.beginning(self.key))
+        yield predicted(plain, agreeing.beginning(self.key, inactivity_days=self.rng.choice((None, 2))))
         plot = self._plots(plain)
         group: list[tuple[Operation, Expected]]
         for step in range(1, self.steps + 1):
-            if self.rng.random() < 0.6 and (operation := next(plot, None)):
+            if self.rng.random() < 0.75 and (operation := next(plot, None)):
                 group = predicted(plain, [operation])
                 for i in range(0 if operation.alone else self.rng.choice((0, 0, 2, 5))):
                     group += self._draw(plain, f"{step}.{i}", operations.TABLE)
@@ -89,9 +89,10 @@ class Drawn:
 
     def _plots(self, plain: Plain) -> Iterator[Operation]:
         # each comes first in its turn, so that all are played within a few seeds
-        plots = [plot for plot in PLOTS if plot is not PLOTS[self.seed % len(PLOTS)]]
+        first = PLOTS[self.seed % len(PLOTS)]
+        plots = [plot for plot in dict.fromkeys(PLOTS) if plot is not first]
         self.rng.shuffle(plots)
-        plots.insert(0, PLOTS[self.seed % len(PLOTS)])
+        plots.insert(0, first)
         for number, plot in enumerate(plots):
             yield from plot(Teller(self.rng, plain, self.key, f"p{number}"))
 
@@ -191,6 +192,8 @@ def _told(
     found += differences(plain, real)
     if group[0][0].kind in ("window", "pay"):
         found += differences_of_windows(plain, real)
+    if group[0][0].kind == "time":
+        found += differences_of_notices(plain, real)
     return found
 
 

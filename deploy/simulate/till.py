@@ -157,7 +157,7 @@ class Redeem(Operation):
             return refused("merchant_suspended")
         if plain.spend_locked[self.member] or plain.frozen[self.member]:
             return refused("spend_locked")
-        if (why := self._consent(plain)) is not None:
+        if (why := consents(plain, self.shop, self.member, self.code)) is not None:
             return why
         plain.catch_up(self.member)
         usable = plain.usable(self.member, self.shop)
@@ -165,7 +165,7 @@ class Redeem(Operation):
         if slices is None:
             needed = self.points if self.points is not None else -(-(self.value or 0) // plain.rules.face_value)
             return refused("insufficient_points", needed=needed, available=sum(lot.wallet for lot in usable))
-        plain.last_code[self.member] = _half_minute(plain) + (self.code or 0)
+        plain.last_code[self.member] = half_minute(plain) + (self.code or 0)
         plain.references.add((self.shop, "redemption", self.reference))
         hold = plain.hold(self.label, self.shop, self.member, slices)
         if len({lot.issuer for lot, _ in slices}) > 1:
@@ -174,21 +174,7 @@ class Redeem(Operation):
             plain.reached["redemption of a value"] += 1
         if self.capture:
             plain.capture(hold)
-        return _redemption(plain, hold)
-
-    def _consent(self, plain: Plain) -> Expected | None:
-        pair = (self.shop, self.member)
-        times, since = plain.wrong_codes.get(pair, (0, plain.now))
-        if since <= plain.now - LOCK_TIME:
-            times, since = 0, plain.now
-        if times >= MOST_WRONG:
-            return refused("otp_locked")
-        if self.code is None or abs(self.code) > 1:
-            plain.wrong_codes[pair] = (times + 1, since)
-            return refused("consent_required")
-        if _half_minute(plain) + self.code <= plain.last_code[self.member]:
-            return refused("code_already_used")
-        return None
+        return redemption(plain, hold)
 
     def body(self, real: Real) -> trade.Redemption:
         return trade.Redemption(
@@ -204,25 +190,41 @@ class Redeem(Operation):
 
     def told(self, real: Real, value: trade.RedemptionDone) -> dict[str, Any]:
         real.redemptions[self.label] = value.id
-        return _told_redemption(real, value)
+        return told_redemption(real, value)
 
 
-def _half_minute(plain: Plain) -> int:
+def consents(plain: Plain, shown_by: str, member: str, code: int | None) -> Expected | None:
+    """Why a spend code does not count, or None. Wrong ones are counted against the shop or member that shows them."""
+    pair = (shown_by, member)
+    times, since = plain.wrong_codes.get(pair, (0, plain.now))
+    if since <= plain.now - LOCK_TIME:
+        times, since = 0, plain.now
+    if times >= MOST_WRONG:
+        return refused("otp_locked")
+    if code is None or abs(code) > 1:
+        plain.wrong_codes[pair] = (times + 1, since)
+        return refused("consent_required")
+    if half_minute(plain) + code <= plain.last_code[member]:
+        return refused("code_already_used")
+    return None
+
+
+def half_minute(plain: Plain) -> int:
     return int(plain.now.timestamp()) // int(HALF_MINUTE.total_seconds())
 
 
-def _redemption(plain: Plain, hold: Hold) -> Expected:
+def redemption(plain: Plain, hold: Hold) -> Expected:
     return accepted(
         state="held" if hold.state == "open" else hold.state,
         points=hold.points,
         value=hold.value,
         deadline=hold.deadline,
-        slices=[(lot.name, part) for lot, part in hold.slices],
+        slices=[(lot.name, part) for lot, part in hold.used],
         available=plain.wallet(hold.member),
     )
 
 
-def _told_redemption(real: Real, value: trade.RedemptionDone) -> dict[str, Any]:
+def told_redemption(real: Real, value: trade.RedemptionDone) -> dict[str, Any]:
     return {
         "state": value.state,
         "points": value.points,
@@ -248,8 +250,8 @@ def draw_redemption(rng: random.Random, plain: Plain, label: str, key: Keys) -> 
     elif rng.random() < 0.06:
         points = there + rng.randrange(1, 5)
     code = rng.choices((0, 1, -1, -4, None), (12, 6, 2, 1, 1))[0]
-    if code is not None and _half_minute(plain) + code <= plain.last_code[member] and rng.random() < 0.7:
-        if _half_minute(plain) + 1 <= plain.last_code[member]:
+    if code is not None and half_minute(plain) + code <= plain.last_code[member] and rng.random() < 0.7:
+        if half_minute(plain) + 1 <= plain.last_code[member]:
             return None
         code = 1
     reference = f"R{label}"
@@ -282,7 +284,7 @@ class EndHold(Operation):
         raise NotImplementedError
 
     def told(self, real: Real, value: trade.RedemptionDone) -> dict[str, Any]:
-        return _told_redemption(real, value)
+        return told_redemption(real, value)
 
 
 @dataclass(frozen=True)
@@ -296,7 +298,7 @@ class CaptureHold(EndHold):
         if plain.shops[hold.shop].state != "active":
             plain.reached["capture of a suspended shop"] += 1
         plain.capture(hold)
-        return _redemption(plain, hold)
+        return redemption(plain, hold)
 
     def body(self, real: Real) -> trade.Capture:
         return trade.Capture(real.shop(self.shop), real.redemption(self.hold))
@@ -308,7 +310,7 @@ class VoidHold(EndHold):
 
     def _end(self, plain: Plain, hold: Hold) -> Expected:
         plain.release(hold, "voided")
-        return _redemption(plain, hold)
+        return redemption(plain, hold)
 
     def body(self, real: Real) -> trade.Void:
         return trade.Void(real.shop(self.shop), real.redemption(self.hold))
