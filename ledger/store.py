@@ -697,16 +697,28 @@ def open_lots(tx: Tx, book_id: int, member_id: UUID) -> list[Lot]:
 LONGEST_LINEAGE = 8
 
 
-def lineages(tx: Tx, book_id: int, members: Iterable[UUID]) -> dict[UUID, tuple[UUID, UUID | None]]:
-    """(holder, parent) of every lot from which the open lots of `members` descend, themselves included where given."""
+def lineages(
+    tx: Tx, book_id: int, members: Iterable[UUID], holds: Iterable[UUID] = ()
+) -> dict[UUID, tuple[UUID, UUID | None]]:
+    """(holder, parent) of every lot from which the open lots of `members` descend, themselves included where given.
+
+    And likewise those of `holds`, whose points the batch may bring back.
+    """
     rows = tx.execute(
         "with recursive line (id, member_id, parent_id, depth) as ("
         " select id, member_id, parent_id, 0 from ledger.lot where book_id = %(book)s"
         "  and member_id = any(%(members)s::uuid[]) and (remaining > 0 or pending > 0) and parent_id is not null"
+        " union select id, member_id, parent_id, 0 from ledger.lot where parent_id is not null and id in"
+        "  (select unnest(lot_ids) from ledger.hold where book_id = %(book)s and id = any(%(holds)s::uuid[]))"
         " union select l.id, l.member_id, l.parent_id, line.depth + 1 from line join ledger.lot l on l.id = line.parent_id"
         "  where line.depth <= %(longest)s)"
         " select distinct id, member_id, parent_id from line",
-        {"book": book_id, "members": array(set(members)), "longest": LONGEST_LINEAGE},
+        {
+            "book": book_id,
+            "members": array(set(members)),
+            "holds": array(set(holds)),
+            "longest": LONGEST_LINEAGE,
+        },
     )
     return {id: (member, parent) for id, member, parent in rows}
 

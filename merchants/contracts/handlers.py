@@ -160,14 +160,19 @@ class RulesHandler:
     exclusive = True
 
     def prepare(self, tx: ledger.Tx, book: ledger.Book, requests: Sequence[ledger.Request]) -> "RulesRound":  # noqa: ARG002 - the protocol's
-        lives = [c.points_life_days for c in store.contracts_in_force(tx, book.id) if c.points_life_days is not None]
-        return RulesRound(min(lives, default=None))
+        agreed = [changes.Agreed(*row) for row in store.agreed(tx, book.id)]
+        terms = [(c.points_life_days, c.maturity_days) for c in store.contracts_in_force(tx, book.id)]
+        terms += [(a.contract.points_life_days, a.contract.maturity_days) for a in agreed if a.kind == "contract"]
+        longest = min((life for life, _ in terms if life is not None), default=changes.LONGEST_LIFE_DAYS)
+        # points that confirm only after they expired would be none
+        shortest = max((days + 1 for life, days in terms if life is None), default=1)
+        return RulesRound(shortest, longest)
 
 
 class RulesRound:
-    def __init__(self, shortest_life: int | None) -> None:
+    def __init__(self, shortest_life: int, longest_life: int) -> None:
         self.needs = ledger.Needs()
-        self._shortest_life = shortest_life
+        self._lives = shortest_life, longest_life
         self._done: NewRules | None = None
         self._agreed: list[changes.Agreed] = []
 
@@ -176,7 +181,7 @@ class RulesRound:
         rules: NewRules = request.body
         bounds = (
             ("/face_value", rules.face_value_minor, 1, LARGEST_FACE_VALUE),
-            ("/points_life_days", rules.points_life_days, 1, self._shortest_life or changes.LONGEST_LIFE_DAYS),
+            ("/points_life_days", rules.points_life_days, *self._lives),
             ("/inactivity_days", rules.inactivity_days or 1, 1, changes.LONGEST_LIFE_DAYS),
         )
         for at, value, least, most in bounds:

@@ -106,6 +106,9 @@ class Trade:
         needs |= _needs_of_refunds_to_come(known, sold, book.now)
         needs |= _needs_of_vouchers(known, promised)
         needs |= _needs_of_gifts(known, given)
+        if given:
+            givers = {c.giver_id for c in given}
+            known.lineages = ledger.lineages(tx, book.id, givers, needs.holds | needs.restored)
         return Round(known, needs)
 
 
@@ -170,7 +173,6 @@ def _prepare_gifts(tx: Tx, book: Book, known: Known, given: Sequence[Gift]) -> N
     receivers = {m.id for c in given if (m := known.members.get(c.to_number or c.to_phone or "")) is not None}
     known.gift_days = sales.gift_days(tx, book, givers | receivers)
     known.gift_rules = sales.gift_rules(tx, book.id)
-    known.lineages = ledger.lineages(tx, book.id, givers)
 
 
 def _needs_of_gifts(known: Known, given: Sequence[Gift]) -> Needs:

@@ -44,3 +44,21 @@ def test_points_that_expired_while_held_come_back_and_go_in_one_batch(world: Wor
     assert world.balance("ann") == 0
     assert world.account("pool", "cafe") == 100
     assert world.audit() == []
+
+
+def test_given_points_that_come_back_are_given_on_in_one_batch(world: World) -> None:
+    apart = Apart()
+    world.house.committer._watch = apart
+    world.shop("cafe")
+    for name in ("ann", "bob", "eve"):
+        world.member(name)
+    world.earn("ann", at="cafe", points=40)
+    world.give("ann", "bob", 40)
+    spent = world.redeem("bob", at="cafe", points=40)
+    back = world.request("redemption_refund", world.give_back_of(spent, "cafe"), principal=world.shops["cafe"])
+    on = world.request("gift", world.gift_of("bob", "eve", 30), principal=world.members["bob"])
+    never = world.request("gift", world.gift_of("bob", "ann", 1), principal=world.members["bob"])
+    outcomes = world.house.committer.post_all([back, on, never])
+    assert [isinstance(outcome.decision, ledger.Accepted) for outcome in outcomes] == [True, True, False]
+    assert (world.balance("bob"), world.balance("eve"), apart.singly_posted) == (10, 30, 0)
+    assert world.audit() == []

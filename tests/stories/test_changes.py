@@ -151,6 +151,12 @@ def test_the_networks_life_never_passes_a_contracts(town: World) -> None:
     assert town.refusal("rules", contracts.NewRules(1, 201, None)) == "validation_failed"
 
 
+def test_the_networks_life_never_falls_to_a_return_period(town: World) -> None:
+    town.shop("boots", maturity_days=14)
+    assert town.refusal("rules", contracts.NewRules(1, 14, None)) == "validation_failed"
+    assert town.rule(1, 15).at is not None
+
+
 # -- buying out, and leaving
 
 
