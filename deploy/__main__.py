@@ -22,7 +22,10 @@ COMMANDS: dict[str, Command] = {
     "demo": Command("deploy.commands.demo:demo", "A coalition of shops lives through a year of real baskets."),
     "audit": Command("deploy.commands.audit:audit", "Prove every book again from its raw rows."),
     "operator": Command("deploy.commands.operator:app", "Make and end the keys that operators call with."),
-    "soak": Command("deploy.commands.soak:app", "Rehearse what goes wrong: kill -9 under load, and calls made up from the API's document."),
+    "soak": Command(
+        "deploy.commands.soak:app",
+        "Rehearse what goes wrong: kill -9 under load, and calls made up from the API's document.",
+    ),
     "simulate": Command("deploy.commands.simulate:app", "Random histories against the ledger and a plain model."),
     "db": Command("deploy.commands.db:app", "Start, stop and look at the local database server."),
     "test": Command("deploy.commands.test:app", "Check the code and run the tests."),
