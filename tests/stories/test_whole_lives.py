@@ -4,15 +4,18 @@ Nothing says here what each answer should be. The audit is the judge: again and 
 """
 
 import random
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 import ledger
 import settlement
+from deploy.house import House
 from merchants import contracts, safety, trade
-from tests.world import World
+from tests.world import SPEND_KEY, World
 
 SHOPS = ("cafe", "books", "barber", "boots", "inn")
 ISSUERS = (*SHOPS, "bank", "network")
@@ -32,7 +35,14 @@ class Life:
         self.captured: list[tuple[trade.RedemptionDone, str]] = []
         self.vouchers: list[tuple[trade.VoucherDone, str]] = []
         self.closed: list[int] = []
+        # which process a thread asks; the world's own where it has none
+        self.asked = threading.local()
         self._found()
+
+    @property
+    def committer(self) -> ledger.Committer:
+        house: House = getattr(self.asked, "house", self.world.house)
+        return house.committer
 
     def _found(self) -> None:
         world = self.world
@@ -60,7 +70,7 @@ class Life:
 
     def ask(self, kind: str, body: object, by: str | None = None) -> Any:
         """What came of it; None when it was refused."""
-        decision = self.world.house.committer.post(self.request(kind, body, by)).decision
+        decision = self.committer.post(self.request(kind, body, by)).decision
         return decision.value if isinstance(decision, ledger.Accepted) else None
 
     def any_shop(self) -> str:
@@ -157,7 +167,7 @@ class Life:
             if self.sold:
                 refunded = self.rng.choice(self.sold)
                 requests.append(self.request("sale_refund", self.world.refund_of(refunded, 1), self.shop_of(refunded)))
-        self.world.house.committer.post_all(requests)
+        self.committer.post_all(requests)
 
     # -- time, shops and operators
 
@@ -263,3 +273,69 @@ def test_whatever_happens_the_books_are_proven(lived: Life) -> None:
     lived.ends()
     assert lived.world.audit() == []
     assert lived.world.rows("select 1 from ledger.lot where remaining + pending + held > 0") == []
+
+
+class Watch:
+    """What two processes that meet have to repeat."""
+
+    def __init__(self) -> None:
+        self.reasons: list[str] = []
+        self.alone = 0
+
+    def committed(self, requests: int, replayed: int, seconds: float) -> None: ...
+
+    def repeated(self, reason: str) -> None:
+        self.reasons.append(reason)
+
+    def singly(self, requests: int) -> None:
+        self.alone += requests
+
+
+TOGETHER = (
+    Life.buys,
+    Life.buys,
+    Life.redeems,
+    Life.redeems,
+    Life.brings_back,
+    Life.gets_points_back,
+    Life.gives,
+    Life.gives,
+    Life.shares,
+    Life.takes_a_voucher,
+    Life.all_at_once,
+    Life.money_and_pools,
+    Life.brakes,
+)
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("lived", [100], indirect=True)
+def test_three_processes_at_once_never_lock_each_other_out(lived: Life) -> None:
+    """Households, devices, gifts, velocity counts, wallets, debts, budgets and shops are locked in one order by all."""
+    world = lived.world
+    limits = (
+        safety.Limit("member", "redeem_points", 60, 2_000),
+        safety.Limit("merchant", "sale_count", 5, 200),
+        safety.Limit("member", "earn_points", 60, 4_000),
+    )
+    world.do("velocity_limits", safety.NewLimits(world.operator, limits))
+    watches = [Watch() for _ in range(3)]
+    houses = [House.open(world.url, SPEND_KEY, watch) for watch in watches]
+
+    def till(number: int) -> None:
+        lived.asked.house = houses[number % len(houses)]
+        draw = random.Random(number)
+        for _ in range(30):
+            draw.choice(TOGETHER)(lived)
+            if number == 0:
+                world.later(minutes=1)
+
+    with ThreadPoolExecutor(6) as tills:
+        list(tills.map(till, range(6)))
+    for house in houses:
+        house.close()
+    assert [watch.alone for watch in watches] == [0, 0, 0]
+    assert "DeadlockDetected" not in {reason for watch in watches for reason in watch.reasons}
+    assert world.audit() == []
+    lived.ends()
+    assert world.audit() == []
