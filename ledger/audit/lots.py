@@ -406,22 +406,20 @@ def active_members_keep_their_points(scope: Scope) -> Iterable[Row]:
     over="lot",
 )
 def noticed_once(scope: Scope) -> Iterable[Row]:
+    # unfolded once, before anything meets it: a book has as many notices as sales
     return scope.rows(
-        f"""
-        select told.lot, r.id as record, r.sequence, r.payload ->> 'days' as days, told.expires_at, r.at, l.member_id
-        from {RECORDS} r
-        cross join lateral jsonb_to_recordset(r.payload -> 'expiring')
-            as told(lot uuid, points bigint, expires_at timestamptz)
-        left join ledger.lot l on l.id = told.lot
-        where r.kind = 'expiry_notice' and (l.member_id is distinct from r.member_id or told.points > l.points
-            or told.points <= 0 or told.expires_at <= r.at
-            or told.expires_at >= r.at + make_interval(days => (r.payload ->> 'days')::int + 1, hours => 2))
+        """
+        with told as materialized (
+            select r.id as record, r.member_id, r.at, (r.payload ->> 'days')::int as days, told.*
+            from ledger.record r cross join lateral jsonb_to_recordset(r.payload -> 'expiring')
+                as told(lot uuid, points bigint, expires_at timestamptz)
+            where r.book_id = any(%(books)s) and r.kind = 'expiry_notice'
+        )
+        select t.lot, t.record, t.days, t.expires_at, t.at, l.member_id
+        from told t left join ledger.lot l on l.id = t.lot
+        where l.member_id is distinct from t.member_id or t.points > l.points or t.points <= 0 or t.expires_at <= t.at
+            or t.expires_at >= t.at + make_interval(days => t.days + 1, hours => 2)
         union all
-        select told.lot, null, min(r.sequence), r.payload ->> 'days', told.expires_at, min(r.at), null
-        from {RECORDS} r
-        cross join lateral jsonb_to_recordset(r.payload -> 'expiring')
-            as told(lot uuid, points bigint, expires_at timestamptz)
-        where r.kind = 'expiry_notice'
-        group by 1, 4, 5 having count(*) > 1
+        select lot, null, days, expires_at, min(at), null from told group by lot, days, expires_at having count(*) > 1
         """
     )

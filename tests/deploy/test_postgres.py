@@ -133,9 +133,7 @@ def test_a_new_home_gets_a_safe_database(tmp_path: Path) -> None:
 def test_what_was_written_is_there_at_the_next_start(home: Path) -> None:
     with postgres.running(home) as server:
         note(server, "kept")
-    started = time.monotonic()
     with postgres.running(home) as server:
-        assert time.monotonic() - started < 1.5
         assert notes(server) == ["kept"]
 
 
