@@ -16,7 +16,7 @@ from rich.table import Table
 
 from deploy.errors import Refusal
 from deploy.simulate import database, faults, running
-from deploy.simulate.asking import Operation
+from deploy.simulate.asking import Step
 from deploy.simulate.plain import Expected
 from deploy.simulate.real import Simulated
 from deploy.simulate.running import Failure, Run
@@ -73,7 +73,7 @@ def of_ledger(
 def _one(console: Console, url: str, seed: int, steps: int) -> int | None:
     """Every step of one seed, which is returned when it fails."""
 
-    def tell(step: int, answered: Sequence[tuple[Operation, Expected]]) -> None:
+    def tell(step: int, answered: Sequence[tuple[Step, Expected]]) -> None:
         console.print(f"step {step}", style="bold", highlight=False)
         for operation, answer in answered:
             facts = ", ".join(f"{name} {value}" for name, value in answer.facts.items())

@@ -5,14 +5,12 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import ClassVar, Final
 
 from deploy.simulate import settling
-from deploy.simulate.asking import Act, Keys, Operation
+from deploy.simulate.asking import Act, Keys, Step
 from deploy.simulate.plain import GRACE, PEOPLE, Expected, Plain, accepted, refused
-
-if TYPE_CHECKING:
-    from deploy.simulate.real import Real
+from deploy.simulate.real import Real
 
 MAKER: Final = "mina"
 APPROVER: Final = "omid"
@@ -39,7 +37,7 @@ class PassTime(Act):
         return accepted(now=real.pass_time(timedelta(seconds=self.seconds), late=self.late))
 
 
-def draw_time(rng: random.Random, plain: Plain, label: str, key: Keys) -> Operation:  # noqa: ARG001 - a draw's
+def draw_time(rng: random.Random, plain: Plain, label: str, key: Keys) -> Step:  # noqa: ARG001 - a draw's
     ahead = [h.deadline for h in plain.open_holds]
     ahead += [lot.expires for lot in plain.lots if lot.wallet or lot.held]
     ahead += [lot.available for lot in plain.lots if lot.pending]
@@ -83,7 +81,7 @@ class LockSpending(Act):
         return accepted()
 
 
-def draw_lock(rng: random.Random, plain: Plain, label: str, key: Keys) -> Operation:  # noqa: ARG001 - a draw's
+def draw_lock(rng: random.Random, plain: Plain, label: str, key: Keys) -> Step:  # noqa: ARG001 - a draw's
     locked = [m for m in PEOPLE if plain.spend_locked[m]]
     return LockSpending(label, "", locked[0], False) if locked else LockSpending(label, "", rng.choice(PEOPLE), True)
 
@@ -199,7 +197,7 @@ class PayWindow(Act):
         return real.pay_window(self.number, self.shop, self.amount, self.key)
 
 
-def draw_window(rng: random.Random, plain: Plain, label: str, key: Keys) -> Operation:
+def draw_window(rng: random.Random, plain: Plain, label: str, key: Keys) -> Step:
     """Mostly the next sensible step of the oldest unsettled window."""
     by = rng.choice((MAKER, MAKER, APPROVER))
     window = next((w for w in plain.windows if w.state != "settled"), plain.window)
@@ -223,7 +221,7 @@ def draw_window(rng: random.Random, plain: Plain, label: str, key: Keys) -> Oper
     return draw_payment(rng, plain, label, key)
 
 
-def draw_payment(rng: random.Random, plain: Plain, label: str, key: Keys) -> Operation:
+def draw_payment(rng: random.Random, plain: Plain, label: str, key: Keys) -> Step:
     window = next((w for w in plain.windows if w.state == "paying"), plain.windows[0])
     shops = [shop for shop in window.positions if shop != settling.OPERATOR]
     chance = rng.random()

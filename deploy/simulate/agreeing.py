@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import Any, ClassVar, Final
 
 import settlement
-from deploy.simulate.asking import Keys, Operation
+from deploy.simulate.asking import Keys, Operation, Step
 from deploy.simulate.plain import FACE_VALUE, LIFE, SHOPS, Contract, Expected, Plain, Rules, Terms, accepted, refused
+from deploy.simulate.real import Real
 from ledger import Points
 from merchants import contracts
-
-if TYPE_CHECKING:
-    from deploy.simulate.real import Real
 
 
 @dataclass(frozen=True)
@@ -94,11 +92,11 @@ MODES: Final = {
 }
 
 
-def beginning(key: Keys, *, inactivity_days: int | None) -> list[Operation]:
+def beginning(key: Keys, *, inactivity_days: int | None) -> list[Step]:
     """Rules, contracts, terms, and what the prefunded shops begin with."""
     lines = {"cafe": 400, "books": 90}
     rules = Rules(FACE_VALUE, LIFE.days, inactivity_days)
-    made: list[Operation] = [ChangeRules("0.rules", key("operator"), rules)]
+    made: list[Step] = [ChangeRules("0.rules", key("operator"), rules)]
     for i, (shop, mode) in enumerate(MODES.items()):
         unit = 3 if mode == "closed_loop" else FACE_VALUE
         contract = Contract(
@@ -112,7 +110,7 @@ def beginning(key: Keys, *, inactivity_days: int | None) -> list[Operation]:
     return made
 
 
-def draw_contract(rng: random.Random, plain: Plain, label: str, key: Keys) -> Operation:
+def draw_contract(rng: random.Random, plain: Plain, label: str, key: Keys) -> Step:
     shop = rng.choice(SHOPS)
     there = plain.shops[shop].contract
     mode = there.mode if there else "deferred"
@@ -129,7 +127,7 @@ def draw_contract(rng: random.Random, plain: Plain, label: str, key: Keys) -> Op
     return ChangeContract(label, key("operator"), shop, contract)
 
 
-def draw_terms(rng: random.Random, plain: Plain, label: str, key: Keys) -> Operation:  # noqa: ARG001 - a draw's
+def draw_terms(rng: random.Random, plain: Plain, label: str, key: Keys) -> Step:  # noqa: ARG001 - a draw's
     terms = Terms(
         rng.choice((1, 1, 1, 3, 0)), rng.choice((100, 70, 250)), rng.choice((0, 90)), rng.choice((None, None, 20, 0))
     )
@@ -157,7 +155,7 @@ class TopUp(Operation):
         return {"prefund": value.prefund_minor}
 
 
-def draw_topup(rng: random.Random, plain: Plain, label: str, key: Keys) -> Operation:  # noqa: ARG001 - a draw's
+def draw_topup(rng: random.Random, plain: Plain, label: str, key: Keys) -> Step:  # noqa: ARG001 - a draw's
     shop = rng.choice(("taxi", "bakery", "cafe", *SHOPS))
     return TopUp(label, key("operator"), shop, rng.choice((15, 100, 250)), rng.choice(("bank", "psp")))
 
@@ -190,7 +188,7 @@ class BuyPoints(Operation):
         return {"pool": value.pool_points, "prefund": value.prefund_minor, "value": value.value_minor}
 
 
-def draw_purchase(rng: random.Random, plain: Plain, label: str, key: Keys) -> Operation:
+def draw_purchase(rng: random.Random, plain: Plain, label: str, key: Keys) -> Step:
     shop = rng.choice(("taxi", "taxi", "bakery", "bakery", *SHOPS))
     able = plain.accounts[f"prefund:{shop}"] // plain.rules.face_value
     return BuyPoints(label, key("operator"), shop, max(1, rng.choice((5, 20, able, able, able + 1))))
@@ -225,7 +223,7 @@ class SellBack(Operation):
         return {"pool": value.pool_points, "prefund": value.prefund_minor, "value": value.value_minor}
 
 
-def draw_sell_back(rng: random.Random, plain: Plain, label: str, key: Keys) -> Operation:
+def draw_sell_back(rng: random.Random, plain: Plain, label: str, key: Keys) -> Step:
     shop = rng.choice(("taxi", "bakery", *SHOPS))
     pool = plain.accounts[f"pool:{shop}"]
     return SellBack(label, key("operator"), shop, max(1, rng.choice((1, pool // 2, pool // 3, pool + 1))))
@@ -259,7 +257,7 @@ class ChangeRules(Operation):
         return {"now": value.at is not None}
 
 
-def draw_rules(rng: random.Random, plain: Plain, label: str, key: Keys) -> Operation:
+def draw_rules(rng: random.Random, plain: Plain, label: str, key: Keys) -> Step:
     face = rng.choice((plain.rules.face_value, FACE_VALUE, FACE_VALUE + 1, FACE_VALUE - 1))
     return ChangeRules(
         label, key("operator"), replace(plain.rules, face_value=face, life_days=rng.choice((3, 3, 3, 4)))

@@ -10,19 +10,21 @@ from which operations were dropped still has a meaning.
 from __future__ import annotations
 
 import random
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from deploy.simulate.plain import Expected, Plain, accepted, refused
-
-if TYPE_CHECKING:
-    from deploy.simulate.real import Real
+from deploy.simulate.real import Real
 
 
 @dataclass(frozen=True)
-class Operation:
-    """`key`: the idempotency key, counted for each principal apart, so that two shops use the same ones."""
+class Step(ABC):
+    """One thing that is done in a history.
+
+    `key`: the idempotency key, counted for each principal apart, so that two shops use the same ones.
+    """
 
     label: str
     key: str
@@ -42,30 +44,49 @@ class Operation:
         told = [f"{name} {value}" for name, value in facts.items() if value is not None and value is not False]
         return f"{self.kind}: {', '.join(told)}"
 
+    @abstractmethod
     def predict(self, plain: Plain) -> Expected | None:
         """Tell the model, and say what the answer must be. None: what it refers to is not there, nothing is asked."""
-        raise NotImplementedError
-
-    def body(self, real: Real) -> Any:
-        raise NotImplementedError
-
-    def told(self, real: Real, value: Any) -> dict[str, Any]:
-        """The accepted answer, in the words of the prediction."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)
-class Act(Operation):
+class Operation(Step):
+    """A request of its own, posted with the others of its group."""
+
+    @abstractmethod
+    def body(self, real: Real) -> Any:
+        """What is asked of the handler of its kind."""
+
+    @abstractmethod
+    def told(self, real: Real, value: Any) -> dict[str, Any]:
+        """The accepted answer, in the words of the prediction."""
+
+
+@dataclass(frozen=True)
+class AtShop(Operation):
+    """A request under a shop's own keys."""
+
+    shop: str
+
+    @property
+    def principal(self) -> str:
+        return self.shop
+
+
+@dataclass(frozen=True)
+class Act(Step):
+    """What is no posting of one batch."""
+
     alone: ClassVar[bool] = True
 
+    @abstractmethod
     def act(self, real: Real) -> Expected:
         """Do it; the answer in the words of the prediction."""
-        raise NotImplementedError
 
 
 #: The next key of a principal.
 Keys = Callable[[str], str]
-Draw = Callable[[random.Random, Plain, str, Keys], Operation | None]
+Draw = Callable[[random.Random, Plain, str, Keys], Step | None]
 
 
 def either(rng: random.Random, *groups: list[Any]) -> list[Any]:
@@ -74,10 +95,10 @@ def either(rng: random.Random, *groups: list[Any]) -> list[Any]:
 
 
 @dataclass(frozen=True)
-class SendAgain(Operation):
+class SendAgain(Step):
     """An earlier request, key and all. Its first answer comes back, byte for byte, and nothing happens."""
 
-    first: Operation
+    first: Step
 
     kind: ClassVar[str] = "again"
 
@@ -93,10 +114,10 @@ class SendAgain(Operation):
 
 
 @dataclass(frozen=True)
-class SameKey(Operation):
+class SameKey(Step):
     """Another request under the key of an earlier one: refused, and nothing happens."""
 
-    first: Operation
+    first: Step
 
     kind: ClassVar[str] = "same_key"
 

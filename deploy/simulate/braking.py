@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import random
+from abc import abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
+from uuid import UUID
 
-from deploy.simulate.asking import Keys, Operation
+from deploy.simulate.asking import Keys, Operation, Step
 from deploy.simulate.plain import PEOPLE, SHOPS, Expected, Plain, accepted, refused
+from deploy.simulate.real import Real
 from merchants import safety
-
-if TYPE_CHECKING:
-    from deploy.simulate.real import Real
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,9 @@ class Brake(Operation):
     def body(self, real: Real) -> safety.Act:
         return safety.Act(self.subject(real), real.book.operator_id, "a simulation")
 
-    def subject(self, real: Real) -> Any:
-        raise NotImplementedError
+    @abstractmethod
+    def subject(self, real: Real) -> UUID:
+        """Who or what is braked."""
 
     def told(self, real: Real, value: safety.Done) -> dict[str, Any]:  # noqa: ARG002 - names nothing
         return {"state": value.state}
@@ -35,7 +36,7 @@ class SuspendShop(Brake):
     kind: ClassVar[str] = "merchant_suspend"
     state: ClassVar[str] = "suspended"
 
-    def subject(self, real: Real) -> Any:
+    def subject(self, real: Real) -> UUID:
         return real.shop(self.shop)
 
     def predict(self, plain: Plain) -> Expected:
@@ -53,7 +54,7 @@ class ResumeShop(SuspendShop):
     state: ClassVar[str] = "active"
 
 
-def draw_suspension(rng: random.Random, plain: Plain, label: str, key: Keys) -> Operation:
+def draw_suspension(rng: random.Random, plain: Plain, label: str, key: Keys) -> Step:
     suspended = [shop.name for shop in plain.shops.values() if shop.state == "suspended"]
     if suspended and rng.random() < 0.9:
         return ResumeShop(label, key("operator"), suspended[0])
@@ -68,7 +69,7 @@ class FreezeMember(Brake):
     kind: ClassVar[str] = "member_freeze"
     state: ClassVar[str] = "frozen"
 
-    def subject(self, real: Real) -> Any:
+    def subject(self, real: Real) -> UUID:
         return real.member(self.member)
 
     def predict(self, plain: Plain) -> Expected:
@@ -84,7 +85,7 @@ class UnfreezeMember(FreezeMember):
     state: ClassVar[str] = "active"
 
 
-def draw_freeze(rng: random.Random, plain: Plain, label: str, key: Keys) -> Operation:
+def draw_freeze(rng: random.Random, plain: Plain, label: str, key: Keys) -> Step:
     frozen = [member for member in PEOPLE if plain.frozen[member]]
     if frozen and rng.random() < 0.9:
         return UnfreezeMember(label, key("operator"), frozen[0])

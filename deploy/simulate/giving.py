@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import random
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
-from deploy.simulate.asking import Keys, Operation
+from deploy.simulate.asking import Keys, Operation, Step
 from deploy.simulate.plain import (
     LONGEST_LINEAGE,
     MOST_MISSED,
@@ -18,12 +18,10 @@ from deploy.simulate.plain import (
     refused,
     worth,
 )
+from deploy.simulate.real import Real
 from deploy.simulate.till import consents, half_minute
 from ledger import Points
 from merchants import sales, trade
-
-if TYPE_CHECKING:
-    from deploy.simulate.real import Real
 
 
 @dataclass(frozen=True)
@@ -111,7 +109,7 @@ class Give(Operation):
         return {"points": value.points, "value": value.value, "lots": lots, "available": value.available}
 
 
-def draw_gift(rng: random.Random, plain: Plain, label: str, key: Keys) -> Operation | None:
+def draw_gift(rng: random.Random, plain: Plain, label: str, key: Keys) -> Step | None:
     rich = [member for member in PEOPLE if plain.wallet(member)]
     if not rich:
         return None
@@ -146,6 +144,6 @@ class ChangeGiftRules(Operation):
         return {}
 
 
-def draw_gift_rules(rng: random.Random, plain: Plain, label: str, key: Keys) -> Operation:  # noqa: ARG001 - a draw's
+def draw_gift_rules(rng: random.Random, plain: Plain, label: str, key: Keys) -> Step:  # noqa: ARG001 - a draw's
     rules = rng.choice((GiftRules(), GiftRules(40, 10, 60), GiftRules(100, 2, 30)))
     return ChangeGiftRules(label, key("operator"), rules)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
-from deploy.simulate.asking import Keys, Operation
+from deploy.simulate.asking import Keys, Operation, Step
 from deploy.simulate.plain import SHOPS, Expected, Plain, accepted, refused
+from deploy.simulate.real import Real
 from merchants import contracts
-
-if TYPE_CHECKING:
-    from deploy.simulate.real import Real
 
 
 @dataclass(frozen=True)
@@ -56,6 +54,6 @@ class BuyOut(Operation):
         return {"points": value.points, "value": value.value_minor, "prefund": value.prefund_minor}
 
 
-def draw_buy_out(rng: random.Random, plain: Plain, label: str, key: Keys) -> Operation:  # noqa: ARG001 - a draw's
+def draw_buy_out(rng: random.Random, plain: Plain, label: str, key: Keys) -> Step:  # noqa: ARG001 - a draw's
     paid_by = rng.choice((None, None, rng.choice(SHOPS)))
     return BuyOut(label, key("operator"), rng.choice(SHOPS), rng.random() < 0.15, paid_by)

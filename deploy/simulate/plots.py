@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from deploy.simulate.acts import APPROVER, MAKER, PassTime, PayWindow, StepWindow
 from deploy.simulate.agreeing import BuyPoints, ChangeContract, ChangeRules, ChangeTerms, TopUp
-from deploy.simulate.asking import Keys, Operation
+from deploy.simulate.asking import Keys, Step
 from deploy.simulate.braking import FreezeMember, ResumeShop, SuspendShop, UnfreezeMember
 from deploy.simulate.giving import ChangeGiftRules, Give
 from deploy.simulate.leaving import BuyOut
@@ -70,42 +70,42 @@ class Teller:
         """The present code, or the next where that was used."""
         return int(half_minute(self.plain) <= self.plain.last_code[self.member])
 
-    def capture(self, hold: Hold) -> Operation:
+    def capture(self, hold: Hold) -> Step:
         return CaptureHold(*self.names(hold.shop), hold.shop, hold.name)
 
-    def void(self, hold: Hold) -> Operation:
+    def void(self, hold: Hold) -> Step:
         return VoidHold(*self.names(hold.shop), hold.shop, hold.name)
 
-    def refund(self, lot: Lot, share: int = 1) -> Operation:
+    def refund(self, lot: Lot, share: int = 1) -> Step:
         sale = self.plain.sales[lot.sale]
         label, key = self.names(sale.shop)
         amount = max(1, (sale.money - sale.refunded) // share)
         return RefundSale(label, key, sale.shop, sale.name, amount, f"R{label}")
 
-    def give_back(self, hold: Hold, points: int | None = None) -> Operation:
+    def give_back(self, hold: Hold, points: int | None = None) -> Step:
         label, key = self.names(hold.shop)
         return RefundRedemption(label, key, hold.shop, hold.name, points, f"R{label}")
 
-    def topup(self, shop: str) -> Operation:
+    def topup(self, shop: str) -> Step:
         return TopUp(*self.names("operator"), shop, self.rng.choice((15, 40)), "bank")
 
-    def time(self, to: datetime, *, late: bool = False) -> Operation:
+    def time(self, to: datetime, *, late: bool = False) -> Step:
         label, _ = self.names("clock")
         return PassTime(label, "", max(1, int((to - self.plain.now).total_seconds())), late)
 
-    def suspend(self, shop: str) -> Operation:
+    def suspend(self, shop: str) -> Step:
         return SuspendShop(*self.names("operator"), shop)
 
-    def resume(self, shop: str) -> Operation:
+    def resume(self, shop: str) -> Step:
         return ResumeShop(*self.names("operator"), shop)
 
-    def freeze(self) -> Operation:
+    def freeze(self) -> Step:
         return FreezeMember(*self.names("operator"), self.member)
 
-    def unfreeze(self) -> Operation:
+    def unfreeze(self) -> Step:
         return UnfreezeMember(*self.names("operator"), self.member)
 
-    def contract(self, shop: str, **changes: Any) -> Operation:
+    def contract(self, shop: str, **changes: Any) -> Step:
         """The shop's contract, changed."""
         there = self.plain.shops[shop].contract or Contract("deferred", 90, 0, 0, 30, None, FACE_VALUE)
         wanted = replace(there, **changes)
@@ -113,10 +113,10 @@ class Teller:
             wanted = replace(wanted, line=0)
         return ChangeContract(*self.names("operator"), shop, wanted.at(self.plain.rules.face_value))
 
-    def face_value(self, value: int) -> Operation:
+    def face_value(self, value: int) -> Step:
         return ChangeRules(*self.names("operator"), replace(self.plain.rules, face_value=value))
 
-    def close(self) -> Operation:
+    def close(self) -> Step:
         return StepWindow(*self.names(MAKER), "close", len(self.plain.windows), MAKER)
 
     def spend_all(self, shop: str) -> Redeem | None:
@@ -124,7 +124,7 @@ class Teller:
         there = sum(lot.wallet for lot in self.plain.usable(self.member, shop))
         return self.redemption(shop, there, capture=True) if there and self.plain.shops[shop].contract else None
 
-    def settle(self) -> Iterator[Operation]:
+    def settle(self) -> Iterator[Step]:
         """Close the open window and settle what is not."""
         yield StepWindow(*self.names(MAKER), "close", len(self.plain.windows), MAKER)
         for number in range(1, len(self.plain.windows)):
@@ -159,10 +159,10 @@ class Teller:
         return self.plain.holds.get(label)
 
 
-Plot = Callable[[Teller], Iterator[Operation]]
+Plot = Callable[[Teller], Iterator[Step]]
 
 
-def expires_while_held(tell: Teller) -> Iterator[Operation]:
+def expires_while_held(tell: Teller) -> Iterator[Step]:
     """A hold outlives its points; then it is captured, voided, or lapses."""
     yield tell.sale(tell.rng.choice(("cafe", "taxi", "club")), 20)
     if (lot := tell.earned()) is None:
@@ -188,7 +188,7 @@ def expires_while_held(tell: Teller) -> Iterator[Operation]:
     yield tell.resume(shop)
 
 
-def own_points_restored(tell: Teller) -> Iterator[Operation]:
+def own_points_restored(tell: Teller) -> Iterator[Step]:
     """A shop gives back its own points after they were settled, when its pool holds them no more."""
     shop = tell.rng.choice(("taxi", "taxi", "bakery", "bakery", "cafe", "club"))
     yield tell.sale(shop, 15)
@@ -207,7 +207,7 @@ def own_points_restored(tell: Teller) -> Iterator[Operation]:
     yield from tell.settle()
 
 
-def grace_twice(tell: Teller) -> Iterator[Operation]:
+def grace_twice(tell: Teller) -> Iterator[Step]:
     """Points come back after their time, once with grace, and once more without."""
     yield tell.sale(tell.rng.choice(("cafe", "bakery", "taxi")), 20)
     if (lot := tell.earned()) is None:
@@ -222,7 +222,7 @@ def grace_twice(tell: Teller) -> Iterator[Operation]:
         yield tell.give_back(hold)
 
 
-def held_and_owed(tell: Teller) -> Iterator[Operation]:
+def held_and_owed(tell: Teller) -> Iterator[Step]:
     """A sale is refunded while its points are held: what comes back from the hold is owed."""
     yield tell.sale(tell.rng.choice(("cafe", "club", "taxi", "books")), 20)
     if (lot := tell.earned()) is None:
@@ -237,7 +237,7 @@ def held_and_owed(tell: Teller) -> Iterator[Operation]:
         yield tell.void(hold) if tell.rng.random() < 0.4 else tell.time(hold.deadline)
 
 
-def back_and_forth(tell: Teller) -> Iterator[Operation]:
+def back_and_forth(tell: Teller) -> Iterator[Step]:
     """In one window a shop's points come back from one shop and go to another."""
     yield tell.sale("cafe", 15)
     there = sum(lot.wallet for lot in tell.plain.usable(tell.member, "bakery"))
@@ -254,7 +254,7 @@ def back_and_forth(tell: Teller) -> Iterator[Operation]:
     yield from tell.settle()
 
 
-def two_debts(tell: Teller) -> Iterator[Operation]:
+def two_debts(tell: Teller) -> Iterator[Step]:
     """A member spends what two shops gave and both take it back; then a little comes in."""
     for shop in ("bakery", "cafe"):
         yield tell.sale(shop, 12)
@@ -268,7 +268,7 @@ def two_debts(tell: Teller) -> Iterator[Operation]:
     yield tell.sale("taxi", 7)
 
 
-def paid_in_parts(tell: Teller) -> Iterator[Operation]:
+def paid_in_parts(tell: Teller) -> Iterator[Step]:
     """A shop's points are spent elsewhere, and it pays its window in parts."""
     yield tell.sale(tell.rng.choice(("cafe", "books")), 30)
     if (lot := tell.earned()) is None:
@@ -277,7 +277,7 @@ def paid_in_parts(tell: Teller) -> Iterator[Operation]:
     yield from tell.settle()
 
 
-def guessing(tell: Teller) -> Iterator[Operation]:
+def guessing(tell: Teller) -> Iterator[Step]:
     """A shop shows one wrong code after the other, and then the right one."""
     shop = tell.rng.choice(("cafe", "books"))
     for _ in range(MOST_WRONG):
@@ -287,7 +287,7 @@ def guessing(tell: Teller) -> Iterator[Operation]:
     yield tell.redemption(shop, 1, capture=True)
 
 
-def suspended(tell: Teller) -> Iterator[Operation]:
+def suspended(tell: Teller) -> Iterator[Step]:
     """A suspended shop neither earns nor takes new redemptions; what was promised goes on."""
     yield tell.sale("cafe", 20)
     if (lot := tell.earned()) is None:
@@ -303,7 +303,7 @@ def suspended(tell: Teller) -> Iterator[Operation]:
     yield tell.resume(lot.issuer)
 
 
-def return_period(tell: Teller) -> Iterator[Operation]:
+def return_period(tell: Teller) -> Iterator[Step]:
     """Points wait for the end of a return period: they repay at once, are refunded as they wait, or confirm."""
     shop = tell.rng.choice(("cafe", "taxi", "club", "bakery"))
     yield tell.contract(shop, maturity_days=1, life_days=None)
@@ -330,7 +330,7 @@ def return_period(tell: Teller) -> Iterator[Operation]:
     yield tell.contract(shop, maturity_days=0)
 
 
-def other_funding(tell: Teller) -> Iterator[Operation]:
+def other_funding(tell: Teller) -> Iterator[Step]:
     """A shop that prefunds does so no more, or at another value: what it issued goes home to the mint."""
     shop = tell.rng.choice(("taxi", "bakery"))
     yield tell.contract(shop, mode="prefunded", maturity_days=tell.rng.choice((0, 0, 2)))
@@ -364,7 +364,7 @@ def other_funding(tell: Teller) -> Iterator[Operation]:
     yield tell.close()
 
 
-def frozen(tell: Teller) -> Iterator[Operation]:
+def frozen(tell: Teller) -> Iterator[Step]:
     """A frozen member earns and spends nothing; what was held is captured all the same."""
     yield tell.sale("cafe", 10)
     if (lot := tell.earned()) is None:
@@ -379,7 +379,7 @@ def frozen(tell: Teller) -> Iterator[Operation]:
     yield tell.unfreeze()
 
 
-def bought_out(tell: Teller) -> Iterator[Operation]:
+def bought_out(tell: Teller) -> Iterator[Step]:
     """Money is put behind a shop's points while some are accepted, some held and some spent; then it may leave."""
     shop = tell.rng.choice(("cafe", "books", "club", "taxi", "taxi"))
     yield tell.sale(shop, 25)
@@ -413,7 +413,7 @@ def bought_out(tell: Teller) -> Iterator[Operation]:
     yield from tell.settle()
 
 
-def gifts(tell: Teller) -> Iterator[Operation]:
+def gifts(tell: Teller) -> Iterator[Step]:
     """Points go from one to the next, never back; who owes gives nothing; the sale is refunded after they are gone."""
     first, second, third = tell.rng.sample(PEOPLE, 3)
     tell.member = first
@@ -437,7 +437,7 @@ def gifts(tell: Teller) -> Iterator[Operation]:
             yield tell.gift(second, max(1, tell.plain.wallet(third)))
 
 
-def too_many_gifts(tell: Teller) -> Iterator[Operation]:
+def too_many_gifts(tell: Teller) -> Iterator[Step]:
     """Nobody there, time and again; and more than a day allows."""
     giver, receiver = tell.member, next(member for member in PEOPLE if member != tell.member)
     yield tell.sale("cafe", 20)
@@ -455,7 +455,7 @@ def too_many_gifts(tell: Teller) -> Iterator[Operation]:
     yield ChangeGiftRules(*tell.names("operator"), GiftRules())
 
 
-def vouchers(tell: Teller) -> Iterator[Operation]:
+def vouchers(tell: Teller) -> Iterator[Step]:
     """A promise is kept whatever comes: spent in part after its points expired, while a debt waits for what is left."""
     yield tell.sale(tell.rng.choice(("cafe", "taxi", "books")), 40)
     if (lot := tell.earned()) is None:
@@ -489,7 +489,7 @@ def vouchers(tell: Teller) -> Iterator[Operation]:
         yield tell.give_back(voucher, max(1, voucher.points // 2))
 
 
-def many_vouchers(tell: Teller) -> Iterator[Operation]:
+def many_vouchers(tell: Teller) -> Iterator[Step]:
     """One more than a member may have open."""
     yield tell.sale("cafe", 40)
     for _ in range(MOST_VOUCHERS + 1):
@@ -497,7 +497,7 @@ def many_vouchers(tell: Teller) -> Iterator[Operation]:
         yield tell.time(tell.plain.now + HALF_MINUTE)
 
 
-def told_before(tell: Teller) -> Iterator[Operation]:
+def told_before(tell: Teller) -> Iterator[Step]:
     """A member is told of what expires, stage by stage; what is spent meanwhile is told of no more."""
     yield tell.contract("kiosk", life_days=70)
     yield ChangeTerms(*tell.names("operator"), "kiosk", Terms(1, 100, 0, None))
@@ -514,7 +514,7 @@ def told_before(tell: Teller) -> Iterator[Operation]:
     yield tell.contract("kiosk", life_days=None)
 
 
-def long_away(tell: Teller) -> Iterator[Operation]:
+def long_away(tell: Teller) -> Iterator[Step]:
     """What was earned long ago lives on when its member comes again, also what a hold gives back."""
     yield tell.sale("cafe", 20)
     if (lot := tell.earned()) is None:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
-from deploy.simulate.asking import Keys, Operation
+from deploy.simulate.asking import AtShop, Keys, Operation, Step
 from deploy.simulate.plain import MOST_VOUCHERS, PEOPLE, SHOPS, Expected, Hold, Plain, accepted, refused
+from deploy.simulate.real import Real
 from deploy.simulate.till import a_shop, consents, half_minute, redemption, told_redemption
 from ledger import Points
 from merchants import trade
-
-if TYPE_CHECKING:
-    from deploy.simulate.real import Real
 
 
 @dataclass(frozen=True)
@@ -77,7 +75,7 @@ class AskVoucher(Operation):
         return {"points": row.points, "value": row.value_minor, "deadline": row.deadline, "available": value.available}
 
 
-def draw_voucher(rng: random.Random, plain: Plain, label: str, key: Keys) -> Operation | None:
+def draw_voucher(rng: random.Random, plain: Plain, label: str, key: Keys) -> Step | None:
     shop, member = a_shop(rng, plain), rng.choice(PEOPLE)
     there = sum(lot.wallet for lot in plain.usable(member, shop))
     points = max(1, rng.choice((there, there // 2, there // 3, 9, there + 1)))
@@ -101,20 +99,15 @@ def _ended(plain: Plain, voucher: Hold) -> Expected | None:
 
 
 @dataclass(frozen=True)
-class SpendVoucher(Operation):
+class SpendVoucher(AtShop):
     """What the member's telephone signed to spend; the rest goes back."""
 
-    shop: str
     member: str
     voucher: str
     points: int
     reference: str
 
     kind: ClassVar[str] = "redemption"
-
-    @property
-    def principal(self) -> str:
-        return self.shop
 
     def predict(self, plain: Plain) -> Expected:
         if (self.shop, "redemption", self.reference) in plain.references:
@@ -156,15 +149,10 @@ class SpendVoucher(Operation):
 
 
 @dataclass(frozen=True)
-class ReturnVoucher(Operation):
-    shop: str
+class ReturnVoucher(AtShop):
     voucher: str
 
     kind: ClassVar[str] = "voucher_return"
-
-    @property
-    def principal(self) -> str:
-        return self.shop
 
     def predict(self, plain: Plain) -> Expected:
         voucher = plain.vouchers.get(self.voucher)
@@ -182,7 +170,7 @@ class ReturnVoucher(Operation):
         return {"available": value.available}
 
 
-def draw_end(rng: random.Random, plain: Plain, label: str, key: Keys) -> Operation | None:
+def draw_end(rng: random.Random, plain: Plain, label: str, key: Keys) -> Step | None:
     """Spend or give back a voucher, mostly one that is open."""
     known = [v for v in plain.vouchers.values() if v.step < plain.step]
     if not known:

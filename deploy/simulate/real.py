@@ -5,7 +5,6 @@ It keeps what everything is called: shops, members, sales, redemptions by name h
 
 import dataclasses
 import itertools
-from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID, uuid5
@@ -13,7 +12,6 @@ from uuid import UUID, uuid5
 import ledger
 import settlement
 from deploy.house import House
-from deploy.simulate.asking import Act, Operation, SameKey, SendAgain
 from deploy.simulate.plain import BEGINNING, FACE_VALUE, LIFE, PEOPLE, SHOPS, Expected, accepted, refused
 from merchants import contracts, people
 
@@ -63,8 +61,6 @@ class Real:
         self.watch = simulated.watch
         self.sales: dict[str, UUID] = {}
         self.redemptions: dict[str, UUID] = {}
-        self._requests: dict[str, ledger.Request] = {}
-        self._answers: dict[str, bytes] = {}
         self._shops: dict[str, UUID] = {}
         self._branches: dict[str, UUID] = {}
         self._members: dict[str, UUID] = {}
@@ -181,53 +177,18 @@ class Real:
         with self.house.db.tx("auditor") as tx:
             return tx.execute(query, values).fetchall()
 
-    # -- asking
-
-    def ask(self, operations: Sequence[Operation]) -> Iterator[Expected]:
-        """Post a group as one batch, or do what stands alone; the answers in the words of the predictions."""
-        if isinstance(operations[0], Act):
-            yield operations[0].act(self)
-            return
-        requests = [self._request(operation) for operation in operations]
-        outcomes = self.house.committer.post_all(requests)
-        for operation, outcome in zip(operations, outcomes, strict=True):
-            yield self._answer(operation, outcome)
-
-    def _request(self, operation: Operation) -> ledger.Request:
-        if isinstance(operation, SendAgain):
-            return self._requests[operation.first.label]
-        if isinstance(operation, SameKey):
-            first = self._requests[operation.first.label]
-            return dataclasses.replace(first, fingerprint=ledger.fingerprint("POST", "/other", operation.label))
-        body = operation.body(self)
-        principal = operation.principal
-        request = ledger.Request(
+    def request(self, kind: str, principal: str, key: str, body: object) -> ledger.Request:
+        """A request of a shop, a member or an operator, by name."""
+        return ledger.Request(
             book_id=self.book.id,
-            kind=operation.kind,
+            kind=kind,
             principal_id=self._shops.get(principal) or self._members.get(principal) or self.operator(principal),
             actor="simulation",
             body=body,
             render=_render,
-            key=operation.key,
-            fingerprint=ledger.fingerprint("POST", f"/{operation.kind}", repr(body)),
+            key=key,
+            fingerprint=ledger.fingerprint("POST", f"/{kind}", repr(body)),
         )
-        self._requests[operation.label] = request
-        return request
-
-    def _answer(self, operation: Operation, outcome: ledger.Outcome) -> Expected:
-        if isinstance(operation, SendAgain):
-            first = self._answers[operation.first.label]
-            if outcome.replayed and outcome.body == first:
-                return accepted()
-            return Expected("not its first answer", {"first": first, "now": outcome.body})
-        if outcome.replayed:
-            return Expected("replayed", {"body": outcome.body})
-        self._answers[operation.label] = outcome.body
-        decision = outcome.decision
-        if isinstance(decision, ledger.Accepted):
-            return accepted(**operation.told(self, decision.value))
-        assert isinstance(decision, ledger.Refusal), decision
-        return told_refusal(decision)
 
     # -- acts
 

@@ -8,7 +8,8 @@ from typing import Final
 
 from deploy.simulate import agreeing, operations
 from deploy.simulate.acts import APPROVER, MAKER, PayWindow, StepWindow
-from deploy.simulate.asking import Draw, Operation, SameKey, SendAgain
+from deploy.simulate.answering import Answering
+from deploy.simulate.asking import Draw, SameKey, SendAgain, Step
 from deploy.simulate.comparing import differences, differences_of_notices, differences_of_windows
 from deploy.simulate.plain import Expected, Plain
 from deploy.simulate.plots import PLOTS, Teller
@@ -20,7 +21,7 @@ LARGEST_GROUP: Final = 12
 #: How many shorter histories are tried to explain a failure.
 SHORTENINGS: Final = 60
 
-Group = Sequence[Operation]
+Group = Sequence[Step]
 
 
 @dataclass
@@ -46,10 +47,10 @@ class Run:
 
 
 #: Hears of each group that was answered: its operations and the answers.
-Heard = Callable[[int, Sequence[tuple[Operation, Expected]]], None]
+Heard = Callable[[int, Sequence[tuple[Step, Expected]]], None]
 
 
-def _nobody(step: int, answered: Sequence[tuple[Operation, Expected]]) -> None: ...
+def _nobody(step: int, answered: Sequence[tuple[Step, Expected]]) -> None: ...
 
 
 class Drawn:
@@ -60,17 +61,17 @@ class Drawn:
         self.seed = seed
         self.steps = steps
         self._keys: defaultdict[str, int] = defaultdict(int)
-        self._earlier: list[Operation] = []
+        self._earlier: list[Step] = []
 
     def key(self, principal: str) -> str:
         self._keys[principal] += 1
         return f"simulated-key-{self._keys[principal]:06d}"
 
-    def groups(self, plain: Plain) -> Iterator[list[tuple[Operation, Expected]]]:
+    def groups(self, plain: Plain) -> Iterator[list[tuple[Step, Expected]]]:
         """Each group with its predictions. The model has been told of it; the ledger has not."""
         yield predicted(plain, agreeing.beginning(self.key, inactivity_days=self.rng.choice((None, 2))))
         plot = self._plots(plain)
-        group: list[tuple[Operation, Expected]]
+        group: list[tuple[Step, Expected]]
         for step in range(1, self.steps + 1):
             if self.rng.random() < 0.75 and (operation := next(plot, None)):
                 group = predicted(plain, [operation])
@@ -87,7 +88,7 @@ class Drawn:
                     yield group
         yield from finish(plain)
 
-    def _plots(self, plain: Plain) -> Iterator[Operation]:
+    def _plots(self, plain: Plain) -> Iterator[Step]:
         # each comes first in its turn, so that all are played within a few seeds
         first = PLOTS[self.seed % len(PLOTS)]
         plots = [plot for plot in dict.fromkeys(PLOTS) if plot is not first]
@@ -96,7 +97,7 @@ class Drawn:
         for number, plot in enumerate(plots):
             yield from plot(Teller(self.rng, plain, self.key, f"p{number}"))
 
-    def _draw(self, plain: Plain, label: str, table: dict[str, tuple[int, Draw]]) -> list[tuple[Operation, Expected]]:
+    def _draw(self, plain: Plain, label: str, table: dict[str, tuple[int, Draw]]) -> list[tuple[Step, Expected]]:
         chance = self.rng.randrange(100)
         if table is operations.TABLE and self._earlier and chance < operations.AGAIN + operations.SAME_KEY:
             first = self.rng.choice(self._earlier[-20:])
@@ -112,7 +113,7 @@ class Drawn:
         return found
 
 
-def predicted(plain: Plain, group: Group) -> list[tuple[Operation, Expected]]:
+def predicted(plain: Plain, group: Group) -> list[tuple[Step, Expected]]:
     """Tell the model of a group; its operations with what their answers must be, those without meaning left out."""
     found = []
     for operation in group:
@@ -124,7 +125,7 @@ def predicted(plain: Plain, group: Group) -> list[tuple[Operation, Expected]]:
     return found
 
 
-def finish(plain: Plain) -> Iterator[list[tuple[Operation, Expected]]]:
+def finish(plain: Plain) -> Iterator[list[tuple[Step, Expected]]]:
     """Close the open window and settle every one."""
     last = len(plain.windows)
     yield predicted(plain, [StepWindow("z.close", "z-close-0000000000", "close", last, MAKER)])
@@ -156,15 +157,16 @@ _books = iter(range(1, 2**31))
 
 
 def _play(
-    simulated: Simulated, seed: int, plain: Plain, groups: Iterator[list[tuple[Operation, Expected]]], heard: Heard
+    simulated: Simulated, seed: int, plain: Plain, groups: Iterator[list[tuple[Step, Expected]]], heard: Heard
 ) -> Run:
     run = Run(seed)
     real = Real(simulated, f"seed-{seed}-{next(_books)}")
+    answering = Answering(real)
     history: list[Group] = []
     simulated.watch.trouble.clear()
     for step, group in enumerate(groups):
         history.append([operation for operation, _ in group])
-        told = _told(plain, real, group, run, heard, step)
+        told = _told(plain, real, answering, group, run, heard, step)
         if told:
             run.failure = Failure(step, history[-1], told, history)
             break
@@ -174,12 +176,18 @@ def _play(
 
 
 def _told(
-    plain: Plain, real: Real, group: list[tuple[Operation, Expected]], run: Run, heard: Heard, step: int
+    plain: Plain,
+    real: Real,
+    answering: Answering,
+    group: list[tuple[Step, Expected]],
+    run: Run,
+    heard: Heard,
+    step: int,
 ) -> list[str]:
     """Ask the ledger, and say what is not as the model has it."""
     found = []
     try:
-        answers = list(real.ask([operation for operation, _ in group]))
+        answers = list(answering.ask([operation for operation, _ in group]))
     except Exception as error:  # whatever it is, it is told with the seed
         return [f"the ledger fell over: {type(error).__name__}: {error}", *real.watch.trouble]
     for (operation, expected), answer in zip(group, answers, strict=True):

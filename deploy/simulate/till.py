@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import random
+from abc import abstractmethod
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
-from deploy.simulate.asking import Keys, Operation, either
+from deploy.simulate.asking import AtShop, Keys, Step, either
 from deploy.simulate.plain import (
     HALF_MINUTE,
     LOCK_TIME,
@@ -20,16 +21,13 @@ from deploy.simulate.plain import (
     accepted,
     refused,
 )
+from deploy.simulate.real import Real
 from ledger import Minor, Points
 from merchants import trade
 
-if TYPE_CHECKING:
-    from deploy.simulate.real import Real
-
 
 @dataclass(frozen=True)
-class MakeSale(Operation):
-    shop: str
+class MakeSale(AtShop):
     member: str | None
     total: int
     reference: str
@@ -39,10 +37,6 @@ class MakeSale(Operation):
     at: str | None = None
 
     kind: ClassVar[str] = "sale"
-
-    @property
-    def principal(self) -> str:
-        return self.shop
 
     def predict(self, plain: Plain) -> Expected:
         if self.at is not None:
@@ -103,7 +97,7 @@ def a_shop(rng: random.Random, plain: Plain) -> str:
     return shop if plain.shops[shop].contract or rng.random() < 0.15 else rng.choice(SHOPS)
 
 
-def draw_sale(rng: random.Random, plain: Plain, label: str, key: Keys) -> Operation:
+def draw_sale(rng: random.Random, plain: Plain, label: str, key: Keys) -> Step:
     shop = a_shop(rng, plain)
     member = None if rng.random() < 0.06 else rng.choice(PEOPLE)
     total = rng.choice((0, 40, 99, 333, 700, 1_000, 1_500, 2_500, 4_000, 9_999, rng.randrange(1, 6_000)))
@@ -131,8 +125,7 @@ def draw_sale(rng: random.Random, plain: Plain, label: str, key: Keys) -> Operat
 
 
 @dataclass(frozen=True)
-class Redeem(Operation):
-    shop: str
+class Redeem(AtShop):
     member: str
     points: int | None
     value: int | None
@@ -142,10 +135,6 @@ class Redeem(Operation):
     reference: str
 
     kind: ClassVar[str] = "redemption"
-
-    @property
-    def principal(self) -> str:
-        return self.shop
 
     def predict(self, plain: Plain) -> Expected:
         shop = plain.shops[self.shop]
@@ -235,7 +224,7 @@ def told_redemption(real: Real, value: trade.RedemptionDone) -> dict[str, Any]:
     }
 
 
-def draw_redemption(rng: random.Random, plain: Plain, label: str, key: Keys) -> Operation | None:
+def draw_redemption(rng: random.Random, plain: Plain, label: str, key: Keys) -> Step | None:
     shop, member = a_shop(rng, plain), rng.choice(PEOPLE)
     able = [(s, m) for s in SHOPS for m in PEOPLE if plain.shops[s].contract and plain.usable(m, s)]
     own = [(s, m) for s, m in able if any(lot.issuer == s for lot in plain.usable(m, s))]
@@ -262,15 +251,10 @@ def draw_redemption(rng: random.Random, plain: Plain, label: str, key: Keys) -> 
 
 
 @dataclass(frozen=True)
-class EndHold(Operation):
+class EndHold(AtShop):
     """Capture or void."""
 
-    shop: str
     hold: str
-
-    @property
-    def principal(self) -> str:
-        return self.shop
 
     def predict(self, plain: Plain) -> Expected:
         hold = plain.holds.get(self.hold)
@@ -280,8 +264,9 @@ class EndHold(Operation):
             return refused("state_conflict")
         return self._end(plain, hold)
 
+    @abstractmethod
     def _end(self, plain: Plain, hold: Hold) -> Expected:
-        raise NotImplementedError
+        """End an open hold of the shop's own."""
 
     def told(self, real: Real, value: trade.RedemptionDone) -> dict[str, Any]:
         return told_redemption(real, value)
@@ -316,7 +301,7 @@ class VoidHold(EndHold):
         return trade.Void(real.shop(self.shop), real.redemption(self.hold))
 
 
-def draw_end(rng: random.Random, plain: Plain, label: str, key: Keys) -> Operation | None:
+def draw_end(rng: random.Random, plain: Plain, label: str, key: Keys) -> Step | None:
     known = [h for h in plain.holds.values() if h.step < plain.step]
     if not known:
         return None
@@ -329,17 +314,12 @@ def draw_end(rng: random.Random, plain: Plain, label: str, key: Keys) -> Operati
 
 
 @dataclass(frozen=True)
-class RefundSale(Operation):
-    shop: str
+class RefundSale(AtShop):
     sale: str
     amount: int
     reference: str
 
     kind: ClassVar[str] = "sale_refund"
-
-    @property
-    def principal(self) -> str:
-        return self.shop
 
     def predict(self, plain: Plain) -> Expected:
         sale = plain.sales.get(self.sale)
@@ -370,7 +350,7 @@ class RefundSale(Operation):
         }
 
 
-def draw_refund(rng: random.Random, plain: Plain, label: str, key: Keys) -> Operation | None:
+def draw_refund(rng: random.Random, plain: Plain, label: str, key: Keys) -> Step | None:
     known = [s for s in plain.sales.values() if s.step < plain.step]
     if not known:
         return None
@@ -392,17 +372,12 @@ def _refund_reference(rng: random.Random, plain: Plain, shop: str, label: str) -
 
 
 @dataclass(frozen=True)
-class RefundRedemption(Operation):
-    shop: str
+class RefundRedemption(AtShop):
     redemption: str
     points: int | None
     reference: str
 
     kind: ClassVar[str] = "redemption_refund"
-
-    @property
-    def principal(self) -> str:
-        return self.shop
 
     def predict(self, plain: Plain) -> Expected:
         hold = plain.holds.get(self.redemption)
@@ -440,7 +415,7 @@ class RefundRedemption(Operation):
         }
 
 
-def draw_redemption_refund(rng: random.Random, plain: Plain, label: str, key: Keys) -> Operation | None:
+def draw_redemption_refund(rng: random.Random, plain: Plain, label: str, key: Keys) -> Step | None:
     known = [h for h in plain.holds.values() if h.step < plain.step]
     if not known:
         return None

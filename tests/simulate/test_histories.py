@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from deploy.simulate import database, running
-from deploy.simulate.asking import Operation
+from deploy.simulate.asking import Step
 from deploy.simulate.plain import Expected, Plain
 from deploy.simulate.real import Simulated
 
@@ -283,7 +283,7 @@ def test_a_history_can_be_played_again(simulated: Simulated) -> None:
     def played() -> list[str]:
         lines: list[str] = []
 
-        def heard(step: int, answered: Sequence[tuple[Operation, Expected]]) -> None:
+        def heard(step: int, answered: Sequence[tuple[Step, Expected]]) -> None:
             lines.extend(f"{step} {operation} {answer}" for operation, answer in answered)
 
         assert running.play(simulated, 3, heard=heard).failure is None
