@@ -1,12 +1,14 @@
 """Books, records, accounts, lots: the ground floor. Value moves only by `post`."""
 
-from ledger import books, budgets, days, due, errors, ids, jobs, notices, stream, wallet
+from ledger import arrays, books, budgets, days, due, errors, ids, jobs, notices, stream, wallet
 from ledger.accounts import AccountName
 from ledger.arrays import array
+from ledger.book import SOURCES, Book, Issuer
 from ledger.commit import Committer, Watch
 from ledger.db import Database, Tx
 from ledger.encoding import canonical, fingerprint
 from ledger.errors import Refusal
+from ledger.holds import Hold
 from ledger.lots import (
     Lot,
     Slice,
@@ -21,28 +23,26 @@ from ledger.lots import (
     worth,
 )
 from ledger.posting import Accepted, Decision, Handler, Outcome, Render, Request, Round
-from ledger.store import (
-    LONGEST_LINEAGE,
-    balances,
-    last_step,
-    lineages,
+from ledger.store.loading import read_book
+from ledger.store.reading import LONGEST_LINEAGE, balances, last_step, lineages, open_lots
+from ledger.store.rows import Insert, Update
+from ledger.store.settings import (
     make_prefunded,
-    open_lots,
     owing_lots,
     put_issuers,
     put_rules,
     raise_settings_revision,
-    read_book,
     stop_book,
     suspend_issuer,
 )
 from ledger.values import LARGEST_AMOUNT, PPM, Minor, Points, half_even
-from ledger.working import Book, Draft, Hold, Issuer, Needs, Working
+from ledger.working import Draft, Needs, Working
 
 __all__ = [
     "LARGEST_AMOUNT",
     "LONGEST_LINEAGE",
     "PPM",
+    "SOURCES",
     "Accepted",
     "AccountName",
     "Book",
@@ -52,6 +52,7 @@ __all__ = [
     "Draft",
     "Handler",
     "Hold",
+    "Insert",
     "Issuer",
     "Lot",
     "Minor",
@@ -65,9 +66,11 @@ __all__ = [
     "Slice",
     "TakenBack",
     "Tx",
+    "Update",
     "Watch",
     "Working",
     "array",
+    "arrays",
     "balances",
     "books",
     "budgets",

@@ -1,5 +1,6 @@
 """What accounts there are, what they mean and where they may not go."""
 
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 from uuid import UUID
 
@@ -59,24 +60,93 @@ class AccountName(NamedTuple):
     window: int | None = None
 
     @property
+    def is_owned(self) -> bool:
+        """Whether owner and kind say it all."""
+        return self.owner is not None and self.counterparty is None and self.window is None
+
+    @property
+    def is_personal(self) -> bool:
+        return KINDS[self.kind].owner == "member"
+
+    @property
     def text(self) -> str:
         parts = [self.kind, self.owner or "", self.counterparty or "", "" if self.window is None else self.window]
         return ":".join(str(p) for p in parts).rstrip(":")
 
 
 class Account:
-    """One account as a posting holds it: locked, its balance moving as the batch is decided."""
+    """One account as a posting holds it: its balance moving as the batch is decided.
 
-    __slots__ = ("asset", "balance", "floor", "id", "loaded", "loaded_floor", "name", "text")
+    `locked` accounts are the batch's own until it commits. Of the others the balance is what was committed when it was
+    read; what the batch adds or takes is applied to what it finds, and a floor that the batch counted on is looked at
+    again then (`guarded`).
+    """
 
-    def __init__(self, id: int, name: AccountName, balance: int, floor: int | None) -> None:
+    __slots__ = ("asset", "balance", "counted_on", "floor", "id", "kind", "loaded", "loaded_floor", "locked", "text")
+
+    def __init__(self, id: int, text: str, kind: str, balance: int, floor: int | None, locked: bool) -> None:
         self.id = id
-        self.name = name
-        self.text = name.text
-        self.asset = KINDS[name.kind].asset
+        self.text = text
+        self.kind = kind
+        self.asset = KINDS[kind].asset
         self.balance = self.loaded = balance
         self.floor = self.loaded_floor = floor
+        self.locked = locked
+        #: something was accepted because the floor of a credit line allowed it
+        self.counted_on = False
 
     @property
     def changed(self) -> bool:
         return self.balance != self.loaded or self.floor != self.loaded_floor
+
+    @property
+    def guarded(self) -> bool:
+        """Whether the floor must still hold when the batch is written: others may have taken from the account meanwhile."""
+        return not self.locked and self.balance < self.loaded and (self.kind != "credit" or self.counted_on)
+
+
+class Accounts:
+    """The accounts a batch has: by owner and kind, or by their whole name."""
+
+    __slots__ = ("_others", "_owned")
+
+    def __init__(self) -> None:
+        self._owned: dict[UUID, dict[str, Account]] = {}
+        self._others: dict[AccountName, Account] = {}
+
+    def of(self, owner: UUID) -> dict[str, Account]:
+        """An owner's accounts by kind, those that have no counterparty and no window."""
+        return self._owned[owner]
+
+    def put(self, name: AccountName, account: Account) -> None:
+        if name.is_owned:
+            assert name.owner is not None
+            self._owned.setdefault(name.owner, {})[name.kind] = account
+        else:
+            self._others[name] = account
+
+    def get(self, name: AccountName) -> Account | None:
+        if name.is_owned:
+            assert name.owner is not None
+            return self._owned.get(name.owner, {}).get(name.kind)
+        return self._others.get(name)
+
+    def __getitem__(self, name: AccountName) -> Account:
+        account = self.get(name)
+        if account is None:
+            raise KeyError(name)
+        return account
+
+    def __contains__(self, name: AccountName) -> bool:
+        return self.get(name) is not None
+
+    def items(self) -> Iterator[tuple[AccountName, Account]]:
+        for owner, kinds in self._owned.items():
+            for kind, account in kinds.items():
+                yield AccountName(kind, owner), account
+        yield from self._others.items()
+
+    def values(self) -> Iterator[Account]:
+        for kinds in self._owned.values():
+            yield from kinds.values()
+        yield from self._others.values()

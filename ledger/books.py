@@ -8,10 +8,10 @@ from uuid import UUID
 import msgspec
 
 from ledger import ids
+from ledger.book import Book
 from ledger.db import Tx
 from ledger.errors import DuplicateReference
-from ledger.store import read_book
-from ledger.working import Book
+from ledger.store.loading import read_book
 
 #: The hash before the first batch.
 GENESIS: Final = bytes(32)

@@ -9,9 +9,10 @@ from typing import Any
 from uuid import UUID
 
 from ledger.accounts import AccountName
+from ledger.book import Issuer
 from ledger.db import Tx
 from ledger.errors import LimitExceeded
-from ledger.working import Draft, Issuer, Working
+from ledger.working import Draft, Working
 
 
 def name(issuer: UUID, purpose: UUID) -> AccountName:
@@ -62,15 +63,15 @@ def release_all(working: Working, actor: str, issuer: Issuer) -> list[Draft]:
     To be called before the record by which its funding or its unit value changes, with the account it issues from loaded
     too: a budget is of the present ones.
     """
-    held = [
-        account
-        for account in working.accounts.values()
-        if account.name.kind == "budget" and account.name.owner == issuer.merchant_id and account.balance > 0
-    ]
+    held = {
+        name: account.balance
+        for name, account in working.accounts.items()
+        if name.kind == "budget" and name.owner == issuer.merchant_id and account.balance > 0
+    }
     drafts = []
-    for account in sorted(held, key=lambda account: account.text):
-        assert account.name.counterparty is not None, account.text
-        drafts.append(release(working, actor, issuer, account.name.counterparty, account.balance))
+    for name, balance in sorted(held.items(), key=lambda budget: budget[0].text):
+        assert name.counterparty is not None, name
+        drafts.append(release(working, actor, issuer, name.counterparty, balance))
     return drafts
 
 

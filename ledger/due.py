@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+from ledger.book import Book
 from ledger.db import Tx
 from ledger.posting import Accepted, Decision, Request
-from ledger.working import Book, Needs, Working
+from ledger.working import Needs, Working
 
 #: How much one look takes on. What is left is found by the next look.
 LARGEST_LOOK: Final = 500
@@ -120,11 +121,11 @@ def request(book_id: int, kind: str, body: object) -> Request:
 
 
 def next_expiry(tx: Tx, book: Book) -> datetime | None:
-    return _first(tx, "select min(expires_at) from ledger.lot where book_id = %s and remaining > 0", book)
+    return _first(tx, "select min(expires_at) from ledger.lot where book_id = %s and open and remaining > 0", book)
 
 
 def next_maturity(tx: Tx, book: Book) -> datetime | None:
-    return _first(tx, "select min(available_at) from ledger.lot where book_id = %s and pending > 0", book)
+    return _first(tx, "select min(available_at) from ledger.lot where book_id = %s and unripe", book)
 
 
 def next_lapse(tx: Tx, book: Book) -> datetime | None:
@@ -141,7 +142,7 @@ def expiring(tx: Tx, book: Book) -> list[Request]:
     return _catching_up(
         tx,
         book,
-        "select distinct member_id from (select member_id from ledger.lot where book_id = %s and remaining > 0"
+        "select distinct member_id from (select member_id from ledger.lot where book_id = %s and open and remaining > 0"
         " and expires_at <= %s order by expires_at limit %s) as gone order by member_id",
     )
 
@@ -150,7 +151,7 @@ def maturing(tx: Tx, book: Book) -> list[Request]:
     return _catching_up(
         tx,
         book,
-        "select distinct member_id from (select member_id from ledger.lot where book_id = %s and pending > 0"
+        "select distinct member_id from (select member_id from ledger.lot where book_id = %s and unripe"
         " and available_at <= %s order by available_at limit %s) as ripe order by member_id",
     )
 

@@ -4,7 +4,7 @@ import hashlib
 import re
 from uuid import UUID
 
-import uuid_utils
+from uuid_utils import compat
 
 _DIGITS = re.compile(r"[0-9a-f]{32}")
 
@@ -44,7 +44,7 @@ PREFIXES = {
 
 def new() -> UUID:
     """A fresh UUIDv7."""
-    return UUID(bytes=uuid_utils.uuid7().bytes)
+    return compat.uuid7()
 
 
 def derived(book: UUID, sequence: int, kind: str, ordinal: int = 0) -> UUID:

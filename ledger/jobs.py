@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ledger import due, errors, notices
+from ledger.book import Book
 from ledger.commit import Committer
 from ledger.db import Database, Tx
 from ledger.posting import Request
-from ledger.store import read_book
-from ledger.working import Book
+from ledger.store.loading import read_book
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,6 @@ class Lot:
 
     def __init__(
         self,
-        *,
         id: UUID,
         member_id: UUID,
         issuer_id: UUID,
@@ -82,7 +81,7 @@ class Lot:
         #: points that went home again, expired or taken back by a refund
         self.returned = returned
         #: what the table holds, to write only what changed; None for a lot born in this batch
-        self.loaded = self.state if stored else None
+        self.loaded = (pending, remaining, held, available_at, expires_at, grace_used, returned) if stored else None
 
     @property
     def state(self) -> tuple[int, int, int, datetime, datetime, bool, int]:

@@ -11,10 +11,11 @@ from typing import Final
 from uuid import UUID
 
 from ledger import days
+from ledger.book import Book
 from ledger.db import Tx
 from ledger.due import LARGEST_LOOK, request
 from ledger.posting import Accepted, Decision, Request
-from ledger.working import Book, Needs, Working
+from ledger.working import Needs, Working
 
 #: Days before the expiry on which a member is told, the earliest first.
 STAGES: Final = (60, 30, 7)
@@ -106,7 +107,7 @@ def _look(tx: Tx, book: Book, stage: int, place: _Place | None, round: _Round) -
     after = place if place is not None and place.expires_at >= begin else _Place(begin, _FIRST)
     rows = tx.execute(
         "select member_id, id, remaining + pending, expires_at, expires_at - make_interval(days => %s) >= earned_at"
-        " from ledger.lot where book_id = %s and (remaining > 0 or pending > 0)"
+        " from ledger.lot where book_id = %s and open"
         " and (expires_at, id) > (%s, %s) and expires_at < %s order by expires_at, id limit %s",
         [stage, book.id, after.expires_at, after.lot_id, horizon, LARGEST_LOOK],
     ).fetchall()
@@ -132,7 +133,7 @@ def due(tx: Tx, book: Book) -> list[Request]:
 def _due(tx: Tx, book: Book) -> list[tuple[int, datetime]]:
     rows = tx.execute(
         "select stage.days, (select min(expires_at) from ledger.lot where book_id = %(book)s"
-        " and (remaining > 0 or pending > 0) and expires_at > %(now)s"
+        " and open and expires_at > %(now)s"
         " and expires_at >= coalesce(done.expires_at, %(now)s))"
         " from unnest(%(stages)s::int[]) as stage(days)"
         " left join ledger.notice done on done.book_id = %(book)s and done.days = stage.days",

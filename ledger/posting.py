@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
 
-from ledger import store
+from ledger.book import Book
 from ledger.db import Tx
 from ledger.errors import KeyReused, NetworkStopped, Refusal
-from ledger.working import Book, Draft, Needs, Working
+from ledger.store import loading, writing
+from ledger.working import Draft, Needs, Working
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,18 +79,19 @@ class Handler(Protocol):
 
 def post(
     tx: Tx,
-    caches: store.Caches,
+    caches: loading.Caches,
     handlers: Mapping[str, Handler],
     book_id: int,
     requests: Sequence[Request],
     *,
     exclusive: bool = False,
+    firmly: bool = False,
 ) -> tuple[list[Outcome], Sequence[Draft]]:
     """Post `requests` to one book in order; an outcome each, and the records they left. Durable when this returns, nothing
-    happened when it raises."""
+    happened when it raises. `firmly` locks what is shared before deciding: slower, and never in vain."""
     # one pipeline: what does not wait for an answer is on its way with what does
     with tx.pipeline(), tx.transaction():
-        book, known = store.open_book(
+        book, known = loading.open_book(
             tx, book_id, [(r.principal_id, r.key) for r in requests if r.key], exclusive=exclusive
         )
         fresh: dict[int, tuple[Handler, list[Request]]] = {}
@@ -101,7 +103,7 @@ def post(
         needs = Needs()
         for round in rounds.values():
             needs |= round.needs
-        working = store.load(tx, book, needs, caches)
+        working = loading.load(tx, book, needs, caches, firmly=firmly)
         outcomes: list[Outcome] = []
         decided: list[tuple[Request, Outcome]] = []
         for request in requests:
@@ -115,16 +117,17 @@ def post(
             outcome = Outcome(status, body, decision=decision)
             outcomes.append(outcome)
             if request.key is not None and (isinstance(decision, Accepted) or decision.stored):
-                known[name] = store.Known(request.fingerprint, status, body)
+                known[name] = loading.Known(request.fingerprint, status, body)
                 decided.append((request, outcome))
-        store.write(tx, working)
+        writing.write(tx, working)
         for round in rounds.values():
             round.write(tx, working)
-        store.remember(
+        writing.remember(
             tx, working, [(r.principal_id, r.key or "", r.fingerprint, o.status, o.body) for r, o in decided]
         )
-        # last: from here to the commit the head is ours alone
-        store.seal(tx, working)
+        # last what all batches move: from here to the commit it is ours alone
+        writing.settle(tx, working)
+        writing.seal(tx, working)
         return outcomes, working.records
 
 
@@ -133,7 +136,7 @@ def _runs(book: Book, handler: Handler) -> bool:
     return not book.stopped or bool(getattr(handler, "while_stopped", False))
 
 
-def _repeat(request: Request, prior: "store.Known") -> Outcome:
+def _repeat(request: Request, prior: "loading.Known") -> Outcome:
     """The first answer again, byte for byte; or that this key means something else."""
     if prior.fingerprint != request.fingerprint:
         refusal = KeyReused()

@@ -10,6 +10,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Computed,
     DateTime,
     ForeignKey,
     Identity,
@@ -182,11 +183,12 @@ lot = Table(
     Column("grace_used", Boolean, nullable=False, server_default=text("false")),
     # points that went home again: expired, or taken back by a refund
     Column("returned", BigInteger, nullable=False, server_default="0"),
-    Index("lot_of_member", "member_id", postgresql_where=text("remaining > 0 or pending > 0")),
-    Index("lot_expiring", "book_id", "expires_at", postgresql_where=text("remaining > 0")),
-    # what notices look ahead at
-    Index("lot_to_expire", "book_id", "expires_at", "id", postgresql_where=text("remaining > 0 or pending > 0")),
-    Index("lot_maturing", "book_id", "available_at", postgresql_where=text("pending > 0")),
+    # what partial indexes ask, as columns of their own: a spend in part changes neither, and so rewrites no index
+    Column("open", Boolean, Computed("remaining > 0 or pending > 0", persisted=True), nullable=False),
+    Column("unripe", Boolean, Computed("pending > 0", persisted=True), nullable=False),
+    Index("lot_of_member", "member_id", postgresql_where=text("open")),
+    Index("lot_to_expire", "book_id", "expires_at", "id", postgresql_where=text("open")),
+    Index("lot_maturing", "book_id", "available_at", postgresql_where=text("unripe")),
     postgresql_with={"fillfactor": "80"},
 )
 

@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from ledger import store
 from ledger.accounts import AccountName
+from ledger.book import Book
 from ledger.db import Tx
+from ledger.store import reading
 from ledger.values import Minor, Points
-from ledger.working import Book
 
 #: How many of the next times a balance names.
 NEXT_TIMES: Final = 12
@@ -33,7 +33,7 @@ class Wallet:
 
 def read(tx: Tx, book: Book, member_id: UUID) -> Wallet:
     """Points past their time are no longer counted, and those whose time has come are, whether or not the job has been by."""
-    lots = [lot for lot in store.open_lots(tx, book.id, member_id) if lot.expires_at > book.now]
+    lots = [lot for lot in reading.open_lots(tx, book.id, member_id) if lot.expires_at > book.now]
     goes: defaultdict[datetime, int] = defaultdict(int)
     comes: defaultdict[datetime, int] = defaultdict(int)
     for lot in lots:
@@ -47,8 +47,8 @@ def read(tx: Tx, book: Book, member_id: UUID) -> Wallet:
     return Wallet(
         available=Points(sum(lot.remaining for lot in lots)),
         pending=Points(sum(lot.pending for lot in lots)),
-        held=Points(store.balances(tx, book.id, [held])[held]),
-        owed=Points(store.owed(tx, book.id, member_id)),
+        held=Points(reading.balances(tx, book.id, [held])[held]),
+        owed=Points(reading.owed(tx, book.id, member_id)),
         value=Minor(sum(lot.remaining * lot.unit_value for lot in lots)),
         expiring=_soonest(goes),
         confirming=_soonest(comes),

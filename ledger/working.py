@@ -10,147 +10,16 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from ledger import days, ids
-from ledger.accounts import Account, AccountName
+from ledger import ids
+from ledger.accounts import Account, AccountName, Accounts
+from ledger.book import SOURCES, Book, Issuer
 from ledger.errors import LimitExceeded
+from ledger.holds import Debt, Hold
 from ledger.lots import Lot, Slice, TakenBack, first, last_first, worth
 from ledger.values import Points
 
 #: What an expired lot gets when a refund of a redemption restores it, once in its life.
 GRACE: Final = timedelta(days=30)
-
-
-@dataclass(frozen=True, slots=True)
-class Book:
-    """A network in one mode, as of this batch. `now` is the book's clock: a test book's own, a live book's the wall's."""
-
-    id: int
-    public_id: UUID
-    network: str
-    mode: str
-    currency: str
-    exponent: int
-    face_value_minor: int
-    # points live at least so long from their earning, and, where the network says so, so long from the last time their
-    # member earned or spent
-    points_life_days: int
-    inactivity_days: int | None
-    time_zone: str
-    window_schedule: dict[str, Any]
-    operator_id: UUID
-    settings_revision: int
-    now: datetime
-    #: the kill switch is on
-    stopped: bool = False
-
-    def expiry(self, life_days: int | None) -> datetime:
-        """When points earned now expire, if nothing moves it: the network's life, or the longer one of a contract."""
-        fixed = self.now + timedelta(days=max(self.points_life_days, life_days or 0))
-        return fixed if self.active_until is None else max(fixed, self.active_until)
-
-    @property
-    def active_until(self) -> datetime | None:
-        """Until when the points of a member who earns or spends now are safe from inactivity: whole days of the book."""
-        if self.inactivity_days is None:
-            return None
-        return days.end_of_day(self.now, self.time_zone, self.inactivity_days)
-
-
-@dataclass(frozen=True, slots=True)
-class Issuer:
-    """What the contract in force lets a merchant issue, and how."""
-
-    merchant_id: UUID
-    mode: str
-    unit_value: int
-    credit_line: int
-    contract_id: UUID
-    suspended: bool
-    # left the network: its points are bought out, and whatever comes back is retired
-    exited: bool = False
-
-    def pools(self, unit_value: int) -> bool:
-        """Whether prefunded points of this value come home to the pool, and not to the mint."""
-        return self.mode == "prefunded" and self.unit_value == unit_value and not self.exited
-
-    @property
-    def source(self) -> AccountName:
-        return AccountName(
-            {"prefunded": "pool", "deferred": "credit", "closed_loop": "own"}[self.mode], self.merchant_id
-        )
-
-
-class Hold:
-    """Points set aside for a redemption, with the slices it pins."""
-
-    __slots__ = ("acceptor_id", "deadline", "id", "loaded", "member_id", "points", "slices", "state")
-
-    def __init__(
-        self,
-        *,
-        id: UUID,
-        member_id: UUID,
-        acceptor_id: UUID,
-        points: int,
-        state: str,
-        deadline: datetime,
-        slices: list[Slice],
-        stored: bool = True,
-    ) -> None:
-        self.id = id
-        self.member_id = member_id
-        self.acceptor_id = acceptor_id
-        self.points = points
-        self.state = state
-        self.deadline = deadline
-        self.slices = slices
-        self.loaded = state if stored else None
-
-
-class Debt:
-    """Points a member owes a merchant: what one refund of a sale could not take back."""
-
-    __slots__ = (
-        "batch_id",
-        "closed_loop",
-        "creditor_id",
-        "id",
-        "loaded",
-        "member_id",
-        "n",
-        "points",
-        "remaining",
-        "sale_id",
-    )
-
-    def __init__(
-        self,
-        *,
-        id: UUID,
-        member_id: UUID,
-        creditor_id: UUID,
-        sale_id: UUID,
-        closed_loop: bool,
-        points: int,
-        remaining: int,
-        batch_id: int,
-        n: int,
-        stored: bool = True,
-    ) -> None:
-        self.id = id
-        self.member_id = member_id
-        self.creditor_id = creditor_id
-        self.sale_id = sale_id
-        self.closed_loop = closed_loop
-        self.points = points
-        self.remaining = remaining
-        self.batch_id = batch_id
-        self.n = n
-        self.loaded = remaining if stored else None
-
-    def taken_by(self, lot: Lot) -> bool:
-        """Closed-loop points repay only their own shop, and a closed-loop debt only that shop's points."""
-        return lot.issuer_id == self.creditor_id or not (self.closed_loop or lot.funding == "closed_loop")
 
 
 @dataclass(slots=True)
@@ -176,8 +45,13 @@ class Draft:
 class Needs:
     """What a handler wants locked and loaded before it decides."""
 
-    #: accounts, wallets among them
+    #: accounts by name, wallets among them
     accounts: set[AccountName] = field(default_factory=set)
+    #: (kind, merchant): accounts that many batches move at once. They are read, and locked only while the batch is written
+    shared: set[tuple[str, UUID]] = field(default_factory=set)
+    #: members whose wallets are wanted, and those whose pending points are as well
+    wallets: set[UUID] = field(default_factory=set)
+    pending: set[UUID] = field(default_factory=set)
     #: members whose open lots are wanted (their wallet and held accounts come with them)
     lots_of: set[UUID] = field(default_factory=set)
     holds: set[UUID] = field(default_factory=set)
@@ -188,6 +62,9 @@ class Needs:
 
     def __ior__(self, other: "Needs") -> "Needs":
         self.accounts |= other.accounts
+        self.shared |= other.shared
+        self.wallets |= other.wallets
+        self.pending |= other.pending
         self.lots_of |= other.lots_of
         self.holds |= other.holds
         self.restored |= other.restored
@@ -203,8 +80,9 @@ class Working:
         self.now = book.now
         self.batch_id = batch_id
         self.issuers = issuers
-        self.accounts: dict[AccountName, Account] = {}
-        self.lots: dict[UUID, Lot] = {}
+        self.accounts = Accounts()
+        self.lots: list[Lot] = []
+        self._lot_by_id: dict[UUID, Lot] | None = None
         self.lots_of: dict[UUID, list[Lot]] = {}
         self.holds: dict[UUID, Hold] = {}
         #: what each member whose wallet is here owes, oldest first
@@ -245,15 +123,40 @@ class Working:
 
     def move(self, draft: Draft, source: AccountName, target: AccountName, amount: int) -> None:
         """source -> target: lowers one, raises the other by `amount`, which is positive."""
+        self._shift(draft, self.accounts[source], self.accounts[target], amount)
+
+    def _shift(self, draft: Draft, giver: Account, taker: Account, amount: int) -> None:
         assert amount > 0, (draft.kind, amount)
-        giver, taker = self.accounts[source], self.accounts[target]
-        assert giver.asset == taker.asset, (source, target)
+        assert giver.asset == taker.asset, (giver.text, taker.text)
         giver.balance -= amount
         taker.balance += amount
         # credit's floor stops an earn, never points that are issued already
-        assert giver.floor is None or source.kind == "credit" or giver.balance >= giver.floor, (source, giver.balance)
+        assert giver.floor is None or giver.kind == "credit" or giver.balance >= giver.floor, (
+            giver.text,
+            giver.balance,
+        )
         draft.entries.append((giver, -amount))
         draft.entries.append((taker, amount))
+
+    # -- lots
+
+    def lot(self, id: UUID) -> Lot | None:
+        """A lot that the batch has, by its id."""
+        if self._lot_by_id is None:
+            self._lot_by_id = {lot.id: lot for lot in self.lots}
+        return self._lot_by_id.get(id)
+
+    def have(self, lots: Iterable[Lot]) -> None:
+        """Take what was read."""
+        for lot in lots:
+            self._add(lot)
+
+    def _add(self, lot: Lot) -> None:
+        self.lots.append(lot)
+        if self._lot_by_id is not None:
+            self._lot_by_id[lot.id] = lot
+        if (of_member := self.lots_of.get(lot.member_id)) is not None:
+            of_member.append(lot)
 
     # -- the pool
 
@@ -281,9 +184,11 @@ class Working:
 
     def issuing_limit(self, issuer: Issuer, points: int) -> LimitExceeded | None:
         """Why `issuer` may not issue `points` now, or None."""
-        account = self.accounts[issuer.source]
-        if account.floor is not None and account.balance - points < account.floor:
-            return LimitExceeded("issuing", max(0, account.balance - account.floor), points)
+        account = self.accounts.of(issuer.merchant_id)[SOURCES[issuer.mode]]
+        if account.floor is not None:
+            if account.balance - points < account.floor:
+                return LimitExceeded("issuing", max(0, account.balance - account.floor), points)
+            account.counted_on = True
         return None
 
     def issue(
@@ -327,12 +232,11 @@ class Working:
             stored=False,
         )
         place = "wallet" if ripe else "pending"
-        self.move(draft, budget or issuer.source, AccountName(place, member), points)
+        source = self.accounts[budget] if budget else self.accounts.of(issuer.merchant_id)[SOURCES[issuer.mode]]
+        self._shift(draft, source, self.accounts.of(member)[place], points)
         draft.moves.append((lot, "home", place, None, points))
         draft.payload.setdefault("lots", []).append(lot.born)
-        self.lots[lot.id] = lot
-        if member in self.lots_of:
-            self.lots_of[member].append(lot)
+        self._add(lot)
         if repays:
             self.repay(draft.actor, member, [Slice(lot, points)])
         return lot
@@ -356,7 +260,8 @@ class Working:
             lot.remaining -= points
             lot.held += points
             draft.moves.append((lot, "wallet", "held", None, points))
-        self.move(draft, AccountName("wallet", member), AccountName("held", member), total)
+        purse = self.accounts.of(member)
+        self._shift(draft, purse["wallet"], purse["held"], total)
         hold = Hold(
             id=id,
             member_id=member,
@@ -378,7 +283,8 @@ class Working:
         for lot, part in first(hold.slices, points):
             lot.held -= part
             draft.moves.append((lot, "held", "accepted", hold.acceptor_id, part))
-        self.move(draft, AccountName("held", hold.member_id), AccountName("accepted", hold.acceptor_id), points)
+        held, accepted = self.accounts.of(hold.member_id)["held"], self.accounts.of(hold.acceptor_id)["accepted"]
+        self._shift(draft, held, accepted, points)
         hold.state = "captured"
         if rest := hold.points - points:
             void = self.record(
@@ -465,9 +371,7 @@ class Working:
             )
             draft.moves.append((lot, "wallet", "given", None, points))
             draft.moves.append((child, "given", "wallet", None, points))
-            self.lots[child.id] = child
-            if receiver in self.lots_of:
-                self.lots_of[receiver].append(child)
+            self._add(child)
             children.append(child)
         self.move(draft, AccountName("wallet", giver), AccountName("wallet", receiver), sum(s.points for s in slices))
         draft.payload["lots"] = [child.born for child in children]

@@ -7,7 +7,7 @@ from typing import Final
 from ledger.audit.lots import LIVES, MOVED
 from ledger.audit.proving import Checks, Row, Scope
 from ledger.audit.sequence import RECORDS
-from ledger.store import LONGEST_LINEAGE
+from ledger.store.reading import LONGEST_LINEAGE
 
 check = Checks()
 

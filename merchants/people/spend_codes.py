@@ -4,15 +4,12 @@ RFC 6238 (SHA-1, six digits, 30-second steps by the book's clock), so that a pho
 """
 
 import base64
-import hashlib
 import hmac
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
-
-import pyotp
 
 from merchants.people.digits import only
 
@@ -41,10 +38,14 @@ class Used:
     step: int
 
 
+def key(spend_key: bytes, device_id: UUID, nonce: bytes) -> bytes:
+    """What a device and the house make codes from: the first 20 bytes of HMAC-SHA256(spend key, device id | nonce)."""
+    return hmac.digest(spend_key, device_id.bytes + nonce, "sha256")[:20]
+
+
 def secret(spend_key: bytes, device_id: UUID, nonce: bytes) -> str:
-    """The device's secret in base32: the first 20 bytes of HMAC-SHA256(spend key, device id | nonce). Never stored."""
-    mac = hmac.new(spend_key, device_id.bytes + nonce, hashlib.sha256).digest()
-    return base64.b32encode(mac[:20]).decode()
+    """The device's key in base32, as it is told once to the device. Never stored."""
+    return base64.b32encode(key(spend_key, device_id, nonce)).decode()
 
 
 def step(at: datetime) -> int:
@@ -54,27 +55,35 @@ def step(at: datetime) -> int:
 
 def code(device_secret: str, of_step: int) -> str:
     """The six digits that a device with this secret shows during a step."""
-    return pyotp.TOTP(device_secret, digits=DIGITS, interval=STEP_SECONDS).generate_otp(of_step)
+    return digits(base64.b32decode(device_secret), of_step)
+
+
+def digits(device_key: bytes, of_step: int) -> str:
+    """The six digits of a step: the dynamic truncation of its HMAC (RFC 4226, 5.3). Every redemption asks three times."""
+    mac = hmac.digest(device_key, of_step.to_bytes(8, "big"), "sha1")
+    offset = mac[19] & 0x0F
+    number = int.from_bytes(mac[offset : offset + 4], "big") & 0x7FFF_FFFF
+    return f"{number % 10**DIGITS:0{DIGITS}d}"
 
 
 def matching_step(
-    text: str, secrets_by_device: Iterable[tuple[UUID, str, int]], at: datetime
+    text: str, keys_by_device: Iterable[tuple[UUID, bytes, int]], at: datetime
 ) -> tuple[UUID, int] | Used | None:
     """Which device showed the code `text`, and in which step.
 
-    `secrets_by_device` holds (device id, secret, last step used). The step is the current one or one either side, and
+    `keys_by_device` holds (device id, key, last step used). The step is the current one or one either side, and
     after the last one used: `Used` when the code is right but its step is not, None when no device shows such a code.
     Every device and step is compared, whatever matched before, so that the time taken tells nothing.
     """
-    digits = only(text, DIGITS)
-    if digits is None:
+    shown = only(text, DIGITS)
+    if shown is None:
         return None
     now = step(at)
     fresh: tuple[UUID, int] | None = None
     used: Used | None = None
-    for device_id, device_secret, last_step in secrets_by_device:
+    for device_id, device_key, last_step in keys_by_device:
         for candidate in range(now - SKEW_STEPS, now + SKEW_STEPS + 1):
-            if hmac.compare_digest(code(device_secret, candidate), digits):
+            if hmac.compare_digest(digits(device_key, candidate), shown):
                 if candidate <= last_step:
                     used = Used(device_id, candidate)
                 elif fresh is None:

@@ -48,7 +48,7 @@ def consent(
     match = people.spend_codes.matching_step(
         code,
         [
-            (d.id, people.spend_codes.secret(known.spend_key, d.id, d.nonce), known.steps.get(d.id, d.last_step))
+            (d.id, people.spend_codes.key(known.spend_key, d.id, d.nonce), known.steps.get(d.id, d.last_step))
             for d in devices.values()
         ],
         now,

@@ -142,7 +142,7 @@ def held_before(lot: Lot, known: Known, working: Working) -> list[UUID]:
     holders = []
     parent = lot.parent_id
     while parent is not None:
-        if (here := working.lots.get(parent)) is not None:
+        if (here := working.lot(parent)) is not None:
             holder, parent = here.member_id, here.parent_id
         elif parent in known.lineages:
             holder, parent = known.lineages[parent]

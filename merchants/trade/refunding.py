@@ -134,7 +134,8 @@ class _Part:
 
 def _part(earned: sales.Earned, sale: sales.Refundable, working: Working) -> _Part:
     """Each lot gives back its own share, rounded down by itself, and the rest is owed to its own issuer."""
-    lot = working.lots[earned.lot_id]
+    lot = working.lot(earned.lot_id)
+    assert lot is not None, earned.lot_id
     points = points_back(earned.points, sale.whole, sale.refunded, earned.taken_back)
     taken = take_back(lot, points, earned.returned)
     done = TakenDone(lot.id, lot.issuer_id, points, Points(taken.returned), Points(taken.owed))

@@ -46,8 +46,12 @@ def working(names: set[AccountName], prefund: int, pool: int) -> Working:
     made = Working(book, 1, issuers)
     opening = {"prefund": prefund, "pool": pool, "backing": 10**9}
     for i, name in enumerate(sorted(names, key=lambda name: name.text)):
-        made.accounts[name] = Account(i, name, opening.get(name.kind, 0), KINDS[name.kind].floor)
+        made.accounts.put(name, account(i, name, opening.get(name.kind, 0)))
     return made
+
+
+def account(id: int, name: AccountName, balance: int) -> Account:
+    return Account(id, name.text, name.kind, balance, KINDS[name.kind].floor, locked=True)
 
 
 def moved(working: Working, kind: str, owner: UUID) -> int:
@@ -97,7 +101,7 @@ def test_payments_free_all_that_waits_and_never_more(
     draft = here.record("settlement", "clock", payload={})
     cleared = clearing.clear(here, draft, 7, flows, netted.positions, OPERATOR)
     by_prefund = {paid.merchant: paid.released_points for paid in cleared.from_prefund}
-    here.accounts[clearing.BANK] = Account(999, clearing.BANK, 0, None)
+    here.accounts.put(clearing.BANK, account(999, clearing.BANK, 0))
     for merchant, points in cleared.due.items():
         freed = by_prefund.get(merchant, 0)
         for part in [*parts, 10**12]:
