@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from gateway.api import funding, operator_merchants, shapes, sponsorships
+from gateway.api import funding, operator_merchants, shapes, sponsorships, terms
 from gateway.api.table.operator_paths import OF_BOOK, OF_MERCHANT, OPERATOR
 from gateway.operation import ANY_OPERATOR, MAKER, Operation
 
@@ -71,7 +71,7 @@ OPERATIONS: Final = (
         "POST",
         f"{OF_MERCHANT}/terms",
         MAKER,
-        operator_merchants.post_terms,
+        terms.post_terms,
         "Put the next version of what a merchant's sales earn in force.",
         answer=shapes.TermsOut,
         request=shapes.TermsIn,
