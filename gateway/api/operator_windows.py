@@ -205,7 +205,7 @@ def _party(book: BookFacts, operator: UUID, row: settlement.PositionRow) -> Part
     position, total = row.position, partial(amounts.total, book)
     return PartyPositionOut(
         id=ids.show("position", row.id),
-        party=ids.show("operator" if position.party_id == operator else "merchant", position.party_id),
+        party=_party_shown(operator, position.party_id),
         position=total(position.position_minor),
         backing=total(position.backing_minor),
         account=total(position.account_minor),
@@ -215,6 +215,10 @@ def _party(book: BookFacts, operator: UUID, row: settlement.PositionRow) -> Part
         open=total(row.open_minor),
         items=position.items,
     )
+
+
+def _party_shown(operator: UUID, id: UUID) -> str:
+    return ids.show("operator" if id == operator else "merchant", id)
 
 
 async def get_matrix(call: Call[None]) -> MatrixOut:
@@ -235,15 +239,11 @@ async def _matrix(call: Call[None], facts: BookFacts, number: int | None) -> Mat
         return ledger.read_book(tx, facts.id), settlement.bilateral(tx, facts.id, number)
 
     book, rows = await call.work(read)
-
-    def party(id: UUID) -> str:
-        return ids.show("operator" if id == book.operator_id else "merchant", id)
-
     return MatrixOut(
         data=[
             DebtOut(
-                debtor=party(row.debtor_id),
-                creditor=party(row.creditor_id),
+                debtor=_party_shown(book.operator_id, row.debtor_id),
+                creditor=_party_shown(book.operator_id, row.creditor_id),
                 value=amounts.total(facts, row.value_minor),
                 points=row.points,
             )

@@ -76,7 +76,7 @@ async def post_confirmation(call: Call[MemberConfirmationIn]) -> ConfirmedOut:
     def confirm(tx: ledger.Tx) -> people.Member | ledger.Refusal:
         book, to = ledger.read_book(tx, caller.book.id), phone
         if named is not None:
-            found = people.find(tx, book, id=named.id) if named.id else people.find(tx, book, number=named.number)
+            found = _find(tx, book, named)
             to = found.phone if found is not None else None
         if to is None:
             return people.one_time_codes.Unauthenticated()
@@ -92,6 +92,10 @@ async def post_confirmation(call: Call[MemberConfirmationIn]) -> ConfirmedOut:
         raise Problem("consent_required", "this code confirms nothing")
     accepted(answer)
     return ConfirmedOut(consents_confirmed=True)
+
+
+def _find(tx: ledger.Tx, book: ledger.Book, named: trade.MemberRef) -> people.Member | None:
+    return people.find(tx, book, id=named.id) if named.id else people.find(tx, book, number=named.number)
 
 
 # -- look-ups
@@ -167,8 +171,7 @@ def _quote(
         raise problems.not_found("branch", "/branch")
     member = None
     if body.member is not None:
-        ref = names.member(body.member, "/member")
-        member = people.find(tx, book, id=ref.id) if ref.id else people.find(tx, book, number=ref.number)
+        member = _find(tx, book, names.member(body.member, "/member"))
         if member is None or member.state == "left":
             raise problems.not_found("member", "/member")
     return trade.quote(tx, book, network, caller.id, lines, whole, member, branch)
