@@ -48,6 +48,7 @@ Who = Anybody | Merchant | Member | Operator
 
 MAKER: Final = Operator(("maker",))
 APPROVER: Final = Operator(("approver",))
+MAKER_OR_APPROVER: Final = Operator(("maker", "approver"))
 ANY_OPERATOR: Final = Operator(ROLES)
 
 

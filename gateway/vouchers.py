@@ -31,9 +31,6 @@ from gateway.problems import Problem
 
 VOUCHER_TYPE: Final = "voucher+jwt"
 SPEND_TYPE: Final = "spend+jwt"
-#: Neither is a credential anywhere: the API's audience is another.
-AUDIENCE: Final = "manex-till"
-ISSUER: Final = "manex"
 ALGORITHM: Final = "ES256"
 #: Nothing longer is looked at.
 LONGEST_VOUCHER: Final = 3_000
@@ -55,6 +52,7 @@ class Voucher(Body, frozen=True, kw_only=True):
     """What a voucher says. `exp`: until when, by the book's clock, the device may spend it; seconds since 1970."""
 
     iss: Literal["manex"] = "manex"
+    # neither this nor a spend is a credential anywhere: the API's audience is another
     aud: Literal["manex-till"] = "manex-till"
     jti: str
     book: str

@@ -2,15 +2,11 @@
 
 from datetime import UTC, datetime
 from typing import Final
-from uuid import UUID
 
-import ledger
 from gateway import problems
-from gateway.api.shapes import Money, Sum
+from gateway.api.shapes import Balance, Money, Sum
 from gateway.server import BookFacts
 from ledger import Minor
-from merchants import people
-from merchants.trade import MemberRef
 
 #: Times outside these years are a mistake of whoever sent them.
 FIRST_YEAR: Final = 1971
@@ -24,8 +20,20 @@ def minor(book: BookFacts, money: Money, pointer: str) -> Minor:
     return Minor(money.amount)
 
 
+def some(book: BookFacts, money: Money, pointer: str, nothing: str) -> Minor:
+    """The same of an amount that may not be zero: `nothing` says why."""
+    amount = minor(book, money, pointer)
+    if amount == 0:
+        raise problems.invalid(f"{pointer}/amount", nothing)
+    return amount
+
+
 def total(book: BookFacts, amount: int) -> Sum:
     return Sum(amount=amount, currency=book.currency)
+
+
+def balance(available: int | None) -> Balance | None:
+    return None if available is None else Balance(available=available)
 
 
 def time(at: datetime | None, pointer: str) -> datetime | None:
@@ -35,29 +43,3 @@ def time(at: datetime | None, pointer: str) -> datetime | None:
     if not FIRST_YEAR <= at.year <= LAST_YEAR:
         raise problems.invalid(pointer, f"the year must be {FIRST_YEAR} to {LAST_YEAR}", "out_of_range")
     return at.astimezone(UTC)
-
-
-def shown(what: str, id: UUID | None) -> str | None:
-    return None if id is None else ledger.ids.show(what, id)
-
-
-def named(what: str, text: str, pointer: str) -> UUID:
-    """The id that a body's field names; what is no such id names nothing."""
-    found = ledger.ids.read(what, text)
-    if found is None:
-        raise problems.not_found(what, pointer)
-    return found
-
-
-def named_or_none(what: str, text: str | None, pointer: str) -> UUID | None:
-    return None if text is None else named(what, text, pointer)
-
-
-def member(text: str, pointer: str) -> MemberRef:
-    """A member as a till names one: `mem_...`, or the number on the card in any script's digits."""
-    if text.startswith("mem_"):
-        return MemberRef(id=named("member", text, pointer))
-    number = people.numbers.read(text)
-    if number is None:
-        raise problems.not_found("member", pointer)
-    return MemberRef(number=number)

@@ -8,7 +8,7 @@ import msgspec
 
 import ledger
 from gateway import bodies, door, problems
-from gateway.api import amounts, redemptions, refunds, sales, vouchers
+from gateway.api import names, redemptions, refunds, sales, vouchers
 from gateway.api.shapes import (
     BatchEnvelope,
     BatchOperation,
@@ -124,7 +124,7 @@ def _single(tokens: Tokens, caller: MerchantCaller, operation: BatchOperation) -
         return Single("sale_refund", f"{path}/refunds", "sales:write", refund, refunds.sale_refund_shown(book))
     scope = "redemptions:write"
     if isinstance(operation, VoucherReturnOperation):
-        voucher = amounts.named("voucher", operation.voucher, "/voucher")
+        voucher = names.read("voucher", operation.voucher, "/voucher")
         path = f"/v1/vouchers/{operation.voucher}/return"
         return Single("voucher_return", path, scope, trade.VoucherReturn(caller.id, voucher), vouchers.returned(book))
     show = redemptions.shown(book)
@@ -146,7 +146,7 @@ def _named(what: str, id: str | None, reference: str | None) -> tuple[trade.Name
     part of the fingerprint, so that the same key with another reference, or with the id, is another request.
     """
     if id is not None and reference is None:
-        return amounts.named(what, id, f"/{what}"), f"/v1/{what}s/{id}"
+        return names.read(what, id, f"/{what}"), f"/v1/{what}s/{id}"
     if id is None and reference is not None:
         return reference, f"/v1/{what}s/={quote(reference, safe='')}"
     raise problems.invalid(f"/{what}", f"say {what} or {what}_reference, one of the two")

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from uuid import UUID
 
 import settlement
-from gateway import problems
 from gateway.api import amounts
 from gateway.api.operator_scope import merchant_in_path
 from gateway.api.shapes import PurchaseIn, PurchaseOut, TopupIn, TopupOut
@@ -19,46 +18,44 @@ async def post_topup(call: Call[TopupIn]) -> Outcome:
     caller = call.merchant
     if caller.book.mode == "live":
         raise Problem("forbidden", "in a live book the operator books what has arrived")
-    return await call.post("topup", topup(caller.book, caller.id, call.body), topup_shown(caller.book))
+    return await call.post("topup", _topup(caller.book, caller.id, call.body), _topup_shown(caller.book))
 
 
 async def post_purchase(call: Call[PurchaseIn]) -> Outcome:
     caller = call.merchant
     command = settlement.Purchase(caller.id, Points(call.body.points))
-    return await call.post("purchase", command, purchase_shown(caller.book))
+    return await call.post("purchase", command, _purchase_shown(caller.book))
 
 
 async def post_sell_back(call: Call[PurchaseIn]) -> Outcome:
     caller = call.merchant
     command = settlement.SellBack(caller.id, Points(call.body.points))
-    return await call.post("sell_back", command, purchase_shown(caller.book))
+    return await call.post("sell_back", command, _purchase_shown(caller.book))
 
 
 async def post_sell_back_for(call: Call[PurchaseIn]) -> Outcome:
     book, merchant = await merchant_in_path(call)
     command = settlement.SellBack(merchant, Points(call.body.points))
-    return await call.post("sell_back", command, purchase_shown(book), book_id=book.id)
+    return await call.post("sell_back", command, _purchase_shown(book), book_id=book.id)
 
 
 async def post_topup_for(call: Call[TopupIn]) -> Outcome:
     book, merchant = await merchant_in_path(call)
-    return await call.post("topup", topup(book, merchant, call.body), topup_shown(book), book_id=book.id)
+    return await call.post("topup", _topup(book, merchant, call.body), _topup_shown(book), book_id=book.id)
 
 
 async def post_purchase_for(call: Call[PurchaseIn]) -> Outcome:
     book, merchant = await merchant_in_path(call)
     command = settlement.Purchase(merchant, Points(call.body.points))
-    return await call.post("purchase", command, purchase_shown(book), book_id=book.id)
+    return await call.post("purchase", command, _purchase_shown(book), book_id=book.id)
 
 
-def topup(book: BookFacts, merchant: UUID, body: TopupIn) -> settlement.Topup:
-    amount = amounts.minor(book, body.amount, "/amount")
-    if amount == 0:
-        raise problems.invalid("/amount/amount", "nothing arrived")
+def _topup(book: BookFacts, merchant: UUID, body: TopupIn) -> settlement.Topup:
+    amount = amounts.some(book, body.amount, "/amount", "nothing arrived")
     return settlement.Topup(merchant, amount, body.through, body.reference)
 
 
-def topup_shown(book: BookFacts) -> Callable[[settlement.TopupDone], TopupOut]:
+def _topup_shown(book: BookFacts) -> Callable[[settlement.TopupDone], TopupOut]:
     def show(done: settlement.TopupDone) -> TopupOut:
         return TopupOut(
             record=ids.show("record", done.id),
@@ -70,7 +67,7 @@ def topup_shown(book: BookFacts) -> Callable[[settlement.TopupDone], TopupOut]:
     return show
 
 
-def purchase_shown(book: BookFacts) -> Callable[[settlement.PurchaseDone], PurchaseOut]:
+def _purchase_shown(book: BookFacts) -> Callable[[settlement.PurchaseDone], PurchaseOut]:
     def show(done: settlement.PurchaseDone) -> PurchaseOut:
         return PurchaseOut(
             record=ids.show("record", done.id),

@@ -1,23 +1,16 @@
 """Gifts between members, and what a network lets them give."""
 
 from functools import partial
-from typing import cast
 
 import ledger
-from gateway.api import amounts
+from gateway.api import amounts, names
+from gateway.api.lists import ById
 from gateway.api.operator_scope import book_in_path
-from gateway.api.people import telephone
-from gateway.api.shapes import Balance, GiftGivenOut, GiftIn, GiftOut, GiftPage, GiftRulesIn, GiftRulesOut, PageIn
+from gateway.api.shapes import Balance, GiftGivenOut, GiftIn, GiftOut, GiftPage, GiftRulesIn, GiftRulesOut
 from gateway.calls import Call
-from gateway.pages import page
 from gateway.server import BookFacts
 from ledger import Outcome, Points, ids
 from merchants import people, sales, trade
-
-
-def masked(number: str | None) -> str:
-    """A member number that tells only its last four digits: enough to see whom one meant, too little to use."""
-    return "*" * 8 + (number or "****")[-4:]
 
 
 async def post_gift(call: Call[GiftIn]) -> Outcome:
@@ -27,7 +20,7 @@ async def post_gift(call: Call[GiftIn]) -> Outcome:
         giver_id=caller.id,
         points=Points(body.points),
         to_number=number,
-        to_phone=telephone(caller.book, body.to, "/to") if number is None else None,
+        to_phone=names.telephone(caller.book, body.to, "/to") if number is None else None,
         spend_code=body.spend_code,
     )
     return await call.post("gift", command, partial(_given, caller.book))
@@ -38,7 +31,7 @@ def _given(book: BookFacts, done: trade.GiftDone) -> GiftGivenOut:
         id=ids.show("gift", done.id),
         record=ids.show("record", done.record_id),
         given=True,
-        member=masked(done.receiver_number),
+        member=names.masked(done.receiver_number),
         points=done.points,
         value=amounts.total(book, done.value),
         at=done.at,
@@ -47,18 +40,13 @@ def _given(book: BookFacts, done: trade.GiftDone) -> GiftGivenOut:
 
 
 async def list_gifts(call: Call[None]) -> GiftPage:
-    caller, asked, cursors = call.member, cast(PageIn, call.query), call.server.cursors
-    of = f"{call.path} {caller.actor}"
-    after = cursors.read(of, asked.cursor, (str,))
-    before = ids.read("gift", after[0]) if after else None
+    caller = call.member
+    gifts = ById[sales.GiftTold](call, caller.actor, "gift", lambda gift: gift.id)
 
     def read(tx: ledger.Tx) -> list[sales.GiftTold]:
-        return sales.gifts_of(tx, caller.book.id, caller.id, before=before, limit=asked.limit + 1)
+        return sales.gifts_of(tx, caller.book.id, caller.id, before=gifts.start, limit=gifts.limit)
 
-    rows = await call.work(read)
-    data, more, cursor = page(
-        rows, asked.limit, lambda row: cursors.made(of, (ids.show("gift", row.id),)), partial(_told, caller.book)
-    )
+    data, more, cursor = gifts.page(await call.work(read), partial(_told, caller.book))
     return GiftPage(data=data, has_more=more, next_cursor=cursor)
 
 
@@ -66,7 +54,7 @@ def _told(book: BookFacts, gift: sales.GiftTold) -> GiftOut:
     return GiftOut(
         id=ids.show("gift", gift.id),
         given=gift.given,
-        member=masked(gift.number),
+        member=names.masked(gift.number),
         points=gift.points,
         value=amounts.total(book, gift.value_minor),
         at=gift.at,

@@ -4,7 +4,7 @@ from typing import Any, cast
 
 import ledger
 from gateway import problems
-from gateway.api.gifts import masked
+from gateway.api import names
 from gateway.api.shapes import (
     HouseholdOut,
     HouseholdPerson,
@@ -32,7 +32,7 @@ async def get_household(call: Call[None]) -> MyHousehold:
                 InvitationOut(
                     household=ids.show("household", asking.household_id),
                     kind=cast(Any, asking.kind),
-                    by=masked(asking.founder_number),
+                    by=names.masked(asking.founder_number),
                 )
                 for asking in people.invitations(tx, caller.book.id, caller.id)
             ],
@@ -50,7 +50,7 @@ def _told(household: people.Household, numbers: dict[Any, str]) -> HouseholdOut:
         people=[
             HouseholdPerson(
                 id=ids.show("member", person.member_id),
-                number=masked(numbers.get(person.member_id)),
+                number=names.masked(numbers.get(person.member_id)),
                 state=cast(Any, person.state),
                 founder=person.member_id == household.founder_id,
                 shared=person.member_id == household.founder_id if company else person.shared_points is not None,

@@ -7,11 +7,13 @@ from datetime import UTC, datetime
 from typing import Any, cast
 from uuid import UUID
 
+import msgspec
+
 import ledger
+from gateway.api.lists import ById
 from gateway.api.operator_scope import merchant_in_path
-from gateway.api.shapes import ApiKeyIn, ApiKeyOut, ApiKeyPage, NewApiKeyOut, PageIn, RevokeIn, RotateIn
+from gateway.api.shapes import ApiKeyIn, ApiKeyOut, ApiKeyPage, NewApiKeyOut, RevokeIn, RotateIn
 from gateway.calls import Call, accepted
-from gateway.pages import page
 from gateway.problems import Problem
 from gateway.tokens import unauthenticated
 from ledger import ids
@@ -102,19 +104,13 @@ async def delete_api_key_of(call: Call[None]) -> ApiKeyOut:
 
 
 async def _list(call: Call[None], book_id: int, merchant: UUID) -> ApiKeyPage:
-    asked: PageIn = call.query
-    cursors = call.server.cursors
-    of = f"{call.path} {merchant}"
-    after = cursors.read(of, asked.cursor, (str,))
+    made = ById[contracts.Key](call, str(merchant), "key", lambda key: key.id)
 
     def read(tx: ledger.Tx) -> list[contracts.Key]:
         book = ledger.read_book(tx, book_id)
-        start = ids.read("key", after[0]) if after else None
-        return keys.list_keys(tx, book, merchant, after=start, limit=asked.limit + 1)
+        return keys.list_keys(tx, book, merchant, after=made.start, limit=made.limit)
 
-    data, more, cursor = page(
-        await call.work(read), asked.limit, lambda row: cursors.made(of, (ids.show("key", row.id),)), _told
-    )
+    data, more, cursor = made.page(await call.work(read), _told)
     return ApiKeyPage(data=data, has_more=more, next_cursor=cursor)
 
 
@@ -132,5 +128,4 @@ def _told(key: contracts.Key) -> ApiKeyOut:
 
 
 def _new(key: contracts.Key, secret: str) -> NewApiKeyOut:
-    told = _told(key)
-    return NewApiKeyOut(**{name: getattr(told, name) for name in ApiKeyOut.__struct_fields__}, secret=secret)
+    return NewApiKeyOut(**msgspec.structs.asdict(_told(key)), secret=secret)

@@ -9,7 +9,7 @@ import msgspec
 import ledger
 from gateway import callers, problems, store
 from gateway.api import membership, reading
-from gateway.api.shapes import BalanceEvent, MemberBalance, Ready, RecordOut, Reset
+from gateway.api.shapes import BalanceEvent, Ready, RecordOut, Reset
 from gateway.calls import Call
 from gateway.live import Listener, Touched
 from gateway.operation import Merchant
@@ -35,7 +35,7 @@ async def get_me_events(call: Call[None]) -> Stream:
     async def tell(rows: Sequence[Touched]) -> list[tuple[str, msgspec.Struct]]:
         # one balance for all of them: what it was in between is over
         balance = await membership.get_balance(call)
-        facts = {name: getattr(balance, name) for name in MemberBalance.__struct_fields__}
+        facts = msgspec.structs.asdict(balance)
         return [("balance", BalanceEvent(kind=row.kind, **facts)) for row in rows]
 
     async def still() -> None:

@@ -7,8 +7,7 @@ import segno
 
 import ledger
 from gateway import callers, problems, store
-from gateway.api import amounts
-from gateway.api.people import telephone
+from gateway.api import amounts, names
 from gateway.api.shapes import (
     AtTime,
     CardOut,
@@ -40,7 +39,7 @@ BOOK_HEADER: Final = "Manex-Book"
 async def post_otp(call: Call[OtpIn]) -> OtpOut:
     """The answer is the same for a member and for nobody."""
     book = await _book(call)
-    phone = telephone(book, call.body.phone, "/phone")
+    phone = names.telephone(book, call.body.phone, "/phone")
 
     def ask(tx: ledger.Tx) -> people.OneTimeCode | ledger.Refusal:
         now = ledger.read_book(tx, book.id)
@@ -52,7 +51,7 @@ async def post_otp(call: Call[OtpIn]) -> OtpOut:
 
 async def post_verify(call: Call[VerifyIn]) -> TokenOut:
     book = await _book(call)
-    phone = telephone(book, call.body.phone, "/phone")
+    phone = names.telephone(book, call.body.phone, "/phone")
 
     def verify(tx: ledger.Tx) -> people.Member | ledger.Refusal:
         now = ledger.read_book(tx, book.id)
@@ -89,7 +88,7 @@ async def _book(call: Call[Any]) -> BookFacts:
 
 
 async def get_me(call: Call[None]) -> MeOut:
-    return await call.work(lambda tx: me(tx, _me(call, tx)))
+    return await call.work(lambda tx: _told(tx, _me(call, tx)))
 
 
 async def get_card(call: Call[None]) -> CardOut:
@@ -163,7 +162,7 @@ async def put_spend_lock(call: Call[SpendLockIn]) -> MeOut:
 
     def lock(tx: ledger.Tx) -> MeOut:
         book = ledger.read_book(tx, caller.book.id)
-        return me(tx, accepted(people.set_spend_lock(tx, book, caller.id, call.body.locked)))
+        return _told(tx, accepted(people.set_spend_lock(tx, book, caller.id, call.body.locked)))
 
     return await call.work(lock)
 
@@ -176,7 +175,7 @@ def _me(call: Call[Any], tx: ledger.Tx) -> people.Member:
     return found
 
 
-def me(tx: ledger.Tx, member: people.Member) -> MeOut:
+def _told(tx: ledger.Tx, member: people.Member) -> MeOut:
     return MeOut(
         id=ids.show("member", member.id),
         number=member.number,

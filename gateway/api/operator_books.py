@@ -8,9 +8,8 @@ from uuid import UUID
 import ledger
 import settlement
 from gateway import problems, store
-from gateway.api import amounts
+from gateway.api import amounts, names
 from gateway.api.operator_scope import book_in_path
-from gateway.api.people import telephone
 from gateway.api.shapes import (
     BookIn,
     BookList,
@@ -51,7 +50,7 @@ async def post_book(call: Call[BookIn]) -> BookOut:
             raise Problem(opened.code, "the network has a book in this mode", "/network")
         return opened
 
-    return book_told(await call.work(open))
+    return _book_told(await call.work(open))
 
 
 def _new_book(body: BookIn) -> ledger.books.NewBook:
@@ -77,15 +76,15 @@ def _new_book(body: BookIn) -> ledger.books.NewBook:
 async def list_books(call: Call[None]) -> BookList:
     only = call.operator.book_id
     books = await call.work(ledger.books.all_books)
-    return BookList(data=[book_told(book) for book in books if only in (None, book.id)])
+    return BookList(data=[_book_told(book) for book in books if only in (None, book.id)])
 
 
 async def get_book(call: Call[None]) -> BookOut:
     book = await book_in_path(call)
-    return book_told(await call.work(ledger.read_book, book.id))
+    return _book_told(await call.work(ledger.read_book, book.id))
 
 
-def book_told(book: ledger.Book) -> BookOut:
+def _book_told(book: ledger.Book) -> BookOut:
     return BookOut(
         id=ids.show("book", book.public_id),
         network=book.network,
@@ -149,7 +148,7 @@ async def list_codes(call: Call[None]) -> SentCodesOut:
     book = await book_in_path(call)
     if book.mode != "test":
         raise Problem("forbidden", "only a test book shows the codes it would have sent")
-    rows = await call.work(store.sent_codes, book.id, telephone(book, asked.phone, "/phone"))
+    rows = await call.work(store.sent_codes, book.id, names.telephone(book, asked.phone, "/phone"))
     return SentCodesOut(data=[SentCodeOut(code=code, asked_at=at, expires_at=end) for code, at, end in rows])
 
 
@@ -165,7 +164,7 @@ async def get_summary(call: Call[None]) -> SummaryOut:
 def _summary(facts: BookFacts, tx: ledger.Tx) -> SummaryOut:
     book = ledger.read_book(tx, facts.id)
     points, refunds = store.points(tx, book.id), store.refunds(tx, book.id)
-    settled, names = settlement.summary(tx, book.id), store.names(tx, book.id)
+    settled, called = settlement.summary(tx, book.id), store.names(tx, book.id)
     total = partial(amounts.total, facts)
     return SummaryOut(
         book=ids.show("book", book.public_id),
@@ -200,8 +199,8 @@ def _summary(facts: BookFacts, tx: ledger.Tx) -> SummaryOut:
             fees=total(settled.fees_minor),
             positions=[
                 PartySum(
-                    party=ids.show("merchant" if party in names else "operator", party),
-                    name=names.get(party),
+                    party=ids.show("merchant" if party in called else "operator", party),
+                    name=called.get(party),
                     position=total(position),
                 )
                 for party, position in settled.positions.items()

@@ -1,12 +1,11 @@
-"""Merchants as the network's operators make them: branches, tills, keys, contracts, terms."""
+"""Merchants as the network's operators make them: branches, tills, keys, contracts, and how their points are bought out."""
 
-from collections.abc import Mapping
 from functools import partial
 from typing import Any, cast
 
 import ledger
-from gateway import problems
-from gateway.api import amounts
+from gateway.api import amounts, names
+from gateway.api.lists import ById
 from gateway.api.operator_scope import book_in_path, branch_in_path, merchant_in_path
 from gateway.api.shapes import (
     BranchIn,
@@ -20,20 +19,13 @@ from gateway.api.shapes import (
     MerchantIn,
     MerchantOut,
     MerchantPage,
-    PageIn,
-    Rate,
-    Rates,
-    TermsIn,
-    TermsOut,
     TillIn,
     TillOut,
 )
 from gateway.calls import Call, accepted
-from gateway.pages import page
 from gateway.server import BookFacts
 from ledger import Outcome, ids
 from merchants import contracts
-from merchants.programme import terms
 
 # -- merchants
 
@@ -45,27 +37,22 @@ async def post_merchant(call: Call[MerchantIn]) -> MerchantOut:
         book = ledger.read_book(tx, facts.id)
         return accepted(contracts.add_merchant(tx, book, body.name, body.kind, body.category, book.now))
 
-    return merchant_told(await call.work(add))
+    return _merchant_told(await call.work(add))
 
 
 async def list_merchants(call: Call[None]) -> MerchantPage:
-    facts, asked, cursors = await book_in_path(call), cast(PageIn, call.query), call.server.cursors
-    of = f"{call.path} {call.operator.id}"
-    after = cursors.read(of, asked.cursor, (str,))
+    facts = await book_in_path(call)
+    merchants = ById[contracts.Merchant](call, str(call.operator.id), "merchant", lambda merchant: merchant.id)
 
     def read(tx: ledger.Tx) -> list[contracts.Merchant]:
         book = ledger.read_book(tx, facts.id)
-        start = ids.read("merchant", after[0]) if after else None
-        return contracts.list_merchants(tx, book, after=start, limit=asked.limit + 1)
+        return contracts.list_merchants(tx, book, after=merchants.start, limit=merchants.limit)
 
-    rows = await call.work(read)
-    data, more, cursor = page(
-        rows, asked.limit, lambda row: cursors.made(of, (ids.show("merchant", row.id),)), merchant_told
-    )
+    data, more, cursor = merchants.page(await call.work(read), _merchant_told)
     return MerchantPage(data=data, has_more=more, next_cursor=cursor)
 
 
-def merchant_told(merchant: contracts.Merchant) -> MerchantOut:
+def _merchant_told(merchant: contracts.Merchant) -> MerchantOut:
     return MerchantOut(
         id=ids.show("merchant", merchant.id),
         name=merchant.name,
@@ -120,7 +107,7 @@ async def post_key(call: Call[KeyIn]) -> KeyOut:
     return KeyOut(id=ids.show("key", key.id), label=key.label, scopes=sorted(key.scopes), secret=secret)
 
 
-# -- what comes into force
+# -- contracts
 
 
 async def post_contract(call: Call[ContractIn]) -> Outcome:
@@ -174,7 +161,7 @@ async def post_exit(call: Call[BuyOutIn]) -> Outcome:
 
 async def _bought_out(call: Call[BuyOutIn], *, exit: bool) -> Outcome:
     (book, merchant), payer = await merchant_in_path(call), call.body.paid_by
-    command = contracts.BuyOut(merchant, exit, amounts.named_or_none("merchant", payer, "/paid_by"))
+    command = contracts.BuyOut(merchant, exit, names.read_or_none("merchant", payer, "/paid_by"))
     return await call.post("buy_out", command, partial(_bought, book), book_id=book.id)
 
 
@@ -185,60 +172,4 @@ def _bought(book: BookFacts, done: contracts.BuyOutDone) -> BuyOutOut:
         points=done.points,
         value=amounts.total(book, done.value_minor),
         prefund=amounts.total(book, done.prefund_minor),
-    )
-
-
-async def post_terms(call: Call[TermsIn]) -> Outcome:
-    book, merchant = await merchant_in_path(call)
-    rules = rules_asked(call.body)
-    if faults := terms.faults(rules):
-        raise problems.invalid(faults[0].pointer.replace("_minor", ""), faults[0].detail, faults[0].code)
-    return await call.post("terms", contracts.NewTerms(merchant, rules), _terms, book_id=book.id)
-
-
-def rules_asked(body: TermsIn) -> dict[str, Any]:
-    """The body in the words of the programme's rules."""
-    rules = _rates(body)
-    return (
-        {**rules, "by_kind": {kind: _rates(rates) for kind, rates in body.by_kind.items()}} if body.by_kind else rules
-    )
-
-
-def _rates(body: Rates) -> dict[str, Any]:
-    rates: dict[str, Any] = {
-        "points": body.points,
-        "per_minor": body.per,
-        "minimum_minor": body.minimum,
-        "categories": {name: {"points": rate.points, "per_minor": rate.per} for name, rate in body.categories.items()},
-    }
-    return rates if body.cap_points is None else {**rates, "cap_points": body.cap_points}
-
-
-def _rates_told(rules: Mapping[str, Any]) -> Rates:
-    return Rates(
-        points=rules["points"],
-        per=rules["per_minor"],
-        categories={
-            name: Rate(points=rate["points"], per=rate["per_minor"])
-            for name, rate in rules.get("categories", {}).items()
-        },
-        minimum=rules.get("minimum_minor", 0),
-        cap_points=rules.get("cap_points"),
-    )
-
-
-def _terms(done: contracts.TermsInForce) -> TermsOut:
-    everybody = _rates_told(done.terms.rules)
-    by_kind = {kind: _rates_told(rates) for kind, rates in done.terms.rules.get("by_kind", {}).items()}
-    return TermsOut(
-        points=everybody.points,
-        per=everybody.per,
-        categories=dict(everybody.categories),
-        minimum=everybody.minimum,
-        cap_points=everybody.cap_points,
-        by_kind=cast(Any, by_kind),
-        id=ids.show("terms", done.terms.id),
-        merchant=ids.show("merchant", done.terms.merchant_id),
-        version=done.terms.version,
-        in_force_at=done.at,
     )

@@ -4,7 +4,8 @@ from typing import Any, Final, cast
 from uuid import UUID
 
 import ledger
-from gateway.api import amounts
+from gateway.api import names
+from gateway.api.lists import ById
 from gateway.api.operator_scope import book_in_path, branch_in_path, member_in_path, merchant_in_path
 from gateway.api.shapes import (
     BrakeIn,
@@ -13,13 +14,11 @@ from gateway.api.shapes import (
     BrakeTold,
     FlagOut,
     FlagPage,
-    PageIn,
     VelocityIn,
     VelocityLimit,
     VelocityOut,
 )
 from gateway.calls import Call
-from gateway.pages import page
 from gateway.server import BookFacts
 from ledger import Outcome, ids
 from merchants import safety
@@ -72,25 +71,20 @@ def _done(done: safety.Done) -> BrakeOut:
     return BrakeOut(
         id=ids.show(done.what, done.subject_id),
         state=cast(Any, done.state),
-        record=amounts.shown("record", done.record_id),
+        record=names.shown("record", done.record_id),
         at=done.at,
     )
 
 
 async def list_brakes(call: Call[None]) -> BrakePage:
     """The newest first."""
-    asked: PageIn = call.query
-    book, cursors = await book_in_path(call), call.server.cursors
-    of = f"{call.path} {call.operator.id}"
-    after = cursors.read(of, asked.cursor, (str,))
-    before = ids.read("record", after[0]) if after else None
+    book = await book_in_path(call)
+    acts = ById[safety.Brake](call, str(call.operator.id), "record", lambda act: act.record_id)
 
     def read(tx: ledger.Tx) -> list[safety.Brake]:
-        return safety.list_brakes(tx, book.id, before=before, limit=asked.limit + 1)
+        return safety.list_brakes(tx, book.id, before=acts.start, limit=acts.limit)
 
-    data, more, cursor = page(
-        await call.work(read), asked.limit, lambda row: cursors.made(of, (ids.show("record", row.record_id),)), _told
-    )
+    data, more, cursor = acts.page(await call.work(read), _told)
     return BrakePage(data=data, has_more=more, next_cursor=cursor)
 
 
@@ -139,18 +133,13 @@ def _limits(done: safety.LimitsInForce) -> VelocityOut:
 
 async def list_flags(call: Call[None]) -> FlagPage:
     """Those raised last first."""
-    asked: PageIn = call.query
-    book, cursors = await book_in_path(call), call.server.cursors
-    of = f"{call.path} {call.operator.id}"
-    after = cursors.read(of, asked.cursor, (str,))
-    before = ids.read("flag", after[0]) if after else None
+    book = await book_in_path(call)
+    flags = ById[safety.Flag](call, str(call.operator.id), "flag", lambda flag: flag.id)
 
     def read(tx: ledger.Tx) -> list[safety.Flag]:
-        return safety.list_flags(tx, book.id, before=before, limit=asked.limit + 1)
+        return safety.list_flags(tx, book.id, before=flags.start, limit=flags.limit)
 
-    data, more, cursor = page(
-        await call.work(read), asked.limit, lambda row: cursors.made(of, (ids.show("flag", row.id),)), _flag
-    )
+    data, more, cursor = flags.page(await call.work(read), _flag)
     return FlagPage(data=data, has_more=more, next_cursor=cursor)
 
 

@@ -1,8 +1,10 @@
 """What an operator's path names, in a book the operator's key is good for. Elsewhere it is not there: 404."""
 
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
+import ledger
 from gateway import problems, store
 from gateway.calls import Call
 from gateway.server import BookFacts
@@ -16,11 +18,7 @@ async def book_in_path(call: Call[Any]) -> BookFacts:
 
 
 async def merchant_in_path(call: Call[Any]) -> tuple[BookFacts, UUID]:
-    id = call.id("merchant")
-    book_id = await call.work(store.merchant_place, id)
-    if book_id is None or not _reaches(call, book_id):
-        raise problems.not_found("merchant")
-    return await call.thread(call.server.book, book_id), id
+    return await _book_of(call, "merchant", store.merchant_place)
 
 
 async def branch_in_path(call: Call[Any]) -> tuple[BookFacts, UUID, UUID]:
@@ -33,11 +31,7 @@ async def branch_in_path(call: Call[Any]) -> tuple[BookFacts, UUID, UUID]:
 
 
 async def member_in_path(call: Call[Any]) -> tuple[BookFacts, UUID]:
-    id = call.id("member")
-    book_id = await call.work(store.member_place, id)
-    if book_id is None or not _reaches(call, book_id):
-        raise problems.not_found("member")
-    return await call.thread(call.server.book, book_id), id
+    return await _book_of(call, "member", store.member_place)
 
 
 async def window_in_path(call: Call[Any]) -> tuple[BookFacts, int]:
@@ -46,6 +40,16 @@ async def window_in_path(call: Call[Any]) -> tuple[BookFacts, int]:
     if place is None or not _reaches(call, place[0]):
         raise problems.not_found("window")
     return await call.thread(call.server.book, place[0]), place[1]
+
+
+async def _book_of(
+    call: Call[Any], what: str, place: Callable[[ledger.Tx, UUID], int | None]
+) -> tuple[BookFacts, UUID]:
+    id = call.id(what)
+    book_id = await call.work(place, id)
+    if book_id is None or not _reaches(call, book_id):
+        raise problems.not_found(what)
+    return await call.thread(call.server.book, book_id), id
 
 
 def _reaches(call: Call[Any], book_id: int) -> bool:

@@ -9,7 +9,7 @@ from uuid import UUID
 import ledger
 import settlement
 from gateway import problems
-from gateway.api import amounts
+from gateway.api import amounts, names
 from gateway.api.operator_scope import book_in_path, window_in_path
 from gateway.api.shapes import (
     ApproveIn,
@@ -69,9 +69,7 @@ async def post_payments(call: Call[PaymentsIn]) -> Outcome:
     (book, number), body = await window_in_path(call), call.body
     if body.amount is not None and body.merchant is None:
         raise problems.invalid("/amount", "an amount belongs to one merchant")
-    amount = None if body.amount is None else amounts.minor(book, body.amount, "/amount")
-    if amount == 0:
-        raise problems.invalid("/amount/amount", "nothing was paid")
+    amount = None if body.amount is None else amounts.some(book, body.amount, "/amount", "nothing was paid")
     return await call.thread(
         settlement.windows.mark_paid,
         call.server.db,
@@ -79,7 +77,7 @@ async def post_payments(call: Call[PaymentsIn]) -> Outcome:
         book.id,
         number=number,
         asker=_asker(call, partial(_payments, book)),
-        merchant_id=amounts.named_or_none("merchant", body.merchant, "/merchant"),
+        merchant_id=names.read_or_none("merchant", body.merchant, "/merchant"),
         amount_minor=amount,
         reference=body.reference,
     )
@@ -142,7 +140,7 @@ async def list_windows(call: Call[None]) -> WindowPage:
     await call.thread(settlement.drain, call.server.db, book.id)
     rows = await call.work(settlement.list_windows, book.id, before=after[0] if after else None, limit=asked.limit + 1)
     data, more, cursor = page(
-        rows, asked.limit, lambda row: cursors.made(of, (row.number,)), partial(window_told, book)
+        rows, asked.limit, lambda row: cursors.made(of, (row.number,)), partial(_window_told, book)
     )
     return WindowPage(data=data, has_more=more, next_cursor=cursor)
 
@@ -152,10 +150,10 @@ async def get_window(call: Call[None]) -> WindowOut:
     await call.thread(settlement.drain, call.server.db, book.id)
     found = await call.work(settlement.window, book.id, number)
     assert found is not None, number
-    return window_told(book, found)
+    return _window_told(book, found)
 
 
-def window_told(book: BookFacts, window: settlement.Window) -> WindowOut:
+def _window_told(book: BookFacts, window: settlement.Window) -> WindowOut:
     return WindowOut(
         id=ids.show("window", window.id),
         number=window.number,
@@ -207,7 +205,7 @@ def _party(book: BookFacts, operator: UUID, row: settlement.PositionRow) -> Part
     position, total = row.position, partial(amounts.total, book)
     return PartyPositionOut(
         id=ids.show("position", row.id),
-        party=ids.show("operator" if position.party_id == operator else "merchant", position.party_id),
+        party=_party_shown(operator, position.party_id),
         position=total(position.position_minor),
         backing=total(position.backing_minor),
         account=total(position.account_minor),
@@ -217,6 +215,10 @@ def _party(book: BookFacts, operator: UUID, row: settlement.PositionRow) -> Part
         open=total(row.open_minor),
         items=position.items,
     )
+
+
+def _party_shown(operator: UUID, id: UUID) -> str:
+    return ids.show("operator" if id == operator else "merchant", id)
 
 
 async def get_matrix(call: Call[None]) -> MatrixOut:
@@ -237,15 +239,11 @@ async def _matrix(call: Call[None], facts: BookFacts, number: int | None) -> Mat
         return ledger.read_book(tx, facts.id), settlement.bilateral(tx, facts.id, number)
 
     book, rows = await call.work(read)
-
-    def party(id: UUID) -> str:
-        return ids.show("operator" if id == book.operator_id else "merchant", id)
-
     return MatrixOut(
         data=[
             DebtOut(
-                debtor=party(row.debtor_id),
-                creditor=party(row.creditor_id),
+                debtor=_party_shown(book.operator_id, row.debtor_id),
+                creditor=_party_shown(book.operator_id, row.creditor_id),
                 value=amounts.total(facts, row.value_minor),
                 points=row.points,
             )

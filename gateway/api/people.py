@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import ledger
 from gateway import problems
-from gateway.api import amounts, sales
+from gateway.api import amounts, names, sales
 from gateway.api.shapes import (
     ConfirmedOut,
     Earn,
@@ -20,7 +20,7 @@ from gateway.api.shapes import (
 )
 from gateway.calls import Call, MerchantCaller, accepted
 from gateway.problems import Problem
-from gateway.server import BookFacts, Server
+from gateway.server import Server
 from ledger import ids
 from merchants import people, trade
 
@@ -30,7 +30,7 @@ from merchants import people, trade
 async def post_member(call: Call[MemberIn]) -> MemberOut:
     body = call.body
     await call.take(call.server.limits[call.merchant.book.mode].enrolment, call.merchant.actor)
-    phone = telephone(call.merchant.book, body.phone, "/phone")
+    phone = names.telephone(call.merchant.book, body.phone, "/phone")
     told = await call.work(partial(_enrol, call.server, call.merchant, body, phone))
     return MemberOut(
         id=ids.show("member", told.member.id),
@@ -69,15 +69,14 @@ async def post_confirmation(call: Call[MemberConfirmationIn]) -> ConfirmedOut:
     """Wrong code, too old, nobody there: which of these is told to nobody."""
     caller, body = call.merchant, call.body
     await call.take(call.server.limits[caller.book.mode].lookup, caller.actor)
-    if (body.phone is None) == (body.member is None):
-        raise problems.invalid("/phone", "say phone or member, one of the two")
-    phone = None if body.phone is None else telephone(caller.book, body.phone, "/phone")
-    named = None if body.member is None else amounts.member(body.member, "/member")
+    names.one_of_two(phone=body.phone, member=body.member)
+    phone = None if body.phone is None else names.telephone(caller.book, body.phone, "/phone")
+    named = None if body.member is None else names.member(body.member, "/member")
 
     def confirm(tx: ledger.Tx) -> people.Member | ledger.Refusal:
         book, to = ledger.read_book(tx, caller.book.id), phone
         if named is not None:
-            found = people.find(tx, book, id=named.id) if named.id else people.find(tx, book, number=named.number)
+            found = _find(tx, book, named)
             to = found.phone if found is not None else None
         if to is None:
             return people.one_time_codes.Unauthenticated()
@@ -95,12 +94,8 @@ async def post_confirmation(call: Call[MemberConfirmationIn]) -> ConfirmedOut:
     return ConfirmedOut(consents_confirmed=True)
 
 
-def telephone(book: BookFacts, text: str, pointer: str) -> str:
-    """A telephone number in E.164. In a test book people may have made-up ones."""
-    found = people.phones.normalise(text, possible_is_enough=book.mode == "test")
-    if found is None:
-        raise problems.invalid(pointer, "not a telephone number", "telephone")
-    return found
+def _find(tx: ledger.Tx, book: ledger.Book, named: trade.MemberRef) -> people.Member | None:
+    return people.find(tx, book, id=named.id) if named.id else people.find(tx, book, number=named.number)
 
 
 # -- look-ups
@@ -109,15 +104,14 @@ def telephone(book: BookFacts, text: str, pointer: str) -> str:
 async def post_lookup(call: Call[LookupIn]) -> LookupOut:
     caller, body = call.merchant, call.body
     await call.take(call.server.limits[caller.book.mode].lookup, caller.actor)
-    if (body.number is None) == (body.phone is None):
-        raise problems.invalid("/number", "say number or phone, one of the two")
+    names.one_of_two(number=body.number, phone=body.phone)
     return await call.work(partial(_look_up, call.server, caller, body))
 
 
 def _look_up(server: Server, caller: MerchantCaller, body: LookupIn, tx: ledger.Tx) -> LookupOut:
     book = ledger.read_book(tx, caller.book.id)
     if body.phone is not None:
-        member = people.find(tx, book, phone=telephone(caller.book, body.phone, "/phone"))
+        member = people.find(tx, book, phone=names.telephone(caller.book, body.phone, "/phone"))
     else:
         number = people.numbers.read(body.number or "")
         member = None if number is None else people.find(tx, book, number=number)
@@ -154,7 +148,7 @@ async def post_quote(call: Call[QuoteIn]) -> QuoteOut:
             refused=quoted.refused,
             lot=None,
             expires_at=quoted.expires_at,
-            terms=amounts.shown("terms", quoted.terms_id),
+            terms=names.shown("terms", quoted.terms_id),
             bonuses=[sales.bonus_told(bonus) for bonus in quoted.bonuses],
         ),
         spendable=spendable,
@@ -172,13 +166,12 @@ def _quote(
 ) -> trade.Quote:
     book = ledger.read_book(tx, caller.book.id)
     network = server.networks.of(tx, book)
-    branch = network.branch(amounts.named("branch", body.branch, "/branch"))
+    branch = network.branch(names.read("branch", body.branch, "/branch"))
     if branch is None or branch.merchant_id != caller.id:
         raise problems.not_found("branch", "/branch")
     member = None
     if body.member is not None:
-        ref = amounts.member(body.member, "/member")
-        member = people.find(tx, book, id=ref.id) if ref.id else people.find(tx, book, number=ref.number)
+        member = _find(tx, book, names.member(body.member, "/member"))
         if member is None or member.state == "left":
             raise problems.not_found("member", "/member")
     return trade.quote(tx, book, network, caller.id, lines, whole, member, branch)

@@ -5,10 +5,12 @@ from functools import partial
 from typing import Any, Final, cast
 from uuid import UUID
 
+import msgspec
+
 import ledger
 import settlement
 from gateway import problems, store
-from gateway.api import amounts
+from gateway.api import amounts, names
 from gateway.api.shapes import (
     CounterpartyOut,
     FormatIn,
@@ -132,9 +134,9 @@ def record_told(row: store.RecordTold) -> RecordOut:
         kind=row.kind,
         at=row.at,
         actor=row.actor,
-        member=amounts.shown("member", row.member_id),
-        subject=amounts.shown(_SUBJECTS.get(row.kind, "window"), row.subject_id),
-        facts=cast(dict[str, Any], facts_told(_sponsored(row.payload))),
+        member=names.shown("member", row.member_id),
+        subject=names.shown(_SUBJECTS.get(row.kind, "window"), row.subject_id),
+        facts=cast(dict[str, Any], _facts_told(_sponsored(row.payload))),
     )
 
 
@@ -150,12 +152,12 @@ def _sponsored(facts: dict[str, Any]) -> dict[str, Any]:
     return {**facts, "lots": lots}
 
 
-def facts_told(facts: Any, name: str = "") -> Any:
+def _facts_told(facts: Any, name: str = "") -> Any:
     """A record's facts with public ids in the place of the ledger's own."""
     if isinstance(facts, dict):
-        return {key: facts_told(value, key) for key, value in facts.items()}
+        return {key: _facts_told(value, key) for key, value in facts.items()}
     if isinstance(facts, list):
-        return [facts_told(value, name) for value in facts]
+        return [_facts_told(value, name) for value in facts]
     what = _NAMED.get(name)
     return ids.show(what, store.uuid(facts)) if what is not None and isinstance(facts, str) else facts
 
@@ -227,7 +229,7 @@ async def get_statement(call: Call[None]) -> StatementDetail | Reply:
     book, told = call.merchant.book, _statement(call.merchant.book, statement.id, statement.window, statement.position)
     total = partial(amounts.total, book)
     return StatementDetail(
-        **{name: getattr(told, name) for name in StatementOut.__struct_fields__},
+        **msgspec.structs.asdict(told),
         own_points=statement.own_points,
         counterparties=[
             CounterpartyOut(
@@ -257,7 +259,7 @@ async def list_items(call: Call[None]) -> ItemPage:
         limit=asked.limit + 1,
     )
     data, more, cursor = page(
-        rows, asked.limit, lambda row: cursors.made(of, row.place), lambda row: item_told(caller.book, row)
+        rows, asked.limit, lambda row: cursors.made(of, row.place), lambda row: _item_told(caller.book, row)
     )
     return ItemPage(data=data, has_more=more, next_cursor=cursor)
 
@@ -284,10 +286,10 @@ def _prefers_csv(sent: Mapping[bytes, bytes]) -> bool:
 
 
 async def _csv(call: Call[None], statement: settlement.Statement) -> Reply:
-    names = await call.work(store.names, call.merchant.book.id)
+    called = await call.work(store.names, call.merchant.book.id)
 
     def written(tx: ledger.Tx) -> str:
-        return "".join(settlement.statements.as_csv(statement, settlement.statements.items(tx, statement), names))
+        return "".join(settlement.statements.as_csv(statement, settlement.statements.items(tx, statement), called))
 
     text = await call.read(written)
     name = f'attachment; filename="statement-{statement.window.number}.csv"'.encode()
@@ -316,7 +318,7 @@ def _statement(book: BookFacts, id: UUID, window: settlement.Window, position: s
     )
 
 
-def item_told(book: BookFacts, row: settlement.ItemRow) -> ItemOut:
+def _item_told(book: BookFacts, row: settlement.ItemRow) -> ItemOut:
     item, total = row.item, partial(amounts.total, book)
     return ItemOut(
         id=ids.show("item", row.id),
@@ -324,10 +326,10 @@ def item_told(book: BookFacts, row: settlement.ItemRow) -> ItemOut:
         kind=item.kind,
         reason=item.reason,
         at=item.at,
-        issuer=amounts.shown("merchant", item.issuer_id),
-        acceptor=amounts.shown("merchant", item.acceptor_id),
-        subject=amounts.shown(item.about, item.subject_id),
-        lot=amounts.shown("lot", item.lot_id),
+        issuer=names.shown("merchant", item.issuer_id),
+        acceptor=names.shown("merchant", item.acceptor_id),
+        subject=names.shown(item.about, item.subject_id),
+        lot=names.shown("lot", item.lot_id),
         funding=item.funding,
         unit_value=None if item.unit_value_minor is None else total(item.unit_value_minor),
         points=item.points,

@@ -1,10 +1,11 @@
 """Redemptions: points set aside with the member's code, then captured or voided."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final, Literal
+from uuid import UUID
 
 from gateway import problems, store, vouchers
-from gateway.api import amounts
+from gateway.api import amounts, names
 from gateway.api.shapes import Balance, NothingIn, RedemptionIn, RedemptionOut, SliceOut, SpendIn
 from gateway.calls import Call, MerchantCaller
 from gateway.problems import Problem
@@ -41,29 +42,27 @@ async def get_redemption(call: Call[None]) -> RedemptionOut:
     found = await call.read(store.redemption, call.id("redemption"))
     if found is None:
         raise problems.not_found("redemption")
-    return told(call.merchant.book, found)
+    return _read_back(call.merchant.book, found)
 
 
 def asked(tokens: Tokens, acceptor: MerchantCaller, body: RedemptionIn) -> trade.Redemption:
     """The redemption that `body` means: of points, or of what they are to be worth; or a spend of a voucher."""
-    if (body.spend_code is None) == (body.voucher is None):
-        raise problems.invalid("/spend_code", "say spend_code or voucher, one of the two")
+    names.one_of_two(spend_code=body.spend_code, voucher=body.voucher)
     if body.voucher is not None:
         return _of_voucher(tokens, acceptor, body, body.voucher)
-    if (body.points is None) == (body.value is None):
-        raise problems.invalid("/points", "say points or value, one of the two")
-    value = None if body.value is None else amounts.minor(acceptor.book, body.value, "/value")
-    if value == 0:
-        raise problems.invalid("/value/amount", "nothing is worth nothing")
+    names.one_of_two(points=body.points, value=body.value)
+    value = (
+        None if body.value is None else amounts.some(acceptor.book, body.value, "/value", "nothing is worth nothing")
+    )
     return trade.Redemption(
         merchant_id=acceptor.id,
-        branch_id=amounts.named("branch", body.branch, "/branch"),
+        branch_id=names.read("branch", body.branch, "/branch"),
         external_reference=body.external_reference,
-        member=amounts.member(body.member, "/member"),
+        member=names.member(body.member, "/member"),
         spend_code=body.spend_code,
         points=None if body.points is None else Points(body.points),
         value=value,
-        till_id=amounts.named_or_none("till", body.till, "/till"),
+        till_id=names.read_or_none("till", body.till, "/till"),
         occurred_at=amounts.time(body.occurred_at, "/occurred_at"),
         capture=body.capture,
     )
@@ -87,11 +86,11 @@ def _of_voucher(tokens: Tokens, acceptor: MerchantCaller, body: RedemptionIn, si
         raise Problem("consent_required", "the spend: it is for another sale", "/voucher/spend")
     return trade.Redemption(
         merchant_id=acceptor.id,
-        branch_id=amounts.named("branch", body.branch, "/branch"),
+        branch_id=names.read("branch", body.branch, "/branch"),
         external_reference=body.external_reference,
-        member=amounts.member(body.member, "/member"),
+        member=names.member(body.member, "/member"),
         spend_code=None,
-        till_id=amounts.named_or_none("till", body.till, "/till"),
+        till_id=names.read_or_none("till", body.till, "/till"),
         occurred_at=amounts.time(body.occurred_at, "/occurred_at"),
         capture=True,
         spend=trade.Spend(voucher, spent.thumbprint, Points(spent.points), spent.digest),
@@ -100,55 +99,52 @@ def _of_voucher(tokens: Tokens, acceptor: MerchantCaller, body: RedemptionIn, si
 
 def shown(book: BookFacts) -> Callable[[trade.RedemptionDone], RedemptionOut]:
     def show(done: trade.RedemptionDone) -> RedemptionOut:
-        return RedemptionOut(
-            id=ids.show("redemption", done.id),
-            record=ids.show("record", done.record_id),
-            state=_STATES[done.state],
-            branch=ids.show("branch", done.branch_id),
-            till=amounts.shown("till", done.till_id),
-            member=ids.show("member", done.member_id),
-            external_reference=done.external_reference,
-            at=done.at,
-            points=done.points,
-            value=amounts.total(book, done.value),
-            deadline=done.deadline,
-            slices=[
-                SliceOut(
-                    lot=ids.show("lot", part.lot_id),
-                    issuer=ids.show("merchant", part.issuer_id),
-                    points=part.points,
-                    value=amounts.total(book, part.value),
-                )
-                for part in done.slices
-            ],
-            balance=None if done.available is None else Balance(available=done.available),
-        )
+        return _told(book, done, done.value, slices(book, done.slices), amounts.balance(done.available))
 
     return show
 
 
-def told(book: BookFacts, redemption: store.RedemptionTold) -> RedemptionOut:
-    """A redemption read back, in its present state."""
+def _read_back(book: BookFacts, row: store.RedemptionTold) -> RedemptionOut:
+    """A redemption in its present state. The balance was the one of its moment, and is not told again."""
+    parts = []
+    for part in row.slices:
+        points, worth = part["points"], part["points"] * part["unit_value_minor"]
+        parts.append(_slice(book, store.uuid(part["lot"]), store.uuid(part["issuer"]), points, worth))
+    return _told(book, row, row.value_minor, parts, None)
+
+
+def _told(
+    book: BookFacts,
+    row: trade.RedemptionDone | store.RedemptionTold,
+    value: int,
+    parts: list[SliceOut],
+    balance: Balance | None,
+) -> RedemptionOut:
     return RedemptionOut(
-        id=ids.show("redemption", redemption.id),
-        record=ids.show("record", redemption.record_id),
-        state=_STATES[redemption.state],
-        branch=ids.show("branch", redemption.branch_id),
-        till=amounts.shown("till", redemption.till_id),
-        member=ids.show("member", redemption.member_id),
-        external_reference=redemption.external_reference,
-        at=redemption.at,
-        points=redemption.points,
-        value=amounts.total(book, redemption.value_minor),
-        deadline=redemption.deadline,
-        slices=[
-            SliceOut(
-                lot=ids.show("lot", store.uuid(part["lot"])),
-                issuer=ids.show("merchant", store.uuid(part["issuer"])),
-                points=part["points"],
-                value=amounts.total(book, part["points"] * part["unit_value_minor"]),
-            )
-            for part in redemption.slices
-        ],
-        balance=None,
+        id=ids.show("redemption", row.id),
+        record=ids.show("record", row.record_id),
+        state=_STATES[row.state],
+        branch=ids.show("branch", row.branch_id),
+        till=names.shown("till", row.till_id),
+        member=ids.show("member", row.member_id),
+        external_reference=row.external_reference,
+        at=row.at,
+        points=row.points,
+        value=amounts.total(book, value),
+        deadline=row.deadline,
+        slices=parts,
+        balance=balance,
+    )
+
+
+def slices(book: BookFacts, parts: Iterable[trade.SliceDone]) -> list[SliceOut]:
+    return [_slice(book, part.lot_id, part.issuer_id, part.points, part.value) for part in parts]
+
+
+def _slice(book: BookFacts, lot: UUID, issuer: UUID, points: int, value: int) -> SliceOut:
+    return SliceOut(
+        lot=ids.show("lot", lot),
+        issuer=ids.show("merchant", issuer),
+        points=points,
+        value=amounts.total(book, value),
     )

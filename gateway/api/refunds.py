@@ -2,15 +2,13 @@
 
 from collections.abc import Callable
 
-from gateway import problems
-from gateway.api import amounts, sales
+from gateway.api import amounts, names, redemptions, sales
 from gateway.api.shapes import (
     Balance,
     RedemptionRefundIn,
     RedemptionRefundOut,
     SaleRefundIn,
     SaleRefundOut,
-    SliceOut,
     TakenOut,
 )
 from gateway.calls import Call, MerchantCaller
@@ -31,9 +29,7 @@ async def post_redemption_refund(call: Call[RedemptionRefundIn]) -> Outcome:
 
 def sale_refund_asked(seller: MerchantCaller, sale: trade.Named, body: SaleRefundIn) -> trade.SaleRefund:
     """The refund that `body` means."""
-    amount = amounts.minor(seller.book, body.amount, "/amount")
-    if amount == 0:
-        raise problems.invalid("/amount/amount", "a refund of nothing is none")
+    amount = amounts.some(seller.book, body.amount, "/amount", "a refund of nothing is none")
     return trade.SaleRefund(
         merchant_id=seller.id,
         sale=sale,
@@ -58,7 +54,7 @@ def sale_refund_shown(book: BookFacts) -> Callable[[trade.SaleRefundDone], SaleR
             id=ids.show("refund", done.id),
             record=ids.show("record", done.record_id),
             sale=ids.show("sale", done.sale_id),
-            member=amounts.shown("member", done.member_id),
+            member=names.shown("member", done.member_id),
             external_reference=refund.external_reference,
             occurred_at=refund.occurred_at,
             at=done.at,
@@ -77,7 +73,7 @@ def sale_refund_shown(book: BookFacts) -> Callable[[trade.SaleRefundDone], SaleR
                 )
                 for part in done.parts
             ],
-            balance=None if done.available is None else Balance(available=done.available),
+            balance=amounts.balance(done.available),
         )
 
     return show
@@ -96,15 +92,7 @@ def redemption_refund_shown(book: BookFacts) -> Callable[[trade.RedemptionRefund
             points=done.points,
             left=done.left,
             value=amounts.total(book, done.value),
-            slices=[
-                SliceOut(
-                    lot=ids.show("lot", part.lot_id),
-                    issuer=ids.show("merchant", part.issuer_id),
-                    points=part.points,
-                    value=amounts.total(book, part.value),
-                )
-                for part in done.slices
-            ],
+            slices=redemptions.slices(book, done.slices),
             balance=Balance(available=done.available),
         )
 

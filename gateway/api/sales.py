@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import Any
 
 from gateway import problems, store
-from gateway.api import amounts
-from gateway.api.shapes import Balance, BonusOut, Earn, LineIn, PaymentIn, SaleIn, SaleOut
+from gateway.api import amounts, names
+from gateway.api.shapes import BonusOut, Earn, LineIn, PaymentIn, SaleIn, SaleOut
 from gateway.calls import Call, MerchantCaller
 from gateway.server import BookFacts
 from ledger import Minor, Outcome, ids
@@ -21,7 +21,7 @@ async def get_sale(call: Call[None]) -> SaleOut:
     found = await call.read(store.sale, call.id("sale"))
     if found is None:
         raise problems.not_found("sale")
-    return told(call.merchant.book, found)
+    return _told(call.merchant.book, found)
 
 
 def asked(seller: MerchantCaller, body: SaleIn) -> trade.Sale:
@@ -29,11 +29,11 @@ def asked(seller: MerchantCaller, body: SaleIn) -> trade.Sale:
     whole = amounts.minor(seller.book, body.total, "/total")
     return trade.Sale(
         merchant_id=seller.id,
-        branch_id=amounts.named("branch", body.branch, "/branch"),
+        branch_id=names.read("branch", body.branch, "/branch"),
         external_reference=body.external_reference,
         total=whole,
-        member=None if body.member is None else amounts.member(body.member, "/member"),
-        till_id=amounts.named_or_none("till", body.till, "/till"),
+        member=None if body.member is None else names.member(body.member, "/member"),
+        till_id=names.read_or_none("till", body.till, "/till"),
         occurred_at=amounts.time(body.occurred_at, "/occurred_at"),
         lines=lines(seller.book, body.lines, whole),
         payments=_payments(seller.book, body.payments, whole),
@@ -56,13 +56,13 @@ def _payments(book: BookFacts, payments: list[PaymentIn], whole: Minor) -> tuple
 
 
 def _payment(book: BookFacts, payment: PaymentIn, at: str) -> trade.Payment:
-    names = (payment.redemption is not None) + (payment.redemption_reference is not None)
-    if names != (payment.type == "points"):
+    named = (payment.redemption is not None) + (payment.redemption_reference is not None)
+    if named != (payment.type == "points"):
         raise problems.invalid(f"{at}/redemption", "a payment in points names its redemption once, and no other does")
     return trade.Payment(
         payment.type,
         amounts.minor(book, payment.amount, f"{at}/amount"),
-        amounts.named_or_none("redemption", payment.redemption, f"{at}/redemption") or payment.redemption_reference,
+        names.read_or_none("redemption", payment.redemption, f"{at}/redemption") or payment.redemption_reference,
     )
 
 
@@ -78,8 +78,8 @@ def shown(book: BookFacts) -> Callable[[trade.SaleDone], SaleOut]:
             id=ids.show("sale", done.id),
             record=ids.show("record", done.record_id),
             branch=ids.show("branch", sale.branch_id),
-            till=amounts.shown("till", sale.till_id),
-            member=amounts.shown("member", done.member_id),
+            till=names.shown("till", sale.till_id),
+            member=names.shown("member", done.member_id),
             external_reference=sale.external_reference,
             occurred_at=sale.occurred_at,
             at=done.at,
@@ -88,12 +88,12 @@ def shown(book: BookFacts) -> Callable[[trade.SaleDone], SaleOut]:
             earn=Earn(
                 points=done.points,
                 refused=done.refused,
-                lot=amounts.shown("lot", done.lot_id),
+                lot=names.shown("lot", done.lot_id),
                 expires_at=done.expires_at,
-                terms=amounts.shown("terms", done.terms_id),
+                terms=names.shown("terms", done.terms_id),
                 bonuses=[bonus_told(bonus) for bonus in done.bonuses],
             ),
-            balance=None if done.available is None else Balance(available=done.available),
+            balance=amounts.balance(done.available),
         )
 
     return show
@@ -105,7 +105,7 @@ def bonus_told(bonus: trade.BonusDone) -> BonusOut:
         issuer=ids.show("merchant", bonus.issuer_id),
         points=bonus.points,
         refused=bonus.refused,
-        lot=amounts.shown("lot", bonus.lot_id),
+        lot=names.shown("lot", bonus.lot_id),
         expires_at=bonus.expires_at,
     )
 
@@ -122,7 +122,7 @@ def _bonus_read(bonus: dict[str, Any], lots: dict[str, dict[str, Any]]) -> Bonus
     )
 
 
-def told(book: BookFacts, sale: store.SaleTold) -> SaleOut:
+def _told(book: BookFacts, sale: store.SaleTold) -> SaleOut:
     """A sale read back. The balance was the one of its moment, and is not told again."""
     given = {bonus["sponsorship"] for bonus in sale.bonuses}
     sponsored = {lot["rule"]: lot for lot in sale.lots if lot["rule"] in given}
@@ -131,8 +131,8 @@ def told(book: BookFacts, sale: store.SaleTold) -> SaleOut:
         id=ids.show("sale", sale.id),
         record=ids.show("record", sale.record_id),
         branch=ids.show("branch", sale.branch_id),
-        till=amounts.shown("till", sale.till_id),
-        member=amounts.shown("member", sale.member_id),
+        till=names.shown("till", sale.till_id),
+        member=names.shown("member", sale.member_id),
         external_reference=sale.external_reference,
         occurred_at=sale.occurred_at,
         at=sale.at,
@@ -143,7 +143,7 @@ def told(book: BookFacts, sale: store.SaleTold) -> SaleOut:
             refused=sale.earn_refused,
             lot=ids.show("lot", store.uuid(lot["lot"])) if lot else None,
             expires_at=datetime.fromisoformat(lot["expires_at"]) if lot else None,
-            terms=amounts.shown("terms", sale.terms_id),
+            terms=names.shown("terms", sale.terms_id),
             bonuses=[_bonus_read(bonus, sponsored) for bonus in sale.bonuses],
         ),
         balance=None,

@@ -1,40 +1,32 @@
 """Sponsorships as the network's operators open, fund and end them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, cast
 from uuid import UUID
 
 import ledger
 from gateway import problems
-from gateway.api import amounts
-from gateway.api.operator_merchants import rules_asked
+from gateway.api import amounts, names, terms
+from gateway.api.lists import ById
 from gateway.api.operator_scope import merchant_in_path
 from gateway.api.shapes import (
     NothingIn,
-    PageIn,
-    Rate,
     SponsorshipBudgetIn,
     SponsorshipIn,
     SponsorshipOut,
     SponsorshipPage,
-    TermsIn,
 )
 from gateway.calls import Call
-from gateway.pages import page
 from ledger import Outcome, ids
 from merchants import contracts
-from merchants.programme import terms
 
 
 async def post_sponsorship(call: Call[SponsorshipIn]) -> Outcome:
     (book, merchant), body = await merchant_in_path(call), call.body
-    rules = rules_asked(body.rules)
-    if faults := terms.faults(rules):
-        pointer = f"/rules{faults[0].pointer.replace('_minor', '')}"
-        raise problems.invalid(pointer, faults[0].detail, faults[0].code)
+    rules = terms.asked(body.rules, "/rules")
     shops = None
     if body.shops is not None:
-        shops = tuple(amounts.named("merchant", shop, f"/shops/{i}") for i, shop in enumerate(body.shops))
+        shops = tuple(names.read("merchant", shop, f"/shops/{i}") for i, shop in enumerate(body.shops))
     command = contracts.NewSponsorship(
         merchant_id=merchant,
         shops=shops,
@@ -54,8 +46,7 @@ async def post_end(call: Call[NothingIn]) -> Outcome:
 
 async def post_budget(call: Call[SponsorshipBudgetIn]) -> Outcome:
     (book, merchant), body = await merchant_in_path(call), call.body
-    if (body.add_points is None) == (body.release_points is None):
-        raise problems.invalid("/add_points", "say add_points or release_points, one of the two")
+    names.one_of_two(add_points=body.add_points, release_points=body.release_points)
     points = body.add_points if body.add_points is not None else -(body.release_points or 0)
     command = contracts.ChangeBudget(merchant, call.id("sponsorship"), points)
     return await call.post("sponsorship_budget", command, _shown, book_id=book.id)
@@ -66,23 +57,16 @@ def _shown(done: contracts.SponsorshipDone) -> SponsorshipOut:
 
 
 async def list_sponsorships(call: Call[None]) -> SponsorshipPage:
-    (facts, merchant), asked, cursors = await merchant_in_path(call), cast(PageIn, call.query), call.server.cursors
-    of = f"{call.path} {call.operator.id}"
-    after = cursors.read(of, asked.cursor, (str,))
+    facts, merchant = await merchant_in_path(call)
+    opened = ById[tuple[contracts.Sponsorship, int]](call, str(call.operator.id), "sponsorship", lambda row: row[0].id)
 
     def read(tx: ledger.Tx) -> list[tuple[contracts.Sponsorship, int]]:
         book = ledger.read_book(tx, facts.id)
-        start = ids.read("sponsorship", after[0]) if after else None
-        found = contracts.list_sponsorships(tx, book, merchant, after=start, limit=asked.limit + 1)
+        found = contracts.list_sponsorships(tx, book, merchant, after=opened.start, limit=opened.limit)
         left = _budgets(tx, book, found)
         return [(sponsorship, left[sponsorship.id]) for sponsorship in found]
 
-    data, more, cursor = page(
-        await call.work(read),
-        asked.limit,
-        lambda row: cursors.made(of, (ids.show("sponsorship", row[0].id),)),
-        lambda row: _told(*row),
-    )
+    data, more, cursor = opened.page(await call.work(read), lambda row: _told(*row))
     return SponsorshipPage(data=data, has_more=more, next_cursor=cursor)
 
 
@@ -101,9 +85,9 @@ async def get_sponsorship(call: Call[None]) -> SponsorshipOut:
 
 
 def _budgets(tx: ledger.Tx, book: ledger.Book, of: Sequence[contracts.Sponsorship]) -> dict[UUID, int]:
-    names = {s.id: ledger.budgets.name(s.merchant_id, s.id) for s in of}
-    balances = ledger.balances(tx, book.id, list(names.values())) if names else {}
-    return {id: balances[name] for id, name in names.items()}
+    accounts = {s.id: ledger.budgets.name(s.merchant_id, s.id) for s in of}
+    balances = ledger.balances(tx, book.id, list(accounts.values())) if accounts else {}
+    return {id: balances[name] for id, name in accounts.items()}
 
 
 def _told(sponsorship: contracts.Sponsorship, budget_points: int) -> SponsorshipOut:
@@ -112,24 +96,10 @@ def _told(sponsorship: contracts.Sponsorship, budget_points: int) -> Sponsorship
         id=ids.show("sponsorship", sponsorship.id),
         merchant=ids.show("merchant", sponsorship.merchant_id),
         shops=None if shops is None else [ids.show("merchant", shop) for shop in sorted(shops)],
-        rules=_rules(sponsorship.rules),
+        rules=terms.told(sponsorship.rules),
         budget_points=budget_points,
         state=cast(Any, sponsorship.state),
         begins_at=sponsorship.begins_at,
         ends_at=sponsorship.ends_at,
         ended_at=sponsorship.ended_at,
-    )
-
-
-def _rules(rules: Mapping[str, Any]) -> TermsIn:
-    """The programme's rules in the words of the body they came in."""
-    return TermsIn(
-        points=rules["points"],
-        per=rules["per_minor"],
-        categories={
-            name: Rate(points=rate["points"], per=rate["per_minor"])
-            for name, rate in rules.get("categories", {}).items()
-        },
-        minimum=rules.get("minimum_minor", 0),
-        cap_points=rules.get("cap_points"),
     )

@@ -7,11 +7,11 @@ import msgspec
 
 import ledger
 from gateway import problems, vouchers
-from gateway.api import amounts
-from gateway.api.shapes import Balance, NothingIn, OwnVoucherOut, PageIn, VoucherIn, VoucherOut, VoucherPage
+from gateway.api import amounts, names
+from gateway.api.lists import ById
+from gateway.api.shapes import NothingIn, OwnVoucherOut, VoucherIn, VoucherOut, VoucherPage
 from gateway.calls import Call
 from gateway.jwk import Jwk
-from gateway.pages import page
 from gateway.server import BookFacts
 from gateway.tokens import Tokens
 from ledger import Points, ids
@@ -37,25 +37,17 @@ async def post_voucher_return(call: Call[NothingIn]) -> ledger.Outcome:
 
 async def list_vouchers(call: Call[None]) -> VoucherPage:
     """The newest first."""
-    asked: PageIn = call.query
-    caller, cursors = call.member, call.server.cursors
-    of = f"{call.path} {caller.actor}"
-    after = cursors.read(of, asked.cursor, (str,))
-    before = ids.read("voucher", after[0]) if after else None
+    caller = call.member
+    own = ById[sales.VoucherRow](call, caller.actor, "voucher", lambda row: row.id)
 
     def read(tx: ledger.Tx) -> tuple[str, list[sales.VoucherRow]]:
         member = people.find(tx, ledger.read_book(tx, caller.book.id), id=caller.id)
         if member is None or member.state == "left":
             raise problems.not_found("member")
-        return member.number, sales.vouchers_of(tx, caller.book.id, caller.id, before, asked.limit + 1)
+        return member.number, sales.vouchers_of(tx, caller.book.id, caller.id, own.start, own.limit)
 
     number, rows = await call.work(read)
-    data, more, cursor = page(
-        rows,
-        asked.limit,
-        lambda row: cursors.made(of, (ids.show("voucher", row.id),)),
-        lambda row: told(call.server.tokens, caller.book, number, row),
-    )
+    data, more, cursor = own.page(rows, lambda row: told(call.server.tokens, caller.book, number, row))
     return VoucherPage(data=data, has_more=more, next_cursor=cursor)
 
 
@@ -66,9 +58,9 @@ def asked(call: Call[VoucherIn]) -> trade.NewVoucher:
     except ValueError:
         raise problems.invalid("/public_key", "not a public key on Ed25519 or P-256") from None
     return trade.NewVoucher(
-        merchant_id=amounts.named("merchant", body.shop, "/shop"),
+        merchant_id=names.read("merchant", body.shop, "/shop"),
         member_id=call.member.id,
-        device_id=amounts.named("device", body.device, "/device"),
+        device_id=names.read("device", body.device, "/device"),
         points=Points(body.points),
         spend_code=body.spend_code,
         public_key=body.public_key.members,
@@ -89,18 +81,10 @@ def told(
 ) -> OwnVoucherOut:
     """A voucher as its member sees it; as long as it is open, with what a till wants to see."""
     return OwnVoucherOut(
-        id=ids.show("voucher", row.id),
-        state=_STATES[row.state],
-        shop=ids.show("merchant", row.merchant_id),
-        points=row.points,
-        value=amounts.total(book, row.value_minor),
-        spent=row.spent,
-        at=row.at,
-        spend_until=row.spend_until,
-        deadline=row.deadline,
+        **msgspec.structs.asdict(_of_shop(book, row)),
         device=ids.show("device", row.device_id),
         voucher=tokens.voucher(_said(book, number, row)) if row.state == "open" else None,
-        balance=None if available is None else Balance(available=available),
+        balance=amounts.balance(available),
     )
 
 
@@ -121,18 +105,19 @@ def _said(book: BookFacts, number: str, row: sales.VoucherRow) -> vouchers.Vouch
 
 
 def returned(book: BookFacts) -> Callable[[trade.VoucherDone], VoucherOut]:
-    def show(done: trade.VoucherDone) -> VoucherOut:
-        row = done.row
-        return VoucherOut(
-            id=ids.show("voucher", row.id),
-            state=_STATES[row.state],
-            shop=ids.show("merchant", row.merchant_id),
-            points=row.points,
-            value=amounts.total(book, row.value_minor),
-            spent=None,
-            at=row.at,
-            spend_until=row.spend_until,
-            deadline=row.deadline,
-        )
+    return lambda done: _of_shop(book, done.row)
 
-    return show
+
+def _of_shop(book: BookFacts, row: sales.VoucherRow) -> VoucherOut:
+    """A voucher as its shop sees it."""
+    return VoucherOut(
+        id=ids.show("voucher", row.id),
+        state=_STATES[row.state],
+        shop=ids.show("merchant", row.merchant_id),
+        points=row.points,
+        value=amounts.total(book, row.value_minor),
+        spent=row.spent,
+        at=row.at,
+        spend_until=row.spend_until,
+        deadline=row.deadline,
+    )

@@ -96,7 +96,7 @@ class Phone:
         self, voucher: Any, points: int, reference: str | None = None, shop: str = "cafe", **more: Any
     ) -> dict[str, Any]:
         """What the till redeems later."""
-        reference = reference or f"V-{next(_references)}"
+        reference = reference or f"SPEND-{next(_references)}"
         return {
             "branch": self.api.shops[shop].branch,
             "external_reference": reference,

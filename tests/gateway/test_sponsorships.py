@@ -25,13 +25,22 @@ def opened(api: Api, bank: str, **more: Any) -> Any:
 
 def test_a_sponsorship_is_read_as_it_was_opened(api: Api, bank: str) -> None:
     rules = {"points": 2, "per": 300, "minimum": 50, "cap_points": 9, "categories": {"FUEL": {"points": 0, "per": 1}}}
+    rules["by_kind"] = {"legal": {"points": 1, "per": 900, "minimum": 0, "cap_points": None, "categories": {}}}
     ends = (api.clock() + timedelta(days=9)).strftime("%Y-%m-%dT%H:%M:%SZ")
     shops = sorted(shop.id for shop in api.shops.values())
     made = opened(api, bank, shops=shops, rules=rules, ends_at=ends)
-    assert (made["rules"], made["shops"], made["ends_at"]) == (rules | {"by_kind": {}}, shops, ends)
+    assert (made["rules"], made["shops"], made["ends_at"]) == (rules, shops, ends)
     assert (made["state"], made["budget_points"], made["ended_at"]) == ("open", 100, None)
     assert api.done("GET", f"{bank}/sponsorships/{made['id']}", by=api.approver) == made
     second = opened(api, bank)
+    assert second["rules"] == {
+        "points": 1,
+        "per": 100,
+        "minimum": 0,
+        "cap_points": None,
+        "categories": {},
+        "by_kind": {},
+    }
     page = api.done("GET", f"{bank}/sponsorships?limit=1", by=api.approver)
     assert (page["data"], page["has_more"]) == ([made], True)
     page = api.done("GET", f"{bank}/sponsorships?limit=1&cursor={page['next_cursor']}", by=api.approver)

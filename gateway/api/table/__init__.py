@@ -1,0 +1,31 @@
+"""Every operation of the API. The routes and the OpenAPI document are made from this table and from nothing else."""
+
+from typing import Final
+
+from gateway.api.table import (
+    everybody,
+    household,
+    member,
+    merchant,
+    operator_books,
+    operator_merchants,
+    operator_safety,
+    operator_windows,
+    till,
+)
+
+__all__ = ["OPERATIONS"]
+
+#: In the order the document tells them.
+OPERATIONS: Final = (
+    *till.OPERATIONS,
+    *merchant.OPERATIONS,
+    *member.OPERATIONS,
+    *household.OPERATIONS,
+    *operator_books.OPERATIONS,
+    *operator_merchants.OPERATIONS,
+    *operator_books.RULES,
+    *operator_windows.OPERATIONS,
+    *operator_safety.OPERATIONS,
+    *everybody.OPERATIONS,
+)

@@ -1,0 +1,27 @@
+"""What anybody asks."""
+
+from typing import Final
+
+from gateway.api import health, shapes
+from gateway.operation import Anybody, Operation
+
+OPERATIONS: Final = (
+    Operation(
+        "GET",
+        "/healthz",
+        Anybody(),
+        health.get_health,
+        "The process lives.",
+        answer=shapes.HealthOut,
+        while_closing=True,
+    ),
+    Operation("GET", "/readyz", Anybody(), health.get_ready, "The process can serve.", answer=shapes.HealthOut),
+    Operation(
+        "GET",
+        "/.well-known/jwks.json",
+        Anybody(),
+        health.get_jwks,
+        "The keys that members' tokens and vouchers are signed with.",
+        answer=shapes.JwksOut,
+    ),
+)

@@ -1,0 +1,87 @@
+"""What an operator asks of a window."""
+
+from typing import Final
+
+from msgspec import Struct
+
+from gateway.api import operator_windows, shapes
+from gateway.api.table.operator_paths import OF_BOOK, OF_WINDOW
+from gateway.operation import ANY_OPERATOR, APPROVER, MAKER, MAKER_OR_APPROVER, Function, Operation, Operator
+
+
+def _step(
+    name: str, who: Operator, function: Function, summary: str, request: type[Struct], *refusals: str
+) -> Operation:
+    """What moves a window on."""
+    return Operation(
+        "POST",
+        f"{OF_WINDOW}/{name}",
+        who,
+        function,
+        summary,
+        answer=shapes.WindowStepOut,
+        request=request,
+        keyed="required",
+        refusals=("state_conflict", *refusals),
+    )
+
+
+OPERATIONS: Final = (
+    Operation(
+        "GET",
+        f"{OF_BOOK}/windows",
+        ANY_OPERATOR,
+        operator_windows.list_windows,
+        "The windows, the newest first.",
+        answer=shapes.WindowPage,
+        query=shapes.PageIn,
+    ),
+    Operation("GET", OF_WINDOW, ANY_OPERATOR, operator_windows.get_window, "One window.", answer=shapes.WindowOut),
+    Operation(
+        "GET",
+        f"{OF_WINDOW}/positions",
+        ANY_OPERATOR,
+        operator_windows.get_positions,
+        "Every party's position in a window; they sum to zero.",
+        answer=shapes.PositionsOut,
+    ),
+    Operation(
+        "GET",
+        f"{OF_WINDOW}/matrix",
+        ANY_OPERATOR,
+        operator_windows.get_matrix,
+        "Who owes whom in a window.",
+        answer=shapes.MatrixOut,
+    ),
+    _step("close", MAKER, operator_windows.post_close, "Close the open window and net it.", shapes.CloseIn),
+    _step("submit", MAKER, operator_windows.post_submit, "Submit a window's positions for approval.", shapes.NothingIn),
+    _step(
+        "approve",
+        APPROVER,
+        operator_windows.post_approve,
+        "Approve what another operator submitted; the window is then posted.",
+        shapes.ApproveIn,
+        "self_approval_forbidden",
+    ),
+    _step(
+        "return", APPROVER, operator_windows.post_return, "Return a submitted window with a reason.", shapes.ReturnIn
+    ),
+    _step(
+        "abort",
+        MAKER_OR_APPROVER,
+        operator_windows.post_abort,
+        "Abort a window before funding: it is netted again.",
+        shapes.ReturnIn,
+    ),
+    Operation(
+        "POST",
+        f"{OF_WINDOW}/payments",
+        MAKER,
+        operator_windows.post_payments,
+        "Mark payments of a window as made: one merchant's, or all that are open.",
+        answer=shapes.PaymentsOut,
+        request=shapes.PaymentsIn,
+        keyed="required",
+        refusals=("state_conflict", "limit_exceeded"),
+    ),
+)
