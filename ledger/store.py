@@ -2,7 +2,6 @@
 
 import functools
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -675,10 +674,6 @@ def last_step(tx: Tx, book_id: int, subject_id: UUID) -> int:
     ).fetchone()
     assert row is not None
     return int(row[0])
-
-
-def set_clock(tx: Tx, book_id: int, to: datetime) -> None:
-    tx.execute("update ledger.book set clock = %s where id = %s", [to, book_id])
 
 
 # -- reading
