@@ -241,7 +241,10 @@ def refundable_sales(tx: Tx, book_id: int, ids: set[UUID]) -> dict[UUID, Refunda
 
 
 def refundable_redemptions(tx: Tx, book_id: int, ids: set[UUID]) -> dict[UUID, Refundable]:
-    """Redemptions to refund, locked; their captures are told by `captures`. To be asked before wallets."""
+    """Redemptions to refund or to pay for sales with, locked: one knows of the other. To be asked before wallets.
+
+    Their captures are told by `captures`.
+    """
     if not ids:
         return {}
     rows = tx.execute(

@@ -72,7 +72,8 @@ class Trade:
         if given:
             _prepare_gifts(tx, book, known, given)
         refunded = [c for c in asked if isinstance(c, SaleRefund | RedemptionRefund)]
-        # then what is refunded, sales before redemptions, and wallets after all of them
+        paying = _redemptions(known, sold)
+        # then what is refunded or paid with, sales before redemptions, and wallets after all of them
         sold_before = (known.sale_id(c.merchant_id, c.sale) for c in refunded if isinstance(c, SaleRefund))
         redeemed_before = (
             known.redemption_id(c.merchant_id, c.redemption) for c in refunded if isinstance(c, RedemptionRefund)
@@ -80,7 +81,7 @@ class Trade:
         restored = {id for id in redeemed_before if id is not None}
         known.refundable = sales.refundable_sales(
             tx, book.id, {id for id in sold_before if id is not None}
-        ) | sales.refundable_redemptions(tx, book.id, restored)
+        ) | sales.refundable_redemptions(tx, book.id, restored | paying)
         known.captures = {row[0]: row[1:] for row in sales.captures(tx, list(restored))}
         # then what counts towards a velocity limit
         if limits := self._limits.of(tx, book):
@@ -97,9 +98,10 @@ class Trade:
         known.vouchers = sales.vouchers(tx, book.id, vouched)
         known.sold = sales.known_sales(tx, [(c.merchant_id, c.external_reference) for c in sold])
         known.redeemed = sales.known_redemptions(tx, [(c.merchant_id, c.external_reference) for c in spent])
-        paying = _redemptions(known, sold)
         ending = _redemptions(known, ended)
-        known.redemptions = sales.redemptions(tx, book.id, paying | ending)
+        # what became a redemption behind the lock is none yet: a refund of it would not be seen
+        too_late = paying - known.refundable.keys()
+        known.redemptions = sales.redemptions(tx, book.id, (paying | ending) - too_late)
         known.spent = sales.redemptions_spent(tx, paying)
         needs = _needs(known, book.now, sold, spent, ending, paying)
         needs |= _needs_of_refunds(known, refunded)
@@ -313,13 +315,13 @@ class Round:
         sales.add_bonuses(tx, working.book.id, self.known.new_bonuses)
         sales.add_redemptions(tx, working.book.id, working.batch_id, self.known.new_redemptions)
         sales.add_vouchers(tx, working.book.id, working.batch_id, self.known.new_vouchers)
-        sales.add_refunds(
-            tx, working.book.id, working.batch_id, self.known.new_refunds, list(self.known.refundable.values())
-        )
+        changed = {refund.sale_id or refund.redemption_id for refund in self.known.new_refunds}
+        refunded = [row for row in self.known.refundable.values() if row.id in changed]
+        sales.add_refunds(tx, working.book.id, working.batch_id, self.known.new_refunds, refunded)
         sales.add_gifts(tx, working.book.id, working.batch_id, self.known.new_gifts)
         sales.put_gift_days(tx, working.book, self.known.gift_days)
-        changed = [self.known.households[id] for id in sorted(self.known.changed_households)]
-        people.put_households(tx, working.book, changed)
+        households = [self.known.households[id] for id in sorted(self.known.changed_households)]
+        people.put_households(tx, working.book, households)
         people.use_steps(tx, list(self.known.steps.items()))
         people.count_wrong_codes(tx, working.book, self.known.wrong_now)
         if self.known.velocity is not None:

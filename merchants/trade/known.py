@@ -23,7 +23,8 @@ class Known:
     redeemed: dict[sales.Reference, UUID] = field(default_factory=dict)
     redemptions: dict[UUID, sales.RedemptionRow] = field(default_factory=dict)
     spent: set[UUID] = field(default_factory=set)
-    # refunds by reference, what they are of, and (record, contract, fee rate) of redemptions' captures
+    # refunds by reference; what they are of, and redemptions that pay for sales, locked; and (record, contract, fee rate)
+    # of refunded redemptions' captures
     refunded: dict[sales.Reference, UUID] = field(default_factory=dict)
     refundable: dict[UUID, sales.Refundable] = field(default_factory=dict)
     captures: dict[UUID, tuple[UUID, UUID, int]] = field(default_factory=dict)

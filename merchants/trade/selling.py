@@ -268,6 +268,9 @@ def _paid_in_points(command: Sale, member: people.Member | None, known: Known, w
         if hold.state != "captured":
             # a hold could still be voided, and the sale would have been paid with nothing
             return StateConflict("redemption", "held" if hold.state == "open" else hold.state)
+        if (found := known.refundable.get(row.id)) is not None and found.refunded:
+            # in whole or in part: these points are the member's again, and would have paid for nothing
+            return StateConflict("redemption", "refunded")
         if row.id in known.spent:
             return StateConflict("redemption", "already the payment of another sale")
         if payment.amount != row.value_minor:

@@ -4,6 +4,7 @@ import contextlib
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from uuid import UUID
 
 import pytest
 
@@ -139,6 +140,73 @@ def test_only_the_money_part_of_a_sale_is_refunded_as_a_sale(town: World) -> Non
     assert town.refusal("sale_refund", town.refund_of(bought, 701)) == "refund_exceeds_original"
     assert town.refund(bought).points == 7
     assert town.give_back(paid, "cafe").available == 500
+
+
+def paid_with(town: World, redemption: UUID | str, worth: int = 300) -> trade.Sale:
+    """A basket of ann's at the cafe, a part of it paid with a redemption."""
+    parts = (("points", worth, redemption), ("card", 1_000 - worth, None))
+    payments = tuple(trade.Payment(type, ledger.Minor(amount), named) for type, amount, named in parts)
+    return town.sale_of("ann", "cafe", 1_000, payments=payments)
+
+
+def together(town: World, *asked: ledger.Request) -> list[str]:
+    """What one batch answers: the refusals' codes, or that it is done."""
+    return [getattr(outcome.decision, "code", "done") for outcome in town.house.committer.post_all(asked)]
+
+
+@pytest.mark.row("A4")
+@pytest.mark.parametrize("given_back", [1, 299, 300])
+def test_a_redemption_that_was_refunded_pays_for_no_sale_any_more(town: World, given_back: int) -> None:
+    town.earn("ann", at="bakery", points=600)
+    paid, other = town.redeem("ann", "cafe", 300), town.redeem("ann", "cafe", 300)
+    town.give_back(paid, "cafe", given_back)
+    refused = town.ask("sale", paid_with(town, paid.id)).decision
+    assert isinstance(refused, ledger.Refusal)
+    assert (refused.code, refused.detail) == ("state_conflict", "the redemption is refunded")
+    assert town.do("sale", paid_with(town, other.id)).money == 700
+
+
+@pytest.mark.row("A4")
+def test_in_one_batch_what_comes_first_counts_a_refund_or_the_sale_it_would_have_paid(town: World) -> None:
+    town.earn("ann", at="bakery", points=600)
+    first, second = town.redeem("ann", "cafe", 300), town.redeem("ann", "cafe", 300)
+    answers = together(
+        town,
+        town.request("redemption_refund", town.give_back_of(first, "cafe", 1)),
+        town.request("sale", paid_with(town, first.id)),
+        town.request("sale", paid_with(town, second.id)),
+        town.request("redemption_refund", town.give_back_of(second, "cafe")),
+    )
+    assert answers == ["done", "state_conflict", "done", "done"]
+
+
+@pytest.mark.row("A4")
+def test_a_queue_that_redeems_gives_back_and_then_sells_is_refused_the_sale(town: World) -> None:
+    town.earn("ann", at="bakery", points=300)
+    back = trade.RedemptionRefund(town.shops["cafe"], "till-1", "till-1-back", ledger.Points(100))
+    answers = together(
+        town,
+        town.request("redemption", town.redemption_of("ann", "cafe", 300, reference="till-1")),
+        town.request("redemption_refund", back),
+        town.request("sale", paid_with(town, "till-1")),
+    )
+    assert answers == ["done", "done", "state_conflict"]
+
+
+@pytest.mark.row("A4")
+def test_a_spent_voucher_pays_for_a_sale_until_it_is_refunded(town: World) -> None:
+    town.earn("ann", at="bakery", points=600)
+    # what a voucher becomes has the voucher's own id, so that a sale of the same batch may name it
+    one, two = town.voucher("ann", "cafe", 300), town.voucher("ann", "cafe", 300)
+    answers = together(
+        town,
+        town.request("redemption", town.spend_of(one, "cafe", 200)),
+        town.request("sale", paid_with(town, one.row.id, 200)),
+        town.request("redemption", town.spend_of(two, "cafe", 200)),
+    )
+    assert answers == ["done", "done", "done"]
+    town.do("redemption_refund", trade.RedemptionRefund(town.shops["cafe"], two.row.id, "back", ledger.Points(5)))
+    assert town.refusal("sale", paid_with(town, two.row.id, 200)) == "state_conflict"
 
 
 @pytest.mark.row("A4")
@@ -316,3 +384,28 @@ def test_tills_of_two_processes_refund_one_sale_while_its_points_come_and_go(tow
     # 10 - 8 + 6 restored + 6 earned - 9 taken back
     wallet = town.wallet("ann")
     assert wallet.available - wallet.owed == 5
+
+
+@pytest.mark.row("A4")
+def test_two_processes_refund_redemptions_and_sell_for_them_and_no_sale_comes_behind_its_refund(town: World) -> None:
+    town.earn("ann", at="bakery", points=1_200)
+    other = House.open(town.url, SPEND_KEY)
+    paid = [town.redeem("ann", "cafe", 100).id for _ in range(12)]
+    cafe, everything = town.shops["cafe"], ledger.Points(100)
+    asked = [town.request("sale", paid_with(town, id, 100)) for id in paid]
+    asked += [
+        town.request("redemption_refund", trade.RedemptionRefund(cafe, id, f"back-{id}", everything)) for id in paid
+    ]
+    with contextlib.closing(other), ThreadPoolExecutor(len(asked)) as threads:
+        committers = (town.house.committer, other.committer)
+        # of every redemption the sale is asked of one process and the refund of the other
+        waiting = [threads.submit(committers[i // len(paid)].post, request) for i, request in enumerate(asked)]
+        told = [w.result().decision for w in waiting]
+    assert all(isinstance(decision, ledger.Accepted) for decision in told[len(paid) :])
+    sold = [isinstance(decision, ledger.Accepted) for decision in told[: len(paid)]]
+    assert {decision.code for decision in told if isinstance(decision, ledger.Refusal)} <= {"state_conflict"}
+    before = town.rows(
+        "select count(*), count(*) filter (where (s.batch_id, s.n) < (f.batch_id, f.n))"
+        " from merchants.sale s join merchants.refund f using (redemption_id)"
+    )
+    assert before == [(sum(sold), sum(sold))]
