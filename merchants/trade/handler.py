@@ -10,7 +10,7 @@ from uuid import UUID
 import ledger
 from ledger import AccountName, Book, Decision, Needs, Request, Tx, Working, budgets
 from merchants import contracts, people, safety, sales
-from merchants.trade import gift_rules, gifting, redeeming, refunding, selling, sharing, vouching
+from merchants.trade import gift_rules, gifting, limiting, redeeming, refunding, selling, sharing, vouching
 from merchants.trade.commands import (
     AnswerInvitation,
     Capture,
@@ -26,7 +26,7 @@ from merchants.trade.commands import (
     Void,
     VoucherReturn,
 )
-from merchants.trade.known import Known, subjects
+from merchants.trade.known import Known
 
 
 class Trade:
@@ -141,13 +141,13 @@ def _counted(limits: Sequence[safety.Limit], known: Known, requests: Sequence[Re
     for request in requests:
         command = request.body
         if isinstance(command, NewVoucher):
-            of = subjects(request.actor, command.member_id, command.merchant_id)
-            names |= safety.velocity.names(limits, of, redeeming.COUNTED)
+            of = limiting.subjects(request.actor, command.member_id, command.merchant_id)
+            names |= safety.velocity.names(limits, of, limiting.REDEEMING)
         elif isinstance(command, Sale | Redemption) and command.member is not None:
             if (member := known.member(command.member)) is None:
                 continue
-            of = subjects(request.actor, member.id, command.merchant_id)
-            counted = selling.COUNTED if isinstance(command, Sale) else redeeming.COUNTED
+            of = limiting.subjects(request.actor, member.id, command.merchant_id)
+            counted = limiting.EARNING if isinstance(command, Sale) else limiting.REDEEMING
             names |= safety.velocity.names(limits, of, counted)
     return names
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from ledger import AccountName, Points, Refusal, Working, ids
+from ledger import AccountName, Points, Refusal, Working
 from ledger.errors import NotFound, StateConflict
 from merchants import contracts, people, safety, sales
 from merchants.trade.commands import MemberRef, Named
@@ -95,12 +95,6 @@ class Known:
         household = self.household_of(owner)
         people_there = (self.members.get(id) for id in (household.spenders(owner) if household else ()))
         return [m.id for m in people_there if m is not None and m.locked_by is None and m.state == "active"]
-
-
-def subjects(actor: str, member_id: UUID, merchant_id: UUID) -> dict[str, UUID]:
-    """Whose velocity an operation is: its member's, its merchant's, and the key's that asked, where one did."""
-    key = ids.read("key", actor)
-    return {"member": member_id, "merchant": merchant_id} | ({"key": key} if key is not None else {})
 
 
 def place(
