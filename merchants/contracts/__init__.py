@@ -15,6 +15,7 @@ from merchants.contracts.keys import Key, KeyRing
 from merchants.contracts.leaving import BuyOut, BuyOutDone, BuyOutHandler
 from merchants.contracts.parties import Branch, Contract, Merchant, Sponsorship, Taken, Terms, Till
 from merchants.contracts.snapshot import Network, NetworkCache, load
+from merchants.contracts.sponsorship_store import list_sponsorships, sponsorship
 from merchants.contracts.sponsorships import (
     ChangeBudget,
     EndSponsorship,
@@ -29,11 +30,9 @@ from merchants.contracts.store import (
     branch,
     list_branches,
     list_merchants,
-    list_sponsorships,
     list_tills,
     merchant,
     set_state,
-    sponsorship,
     till,
 )
 

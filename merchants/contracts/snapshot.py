@@ -7,7 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 import ledger
-from merchants.contracts import store
+from merchants.contracts import sponsorship_store, store
 from merchants.contracts.parties import Branch, Contract, Merchant, Sponsorship, Terms, Till
 
 
@@ -50,7 +50,7 @@ def load(tx: ledger.Tx, book_id: int) -> Network:
         tills={t.id: t for t in store.all_tills(tx, book_id)},
         contracts={c.merchant_id: c for c in store.contracts_in_force(tx, book_id)},
         terms_of={t.merchant_id: t for t in store.terms_in_force(tx, book_id)},
-        sponsorships=tuple(store.open_sponsorships(tx, book_id)),
+        sponsorships=tuple(sponsorship_store.open_sponsorships(tx, book_id)),
     )
 
 
