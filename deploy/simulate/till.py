@@ -49,7 +49,10 @@ class MakeSale(AtShop):
             hold = plain.holds.get(self.paid_by)
             if hold is None or hold.shop != self.shop or hold.member != self.member:
                 return refused("not_found")
-            if hold.state != "captured" or hold.paid_a_sale or hold.refunded:
+            if hold.state != "captured" or hold.paid_a_sale:
+                return refused("state_conflict")
+            if hold.refunded:
+                plain.reached["a refunded redemption paid for nothing"] += 1
                 return refused("state_conflict")
             if self.part != hold.value:
                 return refused("validation_failed")
