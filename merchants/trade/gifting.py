@@ -70,7 +70,7 @@ def gift(command: Gift, actor: str, known: Known, working: Working) -> Decision:
     before = {s.lot.id: held_before(s.lot, known, working) for s in slices}
     if worn := next((s.lot for s in slices if len(before[s.lot.id]) >= LONGEST_LINEAGE), None):
         return StateConflict(_named(worn), f"given {LONGEST_LINEAGE} times already: it is there to be spent")
-    receiver = known.members.get(command.to_number or command.to_phone or "")
+    receiver = known.receiver(command)
     refused = _may_receive(receiver, command, known)
     if refused is None and receiver is not None:
         returning = next((s.lot for s in slices if receiver.id in before[s.lot.id]), None)

@@ -172,7 +172,7 @@ def _share(tx: Tx, book: Book, known: Known, owners: set[UUID], steps: Sequence[
 
 def _prepare_gifts(tx: Tx, book: Book, known: Known, given: Sequence[Gift]) -> None:
     givers = {c.giver_id for c in given if c.giver_id in known.members}
-    receivers = {m.id for c in given if (m := known.members.get(c.to_number or c.to_phone or "")) is not None}
+    receivers = {m.id for c in given if (m := known.receiver(c)) is not None}
     known.gift_days = sales.gift_days(tx, book, givers | receivers)
     known.gift_rules = sales.gift_rules(tx, book.id)
 
@@ -180,7 +180,7 @@ def _prepare_gifts(tx: Tx, book: Book, known: Known, given: Sequence[Gift]) -> N
 def _needs_of_gifts(known: Known, given: Sequence[Gift]) -> Needs:
     needs = Needs()
     for gift in given:
-        receiver = known.members.get(gift.to_number or gift.to_phone or "")
+        receiver = known.receiver(gift)
         if gift.giver_id in known.members:
             needs.lots_of.add(gift.giver_id)
             if receiver is not None:
@@ -259,12 +259,7 @@ def _owing(member_id: UUID, merchant_id: UUID) -> set[AccountName]:
 def _needs_of_refunds(known: Known, refunded: Sequence[SaleRefund | RedemptionRefund]) -> Needs:
     needs = Needs()
     for refund in refunded:
-        if isinstance(refund, SaleRefund):
-            id = known.sale_id(refund.merchant_id, refund.sale)
-        else:
-            id = known.redemption_id(refund.merchant_id, refund.redemption)
-        row = known.refundable.get(id) if id is not None else None
-        if row is None or row.merchant_id != refund.merchant_id:
+        if (row := known.refund_of(refund)) is None:
             continue
         if isinstance(refund, RedemptionRefund):
             assert row.member_id is not None, row.id

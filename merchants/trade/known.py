@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from ledger import AccountName, Points, Refusal, Working
+from ledger import AccountName, Hold, Points, Refusal, Working
 from ledger.errors import NotFound, StateConflict
 from merchants import contracts, people, safety, sales
-from merchants.trade.commands import MemberRef, Named
+from merchants.trade.commands import Gift, MemberRef, Named, RedemptionRefund, SaleRefund
 
 
 @dataclass(slots=True)
@@ -81,10 +81,27 @@ class Known:
     def redemption_id(self, merchant_id: UUID, named: Named) -> UUID | None:
         return named if isinstance(named, UUID) else self.redemptions_named.get((merchant_id, named))
 
+    def refund_of(self, command: SaleRefund | RedemptionRefund) -> sales.Refundable | None:
+        """What a refund is of: the merchant's own, or none."""
+        if isinstance(command, SaleRefund):
+            id = self.sale_id(command.merchant_id, command.sale)
+        else:
+            id = self.redemption_id(command.merchant_id, command.redemption)
+        row = self.refundable.get(id) if id is not None else None
+        return row if row is not None and row.merchant_id == command.merchant_id else None
+
+    def ever_member(self, ref: MemberRef) -> people.Member | None:
+        """The member a till named, also one who left since."""
+        return self.members.get(ref.id if ref.id is not None else ref.number or "")
+
     def member(self, ref: MemberRef) -> people.Member | None:
         """The member a till named; none of those who left."""
-        found = self.members.get(ref.id if ref.id is not None else ref.number or "")
+        found = self.ever_member(ref)
         return found if found is not None and found.state != "left" else None
+
+    def receiver(self, gift: Gift) -> people.Member | None:
+        """Whoever has the number or the telephone that a gift goes to."""
+        return self.members.get(gift.to_number or gift.to_phone or "")
 
     def household_of(self, member_id: UUID) -> people.Household | None:
         """The household a member is in now, of those that this batch has locked."""
@@ -131,3 +148,8 @@ def absent(what: str, named: Named) -> NotFound:
 
 def available(working: Working, member: UUID) -> Points:
     return Points(working.accounts[AccountName("wallet", member)].balance)
+
+
+def state_told(hold: Hold) -> str:
+    """The state of a redemption, as its merchant hears of it."""
+    return "held" if hold.state == "open" else hold.state

@@ -12,7 +12,7 @@ from merchants import contracts, people, sales
 from merchants.trade import limiting, spending
 from merchants.trade.commands import Capture, Redemption, RedemptionDone, SliceDone, Void
 from merchants.trade.consenting import Consent, consent
-from merchants.trade.known import Known, absent, available, place
+from merchants.trade.known import Known, absent, available, place, state_told
 
 
 def redemption(command: Redemption, actor: str, known: Known, working: Working) -> Decision:
@@ -196,7 +196,7 @@ def done(row: sales.RedemptionRow, hold: Hold, record_id: UUID, working: Working
     return RedemptionDone(
         id=row.id,
         record_id=record_id,
-        state="held" if hold.state == "open" else hold.state,
+        state=state_told(hold),
         branch_id=row.branch_id,
         till_id=row.till_id,
         member_id=row.member_id,

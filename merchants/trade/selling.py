@@ -12,7 +12,7 @@ from ledger.errors import DuplicateReference, Invalid, NotFound, StateConflict
 from merchants import contracts, people, programme, sales
 from merchants.trade import limiting, sponsoring
 from merchants.trade.commands import Line, Payment, Sale, SaleDone
-from merchants.trade.known import Known, available, place
+from merchants.trade.known import Known, available, place, state_told
 
 VELOCITY_LIMIT: Final = "velocity_limit"
 
@@ -248,7 +248,7 @@ def _paid_in_points(command: Sale, member: people.Member | None, known: Known, w
         hold = working.holds[row.id]
         if hold.state != "captured":
             # a hold could still be voided, and the sale would have been paid with nothing
-            return StateConflict("redemption", "held" if hold.state == "open" else hold.state)
+            return StateConflict("redemption", state_told(hold))
         if (found := known.refundable.get(row.id)) is not None and found.refunded:
             # in whole or in part: these points are the member's again, and would have paid for nothing
             return StateConflict("redemption", "refunded")

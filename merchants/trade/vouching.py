@@ -129,9 +129,7 @@ def spend(command: Redemption, actor: str, known: Known, working: Working) -> De
     assert command.spend is not None
     if refusal := place(command.merchant_id, command.branch_id, command.till_id, known, even_closed=True):
         return refusal
-    named = command.member
-    member = known.members.get(named.id if named.id is not None else named.number or "")
-    if member is None:
+    if (member := known.ever_member(command.member)) is None:
         return NotFound("member", "/member")
     reference = (command.merchant_id, command.external_reference)
     if (existing := known.redeemed.get(reference)) is not None:
