@@ -115,7 +115,8 @@ def draw_gift(rng: random.Random, plain: Plain, label: str, key: Keys) -> Step |
         return None
     member = rng.choice(rich)
     to = rng.choice([other for other in PEOPLE if other != member or rng.random() < 0.05] or list(PEOPLE))
-    if rng.random() < 0.05:
+    # who found nobody today goes on looking, up to what a day allows
+    if rng.random() < (0.7 if plain.gift_days[member, plain.now.date()].missed else 0.05):
         to = "nobody"
     there = plain.wallet(member)
     points = max(1, rng.choice((there, there // 2, there // 3, 5, there + 1)))

@@ -51,6 +51,9 @@ class MakeSale(AtShop):
                 return refused("not_found")
             if hold.state != "captured" or hold.paid_a_sale:
                 return refused("state_conflict")
+            if hold.refunded:
+                plain.reached["a refunded redemption paid for nothing"] += 1
+                return refused("state_conflict")
             if self.part != hold.value:
                 return refused("validation_failed")
             hold.paid_a_sale = True
@@ -115,7 +118,7 @@ def draw_sale(rng: random.Random, plain: Plain, label: str, key: Keys) -> Step:
         return replace(asked, at=rng.choice([other for other in SHOPS if other != shop]))
     known = [h for h in plain.holds.values() if h.step < plain.step]
     if known and rng.random() < 0.15:
-        fresh = [h for h in known if h.state == "captured" and not h.paid_a_sale]
+        fresh = [h for h in known if h.state == "captured" and not h.paid_a_sale and not h.refunded]
         hold = rng.choice(fresh if fresh and rng.random() < 0.8 else known)
         part = hold.value + (1 if rng.random() < 0.1 else 0)
         total = part + rng.choice((0, 150, 1_000))

@@ -14,7 +14,8 @@ from merchants.contracts.handlers import (
 from merchants.contracts.keys import Key, KeyRing
 from merchants.contracts.leaving import BuyOut, BuyOutDone, BuyOutHandler
 from merchants.contracts.parties import Branch, Contract, Merchant, Sponsorship, Taken, Terms, Till
-from merchants.contracts.snapshot import Network, NetworkCache, load
+from merchants.contracts.snapshot import Network, NetworkCache, SettingsCache, load
+from merchants.contracts.sponsorship_store import list_sponsorships, sponsorship
 from merchants.contracts.sponsorships import (
     ChangeBudget,
     EndSponsorship,
@@ -29,11 +30,9 @@ from merchants.contracts.store import (
     branch,
     list_branches,
     list_merchants,
-    list_sponsorships,
     list_tills,
     merchant,
     set_state,
-    sponsorship,
     till,
 )
 
@@ -59,6 +58,7 @@ __all__ = [
     "NewTerms",
     "RulesHandler",
     "RulesInForce",
+    "SettingsCache",
     "Sponsorship",
     "SponsorshipDone",
     "SponsorshipHandler",

@@ -19,7 +19,7 @@ from uuid import UUID
 
 import ledger
 from ledger.errors import Invalid, LimitExceeded, NotFound, StateConflict
-from merchants.contracts import store
+from merchants.contracts import key_store, store
 from merchants.contracts.parties import misnamed, tidy
 
 #: What a restricted key can be let do. One that makes keys gives no scope that it lacks.
@@ -107,13 +107,13 @@ def _make(
     ended: bool = False,
 ) -> tuple[Key, str] | LimitExceeded:
     """`ended`: one that lives ends as this one begins."""
-    living, lately = store.lock_counts(tx, book.id, merchant_id)
+    living, lately = key_store.lock_counts(tx, book.id, merchant_id)
     if living - ended >= LARGEST_LIVE:
         return LimitExceeded("keys", LARGEST_LIVE, living + 1)
     if lately >= LARGEST_DAY:
         return LimitExceeded("keys made in a day", LARGEST_DAY, lately + 1)
     plain = f"{kind}_{book.mode}_{secrets.token_urlsafe(24)}"
-    row = store.add_key(
+    row = key_store.add_key(
         tx,
         book.id,
         merchant_id,
@@ -128,7 +128,7 @@ def _make(
 
 def hold(tx: ledger.Tx, book: ledger.Book, merchant_id: UUID, *key_ids: UUID) -> list[Key] | NotFound:
     """A merchant's keys, ended or not, in the order asked for. Until the transaction ends nobody else ends them."""
-    found = store.lock_keys(tx, book.id, merchant_id, key_ids)
+    found = key_store.lock_keys(tx, book.id, merchant_id, key_ids)
     if not found.keys() >= set(key_ids):
         return NotFound("key")
     return [_key(found[id]) for id in key_ids]
@@ -139,7 +139,7 @@ def authenticate(tx: ledger.Tx, plain: str) -> Key | None:
     if not _PLAIN.fullmatch(plain):
         return None
     hash = _hash(plain)
-    found = store.key_by_hash(tx, hash)
+    found = key_store.key_by_hash(tx, hash)
     if found is None or not hmac.compare_digest(found[1], hash):
         return None
     return _key(found[0])
@@ -147,7 +147,7 @@ def authenticate(tx: ledger.Tx, plain: str) -> Key | None:
 
 def revoke(tx: ledger.Tx, book: ledger.Book, merchant_id: UUID, key_id: UUID) -> Key | NotFound:
     """End a key now; doors see it within a second. Ending it again changes nothing."""
-    row = store.revoke_key(tx, book.id, merchant_id, key_id)
+    row = key_store.revoke_key(tx, book.id, merchant_id, key_id)
     return NotFound("key") if row is None else _key(row)
 
 
@@ -157,7 +157,7 @@ def rotate(
     """A new key like the old one, which goes on for `overlap_hours`. A key is replaced once: two are live, never three."""
     if not 0 <= overlap_hours <= LARGEST_OVERLAP_HOURS:
         return Invalid("/overlap_hours", f"must be 0 to {LARGEST_OVERLAP_HOURS}")
-    old = store.lock_keys(tx, book.id, merchant_id, [key_id]).get(key_id)
+    old = key_store.lock_keys(tx, book.id, merchant_id, [key_id]).get(key_id)
     if old is None:
         return NotFound("key")
     if old.revoked_at is not None:
@@ -166,7 +166,7 @@ def rotate(
         return StateConflict("key", "replaced by another")
     made = _make(tx, book, merchant_id, old.label, old.kind, old.scopes, ended=not overlap_hours)
     if not isinstance(made, LimitExceeded):
-        store.expire_key(tx, key_id, overlap_hours)
+        key_store.expire_key(tx, key_id, overlap_hours)
     return made
 
 
@@ -179,14 +179,14 @@ def list_keys(
     limit: int = store.LARGEST_PAGE,
 ) -> list[Key]:
     """A page of a merchant's keys in the order they were made, ended ones included."""
-    return [_key(row) for row in store.keys_of(tx, book.id, merchant_id, after, limit)]
+    return [_key(row) for row in key_store.keys_of(tx, book.id, merchant_id, after, limit)]
 
 
 def _hash(plain: str) -> bytes:
     return hashlib.sha256(plain.encode()).digest()
 
 
-def _key(row: store.KeyRow) -> Key:
+def _key(row: key_store.KeyRow) -> Key:
     scopes = frozenset(SCOPES if row.kind == "sk" else row.scopes)
     return Key(**{**row._asdict(), "scopes": scopes})
 

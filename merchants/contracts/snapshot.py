@@ -1,14 +1,17 @@
 """A book's merchants, branches, tills, contracts, terms and sponsorships in force: one frozen picture to decide a batch on."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Generic, TypeVar
 from uuid import UUID
 
 import ledger
-from merchants.contracts import store
+from merchants.contracts import sponsorship_store, store
 from merchants.contracts.parties import Branch, Contract, Merchant, Sponsorship, Terms, Till
+
+Picture = TypeVar("Picture")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,27 +53,35 @@ def load(tx: ledger.Tx, book_id: int) -> Network:
         tills={t.id: t for t in store.all_tills(tx, book_id)},
         contracts={c.merchant_id: c for c in store.contracts_in_force(tx, book_id)},
         terms_of={t.merchant_id: t for t in store.terms_in_force(tx, book_id)},
-        sponsorships=tuple(store.open_sponsorships(tx, book_id)),
+        sponsorships=tuple(sponsorship_store.open_sponsorships(tx, book_id)),
     )
 
 
-class NetworkCache:
-    """Pictures by book, each until the book's settings revision moves. One per database; threads may share it.
+class SettingsCache(Generic[Picture]):
+    """What `read` tells of a book, until the book's settings revision moves. One per database; threads may share it.
 
     Whatever changes the picture raises the revision in the same transaction, and `book` was read in `tx` before: a
     picture may be newer than its revision, and is then read once more, but never older.
     """
 
-    def __init__(self) -> None:
-        self._held: dict[int, tuple[UUID, int, Network]] = {}
+    def __init__(self, read: Callable[[ledger.Tx, int], Picture]) -> None:
+        self._read = read
+        self._held: dict[int, tuple[UUID, int, Picture]] = {}
         self._lock = threading.Lock()
 
-    def of(self, tx: ledger.Tx, book: ledger.Book) -> Network:
+    def of(self, tx: ledger.Tx, book: ledger.Book) -> Picture:
         with self._lock:
             held = self._held.get(book.id)
         if held is not None and held[:2] == (book.public_id, book.settings_revision):
             return held[2]
-        network = load(tx, book.id)
+        picture = self._read(tx, book.id)
         with self._lock:
-            self._held[book.id] = (book.public_id, book.settings_revision, network)
-        return network
+            self._held[book.id] = (book.public_id, book.settings_revision, picture)
+        return picture
+
+
+class NetworkCache(SettingsCache[Network]):
+    """Who is in a book and what they agreed to."""
+
+    def __init__(self) -> None:
+        super().__init__(load)

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import ledger
 from ledger.errors import Invalid, LimitExceeded, NotFound, StateConflict
-from merchants.contracts import store
+from merchants.contracts import sponsorship_store, store
 from merchants.contracts.handlers import Faults
 from merchants.contracts.parties import SPONSORS, Merchant, Sponsorship
 
@@ -81,10 +81,10 @@ class SponsorshipHandler:
             id, named = ledger.ids.new(), None
         else:
             id = asked.sponsorship_id
-            named = store.sponsorships_by_id(tx, book.id, [id]).get(id)
+            named = sponsorship_store.sponsorships_by_id(tx, book.id, [id]).get(id)
         if isinstance(asked, NewSponsorship) or named is not None:
             needs.accounts.add(ledger.budgets.name(asked.merchant_id, id))
-        return SponsorshipRound(needs, self._faults, found, store.open_sponsorships(tx, book.id), named, id)
+        return SponsorshipRound(needs, self._faults, found, sponsorship_store.open_sponsorships(tx, book.id), named, id)
 
 
 @dataclass(slots=True)
@@ -235,9 +235,9 @@ class SponsorshipRound:
 
     def write(self, tx: ledger.Tx, working: ledger.Working) -> None:
         if self._born is not None:
-            store.put_sponsorship(tx, working.book.id, self._born)
+            sponsorship_store.put_sponsorship(tx, working.book.id, self._born)
         if self._ended is not None:
-            store.end_sponsorship(tx, working.book.id, self._ended.id, working.now)
+            sponsorship_store.end_sponsorship(tx, working.book.id, self._ended.id, working.now)
         if self._born is not None or self._ended is not None:
             ledger.raise_settings_revision(tx, working.book.id)
 
@@ -261,9 +261,11 @@ def ending(tx: ledger.Tx, book: ledger.Book) -> list[ledger.Request]:
     """A request for each open sponsorship whose time is over. Ended twice, the second finds it ended."""
     return [
         ledger.due.request(book.id, "sponsorship_end", EndSponsorship(merchant, id))
-        for merchant, id in store.sponsorships_over(tx, book, LARGEST_LOOK)
+        for merchant, id in sponsorship_store.sponsorships_over(tx, book, LARGEST_LOOK)
     ]
 
 
 #: For the job room: ends sponsorships and releases what is left of their budgets.
-JOB: Final = ledger.jobs.posting("sponsorships", lambda tx, book: store.next_sponsorship_end(tx, book.id), ending)
+JOB: Final = ledger.jobs.posting(
+    "sponsorships", lambda tx, book: sponsorship_store.next_sponsorship_end(tx, book.id), ending
+)

@@ -1,8 +1,8 @@
-"""The SQL of merchants, branches, tills, contracts, terms and keys. One book's rows are never found through another."""
+"""The SQL of merchants, branches, tills, contracts and terms. One book's rows are never found through another."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
@@ -16,7 +16,6 @@ from merchants.contracts.parties import (
     Branch,
     Contract,
     Merchant,
-    Sponsorship,
     Taken,
     Terms,
     Till,
@@ -35,8 +34,6 @@ _CONTRACT: Final = (
     " hold_minutes, points_life_days, maturity_days, earns_for, spends_for"
 )
 _TERMS: Final = "id, merchant_id, version, rules"
-_SPONSORSHIP: Final = "id, merchant_id, shops, rules, begins_at, ends_at, state, opened_at, ended_at"
-_KEY: Final = "id, book_id, merchant_id, kind, label, last_four, scopes, created_at, expires_at, revoked_at"
 
 
 # -- merchants, branches, tills (role door)
@@ -232,90 +229,7 @@ def terms_in_force(tx: ledger.Tx, book_id: int) -> list[Terms]:
     return [Terms(*row) for row in rows]
 
 
-def open_sponsorships(tx: ledger.Tx, book_id: int) -> list[Sponsorship]:
-    rows = tx.execute(
-        f"select {_SPONSORSHIP} from merchants.sponsorship where book_id = %s and state = 'open' order by id", [book_id]
-    )
-    return [_sponsorship(row) for row in rows]
-
-
-def _sponsorship(row: tuple[Any, ...]) -> Sponsorship:
-    id, merchant_id, shops, *rest = row
-    return Sponsorship(id, merchant_id, None if shops is None else frozenset(shops), *rest)
-
-
-def sponsorship(tx: ledger.Tx, book: ledger.Book, merchant_id: UUID, id: UUID) -> Sponsorship | None:
-    row = tx.execute(
-        f"select {_SPONSORSHIP} from merchants.sponsorship where book_id = %s and merchant_id = %s and id = %s",
-        [book.id, merchant_id, id],
-    ).fetchone()
-    return None if row is None else _sponsorship(row)
-
-
-def list_sponsorships(
-    tx: ledger.Tx, book: ledger.Book, merchant_id: UUID, *, after: UUID | None = None, limit: int = LARGEST_PAGE
-) -> list[Sponsorship]:
-    """A page of a sponsor's sponsorships in the order they came, those after the id `after`."""
-    rows = tx.execute(
-        f"select {_SPONSORSHIP} from merchants.sponsorship"
-        " where book_id = %s and merchant_id = %s and (%s::uuid is null or id > %s) order by id limit %s",
-        [book.id, merchant_id, after, after, limit],
-    )
-    return [_sponsorship(row) for row in rows]
-
-
-def next_sponsorship_end(tx: ledger.Tx, book_id: int) -> datetime | None:
-    """When the next open sponsorship ends by its own time."""
-    row = tx.execute(
-        "select min(ends_at) from merchants.sponsorship where book_id = %s and state = 'open'", [book_id]
-    ).fetchone()
-    return row[0] if row else None
-
-
-def sponsorships_over(tx: ledger.Tx, book: ledger.Book, limit: int) -> list[tuple[UUID, UUID]]:
-    """(sponsor, sponsorship) of open ones whose time is over."""
-    return tx.execute(
-        "select merchant_id, id from merchants.sponsorship where book_id = %s and state = 'open' and ends_at <= %s"
-        " order by ends_at, id limit %s",
-        [book.id, book.now, limit],
-    ).fetchall()
-
-
 # -- what comes into force (role ledger)
-
-
-def sponsorships_by_id(tx: ledger.Tx, book_id: int, ids: Sequence[UUID]) -> dict[UUID, Sponsorship]:
-    rows = tx.execute(
-        f"select {_SPONSORSHIP} from merchants.sponsorship where book_id = %s and id = any(%s)", [book_id, list(ids)]
-    )
-    return {row[0]: _sponsorship(row) for row in rows}
-
-
-def put_sponsorship(tx: ledger.Tx, book_id: int, s: Sponsorship) -> None:
-    """Write a new sponsorship; the book's lock is held exclusively."""
-    tx.execute(
-        f"insert into merchants.sponsorship (book_id, {_SPONSORSHIP}) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
-        [
-            book_id,
-            s.id,
-            s.merchant_id,
-            None if s.shops is None else sorted(s.shops),
-            Jsonb(dict(s.rules)),
-            s.begins_at,
-            s.ends_at,
-            s.state,
-            s.opened_at,
-            s.ended_at,
-        ],
-    )
-
-
-def end_sponsorship(tx: ledger.Tx, book_id: int, id: UUID, now: datetime) -> None:
-    """Mark a sponsorship as ended; the book's lock is held exclusively."""
-    tx.execute(
-        "update merchants.sponsorship set state = 'ended', ended_at = %s where book_id = %s and id = %s",
-        [now, book_id, id],
-    )
 
 
 def parties_to(
@@ -404,105 +318,3 @@ def set_state(tx: ledger.Tx, book_id: int, what: str, id: UUID, state: str) -> N
     """How a merchant or a branch is; the book's lock is held exclusively. Raise the settings revision with it."""
     assert what in ("merchant", "branch"), what
     tx.execute(f"update merchants.{what} set state = %s where book_id = %s and id = %s", [state, book_id, id])
-
-
-# -- keys (role door). Their times are the world's, not a book's: a key opens a door, and a test clock may stand still.
-
-
-class KeyRow(NamedTuple):
-    """A key as the table has it, its hash left out."""
-
-    id: UUID
-    book_id: int
-    merchant_id: UUID
-    kind: str
-    label: str
-    last_four: str
-    scopes: list[str]
-    created_at: datetime
-    expires_at: datetime | None
-    revoked_at: datetime | None
-
-
-def add_key(
-    tx: ledger.Tx,
-    book_id: int,
-    merchant_id: UUID,
-    *,
-    kind: str,
-    label: str,
-    hash: bytes,
-    last_four: str,
-    scopes: Sequence[str],
-) -> KeyRow:
-    row = tx.execute(
-        "insert into merchants.api_key (id, book_id, merchant_id, kind, label, hash, last_four, scopes, created_at)"
-        f" values (%s, %s, %s, %s, %s, %s, %s, %s, now()) returning {_KEY}",
-        [ledger.ids.new(), book_id, merchant_id, kind, label, hash, last_four, list(scopes)],
-    ).fetchone()
-    assert row is not None
-    return KeyRow(*row)
-
-
-def key_by_hash(tx: ledger.Tx, hash: bytes) -> tuple[KeyRow, bytes] | None:
-    """The live key with this hash, and the hash as stored."""
-    row = tx.execute(
-        f"select {_KEY}, hash from merchants.api_key where hash = %s and revoked_at is null"
-        " and (expires_at is null or expires_at > clock_timestamp())",
-        [hash],
-    ).fetchone()
-    return None if row is None else (KeyRow(*row[:-1]), bytes(row[-1]))
-
-
-def lock_keys(tx: ledger.Tx, book_id: int, merchant_id: UUID, ids: Iterable[UUID]) -> dict[UUID, KeyRow]:
-    """Those of the keys that are the merchant's, locked in the order of their ids until the transaction ends."""
-    rows = tx.execute(
-        f"select {_KEY} from merchants.api_key where book_id = %s and merchant_id = %s and id = any(%s)"
-        " order by id for no key update",
-        [book_id, merchant_id, list(ids)],
-    )
-    return {row[0]: KeyRow(*row) for row in rows}
-
-
-def lock_counts(tx: ledger.Tx, book_id: int, merchant_id: UUID) -> tuple[int, int]:
-    """How many keys of a merchant are living, and how many were made within a day.
-
-    Until the transaction ends nobody else makes one: the numbers are exact.
-    """
-    tx.execute(
-        "select from merchants.merchant where book_id = %s and id = %s for no key update", [book_id, merchant_id]
-    )
-    row = tx.execute(
-        "select count(*) filter (where revoked_at is null and (expires_at is null or expires_at > now())),"
-        " count(*) filter (where created_at > now() - interval '1 day')"
-        " from merchants.api_key where book_id = %s and merchant_id = %s",
-        [book_id, merchant_id],
-    ).fetchone()
-    assert row is not None
-    return int(row[0]), int(row[1])
-
-
-def expire_key(tx: ledger.Tx, key_id: UUID, hours: int) -> None:
-    tx.execute(
-        "update merchants.api_key set expires_at = now() + make_interval(hours => %s) where id = %s", [hours, key_id]
-    )
-
-
-def revoke_key(tx: ledger.Tx, book_id: int, merchant_id: UUID, key_id: UUID) -> KeyRow | None:
-    row = tx.execute(
-        "update merchants.api_key set revoked_at = coalesce(revoked_at, clock_timestamp())"
-        f" where book_id = %s and merchant_id = %s and id = %s returning {_KEY}",
-        [book_id, merchant_id, key_id],
-    ).fetchone()
-    return None if row is None else KeyRow(*row)
-
-
-def keys_of(
-    tx: ledger.Tx, book_id: int, merchant_id: UUID, after: UUID | None = None, limit: int = LARGEST_PAGE
-) -> list[KeyRow]:
-    rows = tx.execute(
-        f"select {_KEY} from merchants.api_key where book_id = %s and merchant_id = %s"
-        " and (%s::uuid is null or id > %s) order by id limit %s",
-        [book_id, merchant_id, after, after, min(limit, LARGEST_PAGE + 1)],
-    )
-    return [KeyRow(*row) for row in rows]

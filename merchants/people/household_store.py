@@ -47,7 +47,7 @@ def households(
 
 def _people(tx: ledger.Tx, ids: Iterable[UUID]) -> list[tuple[Any, ...]]:
     return tx.execute(
-        f"select {_PERSON} from merchants.household_person where household_id = any(%s::uuid[])",  # noqa: S608
+        f"select {_PERSON} from merchants.household_person where household_id = any(%s::uuid[])",
         [ledger.array(ids)],
     ).fetchall()
 
@@ -76,7 +76,7 @@ def put_households(tx: ledger.Tx, book: ledger.Book, changed: Sequence[Household
         rows = [pair for pair in people if (pair[1].state == "active") == active]
         if rows:
             tx.execute(
-                f"insert into merchants.household_person ({_PERSON})"  # noqa: S608
+                f"insert into merchants.household_person ({_PERSON})"
                 " select * from unnest(%s::uuid[], %s::uuid[], %s::text[], %s::bigint[], %s::bigint[], %s::int[])"
                 " on conflict (household_id, member_id) do update set state = excluded.state,"
                 " shared_points = excluded.shared_points, own_points = excluded.own_points, place = excluded.place",

@@ -1,11 +1,11 @@
 """Velocity limits come into force: the whole list at once, by a record, posted alone under the book's exclusive lock."""
 
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID, uuid5
 
 import ledger
+from merchants import contracts
 from merchants.safety import store, velocity
 from merchants.safety.velocity import Limit
 
@@ -78,19 +78,8 @@ class LimitsRound:
             ledger.raise_settings_revision(tx, working.book.id)
 
 
-class LimitsCache:
-    """Limits by book, each list until the book's settings revision moves: a book without limits costs no statement."""
+class LimitsCache(contracts.SettingsCache[list[Limit]]):
+    """The limits of a book: one without limits costs no statement."""
 
     def __init__(self) -> None:
-        self._held: dict[int, tuple[UUID, int, list[Limit]]] = {}
-        self._lock = threading.Lock()
-
-    def of(self, tx: ledger.Tx, book: ledger.Book) -> list[Limit]:
-        with self._lock:
-            held = self._held.get(book.id)
-        if held is not None and held[:2] == (book.public_id, book.settings_revision):
-            return held[2]
-        limits = store.limits_of(tx, book.id)
-        with self._lock:
-            self._held[book.id] = (book.public_id, book.settings_revision, limits)
-        return limits
+        super().__init__(store.limits_of)

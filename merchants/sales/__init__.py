@@ -12,33 +12,27 @@ from merchants.sales.gift_store import (
     put_gift_days,
     put_gift_rules,
 )
-from merchants.sales.store import (
-    BonusRow,
-    Earned,
+from merchants.sales.redemption_store import (
     RedemptionRow,
-    Reference,
-    Refundable,
-    RefundRow,
-    SaleRow,
-    VoucherRow,
-    add_bonuses,
     add_redemptions,
-    add_refunds,
-    add_sales,
-    add_vouchers,
     captures,
     known_redemptions,
-    known_refunds,
-    known_sales,
-    open_vouchers,
     redemptions,
     redemptions_spent,
+    spent_for_others,
+)
+from merchants.sales.refund_store import (
+    Earned,
+    Refundable,
+    RefundRow,
+    add_refunds,
+    known_refunds,
     refundable_redemptions,
     refundable_sales,
-    spent_for_others,
-    vouchers,
-    vouchers_of,
 )
+from merchants.sales.sale_store import BonusRow, SaleRow, add_bonuses, add_sales, known_sales
+from merchants.sales.store import Reference
+from merchants.sales.voucher_store import VoucherRow, add_vouchers, open_vouchers, vouchers, vouchers_of
 
 __all__ = [
     "BonusRow",

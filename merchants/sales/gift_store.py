@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from uuid import UUID
 
 import ledger
 from ledger import Book, Tx
+from merchants.sales import schema, store
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,9 @@ class GiftTold(NamedTuple):
     points: int
     value_minor: int
     at: datetime
+
+
+_GIFT: Final = store.Rows(schema.gift, GiftRow, "book_id", "batch_id")
 
 
 def gift_rules(tx: Tx, book_id: int) -> GiftRules:
@@ -114,23 +118,7 @@ def put_gift_days(tx: Tx, book: Book, days: dict[UUID, GiftDay]) -> None:
 
 
 def add_gifts(tx: Tx, book_id: int, batch_id: int, rows: Sequence[GiftRow]) -> None:
-    if rows:
-        tx.execute(
-            "insert into merchants.gift (book_id, batch_id, id, giver_id, receiver_id, points, value_minor, at, n)"
-            " select %s, %s, * from unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::bigint[], %s::bigint[],"
-            " %s::timestamptz[], %s::smallint[])",
-            [
-                book_id,
-                batch_id,
-                ledger.array(r.id for r in rows),
-                ledger.array(r.giver_id for r in rows),
-                ledger.array(r.receiver_id for r in rows),
-                ledger.array(r.points for r in rows),
-                ledger.array(r.value_minor for r in rows),
-                ledger.array(r.at for r in rows),
-                ledger.array(r.n for r in rows),
-            ],
-        )
+    _GIFT.add(tx, rows, book_id, batch_id)
 
 
 def gifts_of(tx: Tx, book_id: int, member_id: UUID, *, before: UUID | None, limit: int) -> list[GiftTold]:

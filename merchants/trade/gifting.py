@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from typing import ClassVar, Final
 from uuid import UUID
 
-from ledger import LONGEST_LINEAGE, Accepted, Decision, Lot, Points, Refusal, Working, ids, spendable, take, worth
+from ledger import LONGEST_LINEAGE, Accepted, Decision, Lot, Refusal, Working, ids, worth
 from ledger.errors import (
     ConsentRequired,
-    InsufficientPoints,
     Invalid,
     LimitExceeded,
     NotFound,
@@ -21,7 +20,7 @@ from ledger.errors import (
     StateConflict,
 )
 from merchants import people, sales
-from merchants.trade import consenting
+from merchants.trade import consenting, spending
 from merchants.trade.commands import Gift, GiftDone
 from merchants.trade.known import Known, available
 
@@ -65,16 +64,13 @@ def gift(command: Gift, actor: str, known: Known, working: Working) -> Decision:
         return TooManyMissed()
     if refusal := _too_much(command, today, known.gift_rules):
         return refusal
-    working.catch_up(giver.id)
-    usable = spendable(working.lots_of[giver.id], working.now, lambda _: True)
-    there = Points(sum(lot.remaining for lot in usable))
-    if command.points > there:
-        return InsufficientPoints(command.points, there)
-    slices = take(usable, command.points)
+    slices = spending.of_points(giver.id, command.points, working)
+    if isinstance(slices, Refusal):
+        return slices
     before = {s.lot.id: held_before(s.lot, known, working) for s in slices}
     if worn := next((s.lot for s in slices if len(before[s.lot.id]) >= LONGEST_LINEAGE), None):
         return StateConflict(_named(worn), f"given {LONGEST_LINEAGE} times already: it is there to be spent")
-    receiver = known.members.get(command.to_number or command.to_phone or "")
+    receiver = known.receiver(command)
     refused = _may_receive(receiver, command, known)
     if refused is None and receiver is not None:
         returning = next((s.lot for s in slices if receiver.id in before[s.lot.id]), None)

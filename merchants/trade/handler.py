@@ -10,7 +10,7 @@ from uuid import UUID
 import ledger
 from ledger import AccountName, Book, Decision, Needs, Request, Tx, Working, budgets
 from merchants import contracts, people, safety, sales
-from merchants.trade import gift_rules, gifting, redeeming, refunding, selling, sharing, vouching
+from merchants.trade import gift_rules, gifting, limiting, redeeming, refunding, selling, sharing, vouching
 from merchants.trade.commands import (
     AnswerInvitation,
     Capture,
@@ -26,7 +26,7 @@ from merchants.trade.commands import (
     Void,
     VoucherReturn,
 )
-from merchants.trade.known import Known, subjects
+from merchants.trade.known import Known
 
 
 class Trade:
@@ -72,7 +72,8 @@ class Trade:
         if given:
             _prepare_gifts(tx, book, known, given)
         refunded = [c for c in asked if isinstance(c, SaleRefund | RedemptionRefund)]
-        # then what is refunded, sales before redemptions, and wallets after all of them
+        paying = _redemptions(known, sold)
+        # then what is refunded or paid with, sales before redemptions, and wallets after all of them
         sold_before = (known.sale_id(c.merchant_id, c.sale) for c in refunded if isinstance(c, SaleRefund))
         redeemed_before = (
             known.redemption_id(c.merchant_id, c.redemption) for c in refunded if isinstance(c, RedemptionRefund)
@@ -80,7 +81,7 @@ class Trade:
         restored = {id for id in redeemed_before if id is not None}
         known.refundable = sales.refundable_sales(
             tx, book.id, {id for id in sold_before if id is not None}
-        ) | sales.refundable_redemptions(tx, book.id, restored)
+        ) | sales.refundable_redemptions(tx, book.id, restored | paying)
         known.captures = {row[0]: row[1:] for row in sales.captures(tx, list(restored))}
         # then what counts towards a velocity limit
         if limits := self._limits.of(tx, book):
@@ -97,9 +98,10 @@ class Trade:
         known.vouchers = sales.vouchers(tx, book.id, vouched)
         known.sold = sales.known_sales(tx, [(c.merchant_id, c.external_reference) for c in sold])
         known.redeemed = sales.known_redemptions(tx, [(c.merchant_id, c.external_reference) for c in spent])
-        paying = _redemptions(known, sold)
         ending = _redemptions(known, ended)
-        known.redemptions = sales.redemptions(tx, book.id, paying | ending)
+        # what became a redemption behind the lock is none yet: a refund of it would not be seen
+        too_late = paying - known.refundable.keys()
+        known.redemptions = sales.redemptions(tx, book.id, (paying | ending) - too_late)
         known.spent = sales.redemptions_spent(tx, paying)
         needs = _needs(known, book.now, sold, spent, ending, paying)
         needs |= _needs_of_refunds(known, refunded)
@@ -139,13 +141,13 @@ def _counted(limits: Sequence[safety.Limit], known: Known, requests: Sequence[Re
     for request in requests:
         command = request.body
         if isinstance(command, NewVoucher):
-            of = subjects(request.actor, command.member_id, command.merchant_id)
-            names |= safety.velocity.names(limits, of, redeeming.COUNTED)
+            of = limiting.subjects(request.actor, command.member_id, command.merchant_id)
+            names |= safety.velocity.names(limits, of, limiting.REDEEMING)
         elif isinstance(command, Sale | Redemption) and command.member is not None:
             if (member := known.member(command.member)) is None:
                 continue
-            of = subjects(request.actor, member.id, command.merchant_id)
-            counted = selling.COUNTED if isinstance(command, Sale) else redeeming.COUNTED
+            of = limiting.subjects(request.actor, member.id, command.merchant_id)
+            counted = limiting.EARNING if isinstance(command, Sale) else limiting.REDEEMING
             names |= safety.velocity.names(limits, of, counted)
     return names
 
@@ -170,7 +172,7 @@ def _share(tx: Tx, book: Book, known: Known, owners: set[UUID], steps: Sequence[
 
 def _prepare_gifts(tx: Tx, book: Book, known: Known, given: Sequence[Gift]) -> None:
     givers = {c.giver_id for c in given if c.giver_id in known.members}
-    receivers = {m.id for c in given if (m := known.members.get(c.to_number or c.to_phone or "")) is not None}
+    receivers = {m.id for c in given if (m := known.receiver(c)) is not None}
     known.gift_days = sales.gift_days(tx, book, givers | receivers)
     known.gift_rules = sales.gift_rules(tx, book.id)
 
@@ -178,7 +180,7 @@ def _prepare_gifts(tx: Tx, book: Book, known: Known, given: Sequence[Gift]) -> N
 def _needs_of_gifts(known: Known, given: Sequence[Gift]) -> Needs:
     needs = Needs()
     for gift in given:
-        receiver = known.members.get(gift.to_number or gift.to_phone or "")
+        receiver = known.receiver(gift)
         if gift.giver_id in known.members:
             needs.lots_of.add(gift.giver_id)
             if receiver is not None:
@@ -257,12 +259,7 @@ def _owing(member_id: UUID, merchant_id: UUID) -> set[AccountName]:
 def _needs_of_refunds(known: Known, refunded: Sequence[SaleRefund | RedemptionRefund]) -> Needs:
     needs = Needs()
     for refund in refunded:
-        if isinstance(refund, SaleRefund):
-            id = known.sale_id(refund.merchant_id, refund.sale)
-        else:
-            id = known.redemption_id(refund.merchant_id, refund.redemption)
-        row = known.refundable.get(id) if id is not None else None
-        if row is None or row.merchant_id != refund.merchant_id:
+        if (row := known.refund_of(refund)) is None:
             continue
         if isinstance(refund, RedemptionRefund):
             assert row.member_id is not None, row.id
@@ -313,13 +310,13 @@ class Round:
         sales.add_bonuses(tx, working.book.id, self.known.new_bonuses)
         sales.add_redemptions(tx, working.book.id, working.batch_id, self.known.new_redemptions)
         sales.add_vouchers(tx, working.book.id, working.batch_id, self.known.new_vouchers)
-        sales.add_refunds(
-            tx, working.book.id, working.batch_id, self.known.new_refunds, list(self.known.refundable.values())
-        )
+        changed = {refund.sale_id or refund.redemption_id for refund in self.known.new_refunds}
+        refunded = [row for row in self.known.refundable.values() if row.id in changed]
+        sales.add_refunds(tx, working.book.id, working.batch_id, self.known.new_refunds, refunded)
         sales.add_gifts(tx, working.book.id, working.batch_id, self.known.new_gifts)
         sales.put_gift_days(tx, working.book, self.known.gift_days)
-        changed = [self.known.households[id] for id in sorted(self.known.changed_households)]
-        people.put_households(tx, working.book, changed)
+        households = [self.known.households[id] for id in sorted(self.known.changed_households)]
+        people.put_households(tx, working.book, households)
         people.use_steps(tx, list(self.known.steps.items()))
         people.count_wrong_codes(tx, working.book, self.known.wrong_now)
         if self.known.velocity is not None:

@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from ledger import AccountName, Points, Refusal, Working, ids
+from ledger import AccountName, Hold, Points, Refusal, Working
 from ledger.errors import NotFound, StateConflict
 from merchants import contracts, people, safety, sales
-from merchants.trade.commands import MemberRef, Named
+from merchants.trade.commands import Gift, MemberRef, Named, RedemptionRefund, SaleRefund
 
 
 @dataclass(slots=True)
@@ -23,7 +23,8 @@ class Known:
     redeemed: dict[sales.Reference, UUID] = field(default_factory=dict)
     redemptions: dict[UUID, sales.RedemptionRow] = field(default_factory=dict)
     spent: set[UUID] = field(default_factory=set)
-    # refunds by reference, what they are of, and (record, contract, fee rate) of redemptions' captures
+    # refunds by reference; what they are of, and redemptions that pay for sales, locked; and (record, contract, fee rate)
+    # of refunded redemptions' captures
     refunded: dict[sales.Reference, UUID] = field(default_factory=dict)
     refundable: dict[UUID, sales.Refundable] = field(default_factory=dict)
     captures: dict[UUID, tuple[UUID, UUID, int]] = field(default_factory=dict)
@@ -80,10 +81,27 @@ class Known:
     def redemption_id(self, merchant_id: UUID, named: Named) -> UUID | None:
         return named if isinstance(named, UUID) else self.redemptions_named.get((merchant_id, named))
 
+    def refund_of(self, command: SaleRefund | RedemptionRefund) -> sales.Refundable | None:
+        """What a refund is of: the merchant's own, or none."""
+        if isinstance(command, SaleRefund):
+            id = self.sale_id(command.merchant_id, command.sale)
+        else:
+            id = self.redemption_id(command.merchant_id, command.redemption)
+        row = self.refundable.get(id) if id is not None else None
+        return row if row is not None and row.merchant_id == command.merchant_id else None
+
+    def ever_member(self, ref: MemberRef) -> people.Member | None:
+        """The member a till named, also one who left since."""
+        return self.members.get(ref.id if ref.id is not None else ref.number or "")
+
     def member(self, ref: MemberRef) -> people.Member | None:
         """The member a till named; none of those who left."""
-        found = self.members.get(ref.id if ref.id is not None else ref.number or "")
+        found = self.ever_member(ref)
         return found if found is not None and found.state != "left" else None
+
+    def receiver(self, gift: Gift) -> people.Member | None:
+        """Whoever has the number or the telephone that a gift goes to."""
+        return self.members.get(gift.to_number or gift.to_phone or "")
 
     def household_of(self, member_id: UUID) -> people.Household | None:
         """The household a member is in now, of those that this batch has locked."""
@@ -94,12 +112,6 @@ class Known:
         household = self.household_of(owner)
         people_there = (self.members.get(id) for id in (household.spenders(owner) if household else ()))
         return [m.id for m in people_there if m is not None and m.locked_by is None and m.state == "active"]
-
-
-def subjects(actor: str, member_id: UUID, merchant_id: UUID) -> dict[str, UUID]:
-    """Whose velocity an operation is: its member's, its merchant's, and the key's that asked, where one did."""
-    key = ids.read("key", actor)
-    return {"member": member_id, "merchant": merchant_id} | ({"key": key} if key is not None else {})
 
 
 def place(
@@ -136,3 +148,8 @@ def absent(what: str, named: Named) -> NotFound:
 
 def available(working: Working, member: UUID) -> Points:
     return Points(working.accounts[AccountName("wallet", member)].balance)
+
+
+def state_told(hold: Hold) -> str:
+    """The state of a redemption, as its merchant hears of it."""
+    return "held" if hold.state == "open" else hold.state

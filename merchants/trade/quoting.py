@@ -2,9 +2,9 @@
 
 from uuid import UUID
 
-from ledger import Book, Minor, Points, Tx, balances, budgets, open_lots, spendable
+from ledger import Book, Minor, Points, Tx, balances, budgets, open_lots
 from merchants import contracts, people
-from merchants.trade import redeeming, selling, sponsoring
+from merchants.trade import selling, spending, sponsoring
 from merchants.trade.commands import Line, Quote
 
 
@@ -15,7 +15,7 @@ def spendable_at(
     contract = network.contract(merchant_id)
     if contract is not None and member.kind not in contract.spends_for:
         return Points(0), Minor(0)
-    lots = spendable(open_lots(tx, book.id, member.id), book.now, lambda lot: redeeming.accepts(lot, merchant_id))
+    lots = spending.usable(open_lots(tx, book.id, member.id), book.now, merchant_id)
     return Points(sum(lot.remaining for lot in lots)), Minor(sum(lot.remaining * lot.unit_value for lot in lots))
 
 

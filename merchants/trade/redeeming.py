@@ -4,48 +4,15 @@ Each function checks in a fixed order, which the refusals' documentation follows
 """
 
 from datetime import timedelta
-from typing import Final
 from uuid import UUID
 
-from ledger import (
-    Accepted,
-    Decision,
-    Hold,
-    Lot,
-    Minor,
-    Points,
-    Refusal,
-    Slice,
-    Working,
-    first,
-    ids,
-    spendable,
-    take,
-    take_value,
-    worth,
-)
-from ledger.errors import (
-    DuplicateReference,
-    HoldExpired,
-    InsufficientPoints,
-    LimitExceeded,
-    NotFound,
-    SpendLocked,
-    StateConflict,
-    Suspended,
-)
-from merchants import contracts, people, safety, sales
+from ledger import Accepted, Decision, Hold, Minor, Points, Refusal, Working, first, ids, worth
+from ledger.errors import DuplicateReference, HoldExpired, LimitExceeded, NotFound, StateConflict
+from merchants import contracts, people, sales
+from merchants.trade import limiting, spending
 from merchants.trade.commands import Capture, Redemption, RedemptionDone, SliceDone, Void
 from merchants.trade.consenting import Consent, consent
-from merchants.trade.known import Known, absent, available, place, subjects
-
-#: What a redemption adds to, by velocity limits: the points it takes, and itself.
-COUNTED: Final = ("redeem_points", "redeem_count")
-
-
-def accepts(lot: Lot, acceptor: UUID) -> bool:
-    """Closed-loop points are good at their own shop only; all others everywhere."""
-    return lot.funding != "closed_loop" or lot.issuer_id == acceptor
+from merchants.trade.known import Known, absent, available, place, state_told
 
 
 def redemption(command: Redemption, actor: str, known: Known, working: Working) -> Decision:
@@ -57,14 +24,9 @@ def redemption(command: Redemption, actor: str, known: Known, working: Working) 
     reference = (command.merchant_id, command.external_reference)
     if (existing := known.redeemed.get(reference)) is not None:
         return DuplicateReference(ids.show("redemption", existing))
-    merchant = known.network.merchant(command.merchant_id)
-    contract = known.network.contract(command.merchant_id)
-    if contract is None:
-        return StateConflict("merchant", "without a contract")
-    if merchant is None or merchant.state != "active":
-        return Suspended()
-    if (by := member.locked_by) is not None:
-        return SpendLocked(by)
+    contract = spending.taken_under(command.merchant_id, member, known)
+    if isinstance(contract, Refusal):
+        return contract
     if member.kind not in contract.spends_for:
         return StateConflict("member", f"a {member.kind} person, whose points this shop does not take")
     assert command.spend_code is not None, "a spend of a voucher is decided by vouching"
@@ -72,29 +34,28 @@ def redemption(command: Redemption, actor: str, known: Known, working: Working) 
     consented = consent(command.spend_code, member.id, others, command.merchant_id, known, working.now)
     if isinstance(consented, Refusal):
         if known.guesses(command.merchant_id, member.id):
-            _flag(safety.WRONG_CODES, ("merchant", command.merchant_id, ""), command, member, known, working)
+            limiting.flag_wrong_codes(command, member.id, known, working.now)
         return consented
-    slices = _chosen(command, member, working)
+    if command.points is not None:
+        slices = spending.of_points(member.id, command.points, working, command.merchant_id)
+    else:
+        assert command.value is not None, "points or a value, the door saw to it"
+        slices = spending.of_value(member.id, command.value, working, command.merchant_id)
     if isinstance(slices, Refusal):
         return slices
-    if refusal := _too_much(consented, member, sum(s.points for s in slices), known):
+    points = sum(s.points for s in slices)
+    if refusal := _too_much(consented, member, points, known):
         return refusal
-    of = subjects(actor, member.id, command.merchant_id)
-    amounts = {"redeem_points": sum(s.points for s in slices), "redeem_count": 1}
-    if known.velocity is not None and (met := known.velocity.met(of, amounts)) is not None:
-        flagged = (met.limit.subject, met.subject_id, met.limit.what)
-        _flag(safety.VELOCITY, flagged, command, member, known, working)
+    if met := limiting.met(limiting.REDEEMING, points, actor, member.id, command.merchant_id, known):
+        limiting.flag_met(met, command, member.id, known, working.now)
         return met.refusal
     # nothing below may refuse
-    if known.velocity is not None:
-        known.velocity.add(of, amounts)
     known.steps[consented.device] = consented.step
     spender = consented.member if consented.member != member.id else None
     value = worth(slices)
     deadline = working.now + timedelta(minutes=contract.hold_minutes)
     id = ids.new()
     told = [s.told for s in slices]
-    points = sum(s.points for s in slices)
     payload: dict[str, object] = {"points": points, "value_minor": value, "deadline": deadline, "slices": told}
     if spender is not None:
         payload["consented_by"] = spender
@@ -145,12 +106,10 @@ def keep(row: sales.RedemptionRow, known: Known) -> None:
 
 def capture(command: Capture, actor: str, known: Known, working: Working) -> Decision:
     """Take the points a hold set aside. Goes on for a suspended shop: the member was promised."""
-    row = _named(command, known)
-    if row is None:
-        return absent("redemption", command.redemption)
-    hold = working.holds[row.id]
-    if hold.state != "open":
-        return StateConflict("redemption", hold.state)
+    found = _open(command, known, working)
+    if isinstance(found, Refusal):
+        return found
+    row, hold = found
     if hold.deadline <= working.now:
         return HoldExpired(hold.deadline.isoformat())
     contract = known.network.contract(command.merchant_id)
@@ -160,12 +119,10 @@ def capture(command: Capture, actor: str, known: Known, working: Working) -> Dec
 
 def void(command: Void, actor: str, known: Known, working: Working) -> Decision:
     """Give the points of a hold back."""
-    row = _named(command, known)
-    if row is None:
-        return absent("redemption", command.redemption)
-    hold = working.holds[row.id]
-    if hold.state != "open":
-        return StateConflict("redemption", hold.state)
+    found = _open(command, known, working)
+    if isinstance(found, Refusal):
+        return found
+    row, hold = found
     draft = working.record(
         "void",
         actor,
@@ -178,11 +135,16 @@ def void(command: Void, actor: str, known: Known, working: Working) -> Decision:
     return Accepted(done(row, hold, draft.id, working))
 
 
-def _named(command: Capture | Void, known: Known) -> sales.RedemptionRow | None:
-    """The merchant's own redemption that a command names."""
+def _open(
+    command: Capture | Void, known: Known, working: Working
+) -> tuple[sales.RedemptionRow, Hold] | NotFound | StateConflict:
+    """The merchant's own redemption that a command names, and its hold, which is open."""
     id = known.redemption_id(command.merchant_id, command.redemption)
     row = known.redemptions.get(id) if id is not None else None
-    return row if row is not None and row.merchant_id == command.merchant_id else None
+    if row is None or row.merchant_id != command.merchant_id:
+        return absent("redemption", command.redemption)
+    hold = working.holds[row.id]
+    return StateConflict("redemption", hold.state) if hold.state != "open" else (row, hold)
 
 
 def take_held(
@@ -230,55 +192,11 @@ def _too_much(consented: Consent, owner: people.Member, points: int, known: Know
     return LimitExceeded("household_month", max(0, most - spent), points) if spent + points > most else None
 
 
-def _flag(
-    reason: str,
-    of: tuple[str, UUID, str],
-    command: Redemption,
-    member: people.Member,
-    known: Known,
-    working: Working,
-) -> None:
-    """Have an operator look at a redemption that was refused."""
-    subject, subject_id, what = of
-    known.flag(
-        safety.Flag(
-            reason=reason,
-            subject=subject,
-            subject_id=subject_id,
-            what=what,
-            times=1,
-            first_at=working.now,
-            last_at=working.now,
-            merchant_id=command.merchant_id,
-            branch_id=command.branch_id,
-            member_id=member.id,
-            redemption_references=(command.external_reference,),
-        )
-    )
-
-
-def _chosen(command: Redemption, member: people.Member, working: Working) -> list[Slice] | Refusal:
-    """The slices a redemption takes: soonest expiry first, only what this shop accepts."""
-    working.catch_up(member.id)
-    usable = spendable(working.lots_of[member.id], working.now, lambda lot: accepts(lot, command.merchant_id))
-    there = Points(sum(lot.remaining for lot in usable))
-    if command.points is not None:
-        if command.points > there:
-            return InsufficientPoints(command.points, there)
-        return take(usable, command.points)
-    assert command.value is not None
-    slices = take_value(usable, command.value)
-    all_worth = sum(lot.remaining * lot.unit_value for lot in usable)
-    if not slices or all_worth < command.value:
-        return InsufficientPoints(Points(-(-command.value // working.book.face_value_minor)), there)
-    return slices
-
-
 def done(row: sales.RedemptionRow, hold: Hold, record_id: UUID, working: Working) -> RedemptionDone:
     return RedemptionDone(
         id=row.id,
         record_id=record_id,
-        state="held" if hold.state == "open" else hold.state,
+        state=state_told(hold),
         branch_id=row.branch_id,
         till_id=row.till_id,
         member_id=row.member_id,

@@ -30,18 +30,15 @@ from merchants.trade.commands import (
     SliceDone,
     TakenDone,
 )
-from merchants.trade.known import Known, absent, available
+from merchants.trade.known import Known, absent, available, state_told
 from merchants.trade.selling import line_told
 
 
 def sale_refund(command: SaleRefund, actor: str, known: Known, working: Working) -> Decision:
     """Refund some of a sale's money part and take back its share of the points. What is not to be had is owed."""
-    sale_id = known.sale_id(command.merchant_id, command.sale)
-    sale = known.refundable.get(sale_id) if sale_id is not None else None
-    if sale is None or sale.merchant_id != command.merchant_id:
+    if (sale := known.refund_of(command)) is None:
         return absent("sale", command.sale)
-    reference = (command.merchant_id, command.external_reference)
-    if (existing := known.refunded.get(reference)) is not None:
+    if (existing := known.refunded.get((command.merchant_id, command.external_reference))) is not None:
         return DuplicateReference(ids.show("refund", existing))
     if command.amount > sale.whole - sale.refunded:
         return RefundExceeds("/amount/amount", command.amount, sale.whole - sale.refunded)
@@ -144,16 +141,13 @@ def _part(earned: sales.Earned, sale: sales.Refundable, working: Working) -> _Pa
 
 def redemption_refund(command: RedemptionRefund, actor: str, known: Known, working: Working) -> Decision:
     """Give points of a captured redemption back, the last consumed first, to the very lots they came from."""
-    redemption_id = known.redemption_id(command.merchant_id, command.redemption)
-    row = known.refundable.get(redemption_id) if redemption_id is not None else None
-    if row is None or row.merchant_id != command.merchant_id:
+    if (row := known.refund_of(command)) is None:
         return absent("redemption", command.redemption)
-    reference = (command.merchant_id, command.external_reference)
-    if (existing := known.refunded.get(reference)) is not None:
+    if (existing := known.refunded.get((command.merchant_id, command.external_reference))) is not None:
         return DuplicateReference(ids.show("refund", existing))
     hold = working.holds[row.id]
     if hold.state != "captured":
-        return StateConflict("redemption", "held" if hold.state == "open" else hold.state)
+        return StateConflict("redemption", state_told(hold))
     left = row.whole - row.refunded
     points = left if command.points is None else command.points
     if not 0 < points <= left:

@@ -9,13 +9,11 @@ from uuid import UUID
 
 from ledger import Accepted, AccountName, Decision, Lot, Minor, Points, Refusal, Slice, Working, ids
 from ledger.errors import DuplicateReference, Invalid, NotFound, StateConflict
-from merchants import contracts, people, programme, safety, sales
-from merchants.trade import sponsoring
+from merchants import contracts, people, programme, sales
+from merchants.trade import limiting, sponsoring
 from merchants.trade.commands import Line, Payment, Sale, SaleDone
-from merchants.trade.known import Known, available, place, subjects
+from merchants.trade.known import Known, available, place, state_told
 
-#: What a sale adds to, by velocity limits: the points it earns, and itself if it earns.
-COUNTED: Final = ("earn_points", "sale_count")
 VELOCITY_LIMIT: Final = "velocity_limit"
 
 
@@ -199,26 +197,9 @@ def _earns(
     )
     bonuses = [sponsoring.decided(bonus, working) for bonus in found]
     together = points + sum(bonus.points for bonus in bonuses if bonus.refused is None)
-    if together and known.velocity is not None:
-        of, amounts = subjects(actor, member.id, command.merchant_id), {"earn_points": together, "sale_count": 1}
-        if (met := known.velocity.met(of, amounts)) is not None:
-            known.flag(
-                safety.Flag(
-                    reason=safety.VELOCITY,
-                    subject=met.limit.subject,
-                    subject_id=met.subject_id,
-                    what=met.limit.what,
-                    times=1,
-                    first_at=working.now,
-                    last_at=working.now,
-                    merchant_id=command.merchant_id,
-                    branch_id=command.branch_id,
-                    member_id=member.id,
-                    sale_ids=(id,),
-                )
-            )
-            return Points(0), [sponsoring.refused(bonus, VELOCITY_LIMIT) for bonus in bonuses], VELOCITY_LIMIT
-        known.velocity.add(of, amounts)
+    if together and (met := limiting.met(limiting.EARNING, together, actor, member.id, command.merchant_id, known)):
+        limiting.flag_met(met, command, member.id, known, working.now, id)
+        return Points(0), [sponsoring.refused(bonus, VELOCITY_LIMIT) for bonus in bonuses], VELOCITY_LIMIT
     return points, bonuses, refused
 
 
@@ -267,7 +248,10 @@ def _paid_in_points(command: Sale, member: people.Member | None, known: Known, w
         hold = working.holds[row.id]
         if hold.state != "captured":
             # a hold could still be voided, and the sale would have been paid with nothing
-            return StateConflict("redemption", "held" if hold.state == "open" else hold.state)
+            return StateConflict("redemption", state_told(hold))
+        if (found := known.refundable.get(row.id)) is not None and found.refunded:
+            # in whole or in part: these points are the member's again, and would have paid for nothing
+            return StateConflict("redemption", "refunded")
         if row.id in known.spent:
             return StateConflict("redemption", "already the payment of another sale")
         if payment.amount != row.value_minor:

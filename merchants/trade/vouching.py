@@ -12,23 +12,20 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import ClassVar, Final
 
-from ledger import Accepted, Decision, Hold, Points, Refusal, Slice, Working, first, ids, spendable, take, worth
+from ledger import Accepted, Decision, Hold, Refusal, Slice, Working, first, ids, worth
 from ledger.errors import (
     ConsentRequired,
     DuplicateReference,
     HoldExpired,
-    InsufficientPoints,
     LimitExceeded,
     NotFound,
-    SpendLocked,
     Stale,
     StateConflict,
-    Suspended,
 )
 from merchants import sales
-from merchants.trade import consenting, redeeming
+from merchants.trade import consenting, limiting, redeeming, spending
 from merchants.trade.commands import NewVoucher, Redemption, VoucherDone, VoucherReturn
-from merchants.trade.known import Known, available, place, subjects
+from merchants.trade.known import Known, available, place
 
 #: How long a voucher is held, and how much of that is left to the shop to redeem what was spent.
 HELD: Final = timedelta(days=7)
@@ -54,16 +51,11 @@ def voucher(command: NewVoucher, actor: str, known: Known, working: Working) -> 
     member = known.members.get(command.member_id)
     if member is None or member.state == "left":
         return NotFound("member")
-    merchant = known.network.merchant(command.merchant_id)
-    if merchant is None:
+    if known.network.merchant(command.merchant_id) is None:
         return NotFound("merchant", "/shop")
-    contract = known.network.contract(command.merchant_id)
-    if contract is None:
-        return StateConflict("merchant", "without a contract")
-    if merchant.state != "active":
-        return Suspended()
-    if (by := member.locked_by) is not None:
-        return SpendLocked(by)
+    contract = spending.taken_under(command.merchant_id, member, known)
+    if isinstance(contract, Refusal):
+        return contract
     if all(device.id != command.device_id for device in known.devices.get(member.id, ())):
         return NotFound("device", "/device")
     if command.points > MOST_POINTS:
@@ -74,22 +66,15 @@ def voucher(command: NewVoucher, actor: str, known: Known, working: Working) -> 
     consent = consenting.consent(command.spend_code, member.id, (), member.id, known, working.now)
     if isinstance(consent, Refusal):
         return consent
-    working.catch_up(member.id)
-    usable = spendable(working.lots_of[member.id], working.now, lambda lot: redeeming.accepts(lot, command.merchant_id))
-    there = Points(sum(lot.remaining for lot in usable))
-    if command.points > there:
-        return InsufficientPoints(command.points, there)
-    slices = take(usable, command.points)
+    slices = spending.of_points(member.id, command.points, working, command.merchant_id)
+    if isinstance(slices, Refusal):
+        return slices
     parts = _parts(slices)
     if len(parts) > MOST_PARTS:
         return LimitExceeded("voucher_parts", MOST_PARTS, len(parts))
-    of = subjects(actor, member.id, command.merchant_id)
-    amounts = {"redeem_points": int(command.points), "redeem_count": 1}
-    if known.velocity is not None and (met := known.velocity.met(of, amounts)) is not None:
+    if met := limiting.met(limiting.REDEEMING, command.points, actor, member.id, command.merchant_id, known):
         return met.refusal
     # nothing below may refuse
-    if known.velocity is not None:
-        known.velocity.add(of, amounts)
     known.steps[consent.device] = consent.step
     deadline = working.now + HELD
     spend_until = deadline - TO_REDEEM
@@ -144,9 +129,7 @@ def spend(command: Redemption, actor: str, known: Known, working: Working) -> De
     assert command.spend is not None
     if refusal := place(command.merchant_id, command.branch_id, command.till_id, known, even_closed=True):
         return refusal
-    named = command.member
-    member = known.members.get(named.id if named.id is not None else named.number or "")
-    if member is None:
+    if (member := known.ever_member(command.member)) is None:
         return NotFound("member", "/member")
     reference = (command.merchant_id, command.external_reference)
     if (existing := known.redeemed.get(reference)) is not None:

@@ -28,6 +28,7 @@ a new face value met a new contract
 a part payment released its share
 a payment released points
 a promise kept
+a refunded redemption paid for nothing
 a voucher that was not given
 agreed on for the window's end
 approval of something else

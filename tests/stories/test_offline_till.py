@@ -29,15 +29,20 @@ Send = Callable[[Sequence[Operation]], list[dict[str, Any]]]
 
 #: What the day comes to, however it was sent.
 END: dict[str, Any] = {
-    # 300 from before, 100 - 75 from S-1, 9 from S-4; 50 spent of the voucher, the hold came back
-    "ann": (284, 0, 0),
+    # 300 from before, 100 - 75 from S-1, 9 from S-4; 80 and 40 - 30 spent of the vouchers, the hold came back
+    "ann": (244, 0, 0),
     # 100 from before, 25 from S-3; the voucher came back, the hold was captured
     "bob": (95, 0, 0),
-    "accepted": 80,
+    "accepted": 120,
     "sales": [("S-1", 7_500, 75), ("S-2", 1_000, 0), ("S-3", 0, 0), ("S-4", 0, 0)],
-    "redemptions": [("H-1", 20, 0, "voided"), ("H-2", 30, 0, "captured"), ("R-1", 80, 30, "captured")],
+    "redemptions": [
+        ("H-1", 20, 0, "voided"),
+        ("H-2", 30, 0, "captured"),
+        ("R-1", 80, 0, "captured"),
+        ("R-2", 40, 30, "captured"),
+    ],
     "refunds": [("F-1", 5_000), ("F-2", 1_000), ("F-3", 30), ("F-4", 2_500)],
-    "records": {"sale": 4, "hold": 4, "capture": 2, "void": 3, "refund": 3, "redemption_refund": 1},
+    "records": {"sale": 4, "hold": 5, "capture": 3, "void": 3, "refund": 3, "redemption_refund": 1},
 }
 
 
@@ -67,17 +72,21 @@ class Day:
         self.api.sell(self.ann, 30_000)
         self.api.sell(self.bob, 10_000)
         anns, bobs = Phone(self.ann), Phone(self.bob)
-        paying, unused = anns.voucher(120, self.name), bobs.voucher(50, self.name)
+        paying, returned, unused = (
+            anns.voucher(120, self.name),
+            anns.voucher(40, self.name),
+            bobs.voucher(50, self.name),
+        )
         for member, points, reference in ((self.ann, 20, "H-1"), (self.bob, 30, "H-2")):
             held = self.api.redemption(member, points, self.name, external_reference=reference)
             self.api.done("POST", "/v1/redemptions", held, by=self.shop.key, key=new_key())
-        self.operations = self.queued(anns, paying, unused)
+        self.operations = self.queued(anns, paying, returned, unused)
 
     @property
     def shop(self) -> Shop:
         return self.api.shops[self.name]
 
-    def queued(self, phone: Phone, paying: Any, unused: Any) -> list[Operation]:
+    def queued(self, phone: Phone, paying: Any, returned: Any, unused: Any) -> list[Operation]:
         def sale(reference: str, amount: int, member: Member | None = None, **more: Any) -> Operation:
             at = (self.api.clock() - timedelta(hours=5)).isoformat()
             body = self.api.sale(member, amount, self.name, external_reference=reference, occurred_at=at, **more)
@@ -100,7 +109,9 @@ class Day:
             sale("S-4", 1_000, self.ann, payments=paid),
             operation("capture", redemption_reference="H-2"),
             refund("F-2", "S-2", 1_000),
-            operation("redemption_refund", {"external_reference": "F-3", "points": 30}, redemption_reference="R-1"),
+            operation("redemption", phone.redemption(returned, 40, "R-2", self.name)),
+            # of one that pays for no sale: those go in their order, since a refunded redemption pays for nothing
+            operation("redemption_refund", {"external_reference": "F-3", "points": 30}, redemption_reference="R-2"),
             refund("F-4", "S-1", 2_500),
             operation("voucher_return", voucher=unused["id"]),
         ]

@@ -1,10 +1,13 @@
 """Refunds: points go back the way they came, what was spent meanwhile is owed, and what is owed is repaid by what comes."""
 
 import contextlib
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from uuid import UUID
 
+import psycopg
 import pytest
 
 import ledger
@@ -139,6 +142,73 @@ def test_only_the_money_part_of_a_sale_is_refunded_as_a_sale(town: World) -> Non
     assert town.refusal("sale_refund", town.refund_of(bought, 701)) == "refund_exceeds_original"
     assert town.refund(bought).points == 7
     assert town.give_back(paid, "cafe").available == 500
+
+
+def paid_with(town: World, redemption: UUID | str, worth: int = 300) -> trade.Sale:
+    """A basket of ann's at the cafe, a part of it paid with a redemption."""
+    parts = (("points", worth, redemption), ("card", 1_000 - worth, None))
+    payments = tuple(trade.Payment(type, ledger.Minor(amount), named) for type, amount, named in parts)
+    return town.sale_of("ann", "cafe", 1_000, payments=payments)
+
+
+def together(town: World, *asked: ledger.Request) -> list[str]:
+    """What one batch answers: the refusals' codes, or that it is done."""
+    return [getattr(outcome.decision, "code", "done") for outcome in town.house.committer.post_all(asked)]
+
+
+@pytest.mark.row("A4")
+@pytest.mark.parametrize("given_back", [1, 299, 300])
+def test_a_redemption_that_was_refunded_pays_for_no_sale_any_more(town: World, given_back: int) -> None:
+    town.earn("ann", at="bakery", points=600)
+    paid, other = town.redeem("ann", "cafe", 300), town.redeem("ann", "cafe", 300)
+    town.give_back(paid, "cafe", given_back)
+    refused = town.ask("sale", paid_with(town, paid.id)).decision
+    assert isinstance(refused, ledger.Refusal)
+    assert (refused.code, refused.detail) == ("state_conflict", "the redemption is refunded")
+    assert town.do("sale", paid_with(town, other.id)).money == 700
+
+
+@pytest.mark.row("A4")
+def test_in_one_batch_what_comes_first_counts_a_refund_or_the_sale_it_would_have_paid(town: World) -> None:
+    town.earn("ann", at="bakery", points=600)
+    first, second = town.redeem("ann", "cafe", 300), town.redeem("ann", "cafe", 300)
+    answers = together(
+        town,
+        town.request("redemption_refund", town.give_back_of(first, "cafe", 1)),
+        town.request("sale", paid_with(town, first.id)),
+        town.request("sale", paid_with(town, second.id)),
+        town.request("redemption_refund", town.give_back_of(second, "cafe")),
+    )
+    assert answers == ["done", "state_conflict", "done", "done"]
+
+
+@pytest.mark.row("A4")
+def test_a_queue_that_redeems_gives_back_and_then_sells_is_refused_the_sale(town: World) -> None:
+    town.earn("ann", at="bakery", points=300)
+    back = trade.RedemptionRefund(town.shops["cafe"], "till-1", "till-1-back", ledger.Points(100))
+    answers = together(
+        town,
+        town.request("redemption", town.redemption_of("ann", "cafe", 300, reference="till-1")),
+        town.request("redemption_refund", back),
+        town.request("sale", paid_with(town, "till-1")),
+    )
+    assert answers == ["done", "done", "state_conflict"]
+
+
+@pytest.mark.row("A4")
+def test_a_spent_voucher_pays_for_a_sale_until_it_is_refunded(town: World) -> None:
+    town.earn("ann", at="bakery", points=600)
+    # what a voucher becomes has the voucher's own id, so that a sale of the same batch may name it
+    one, two = town.voucher("ann", "cafe", 300), town.voucher("ann", "cafe", 300)
+    answers = together(
+        town,
+        town.request("redemption", town.spend_of(one, "cafe", 200)),
+        town.request("sale", paid_with(town, one.row.id, 200)),
+        town.request("redemption", town.spend_of(two, "cafe", 200)),
+    )
+    assert answers == ["done", "done", "done"]
+    town.do("redemption_refund", trade.RedemptionRefund(town.shops["cafe"], two.row.id, "back", ledger.Points(5)))
+    assert town.refusal("sale", paid_with(town, two.row.id, 200)) == "state_conflict"
 
 
 @pytest.mark.row("A4")
@@ -316,3 +386,42 @@ def test_tills_of_two_processes_refund_one_sale_while_its_points_come_and_go(tow
     # 10 - 8 + 6 restored + 6 earned - 9 taken back
     wallet = town.wallet("ann")
     assert wallet.available - wallet.owed == 5
+
+
+@contextlib.contextmanager
+def wallet_locked(town: World, member: str) -> Iterator[Callable[[int], None]]:
+    """A member's wallet is locked; gives what waits until so many postings stand before a lock."""
+    with psycopg.connect(town.url) as connection, psycopg.connect(town.url, autocommit=True) as looking:
+        connection.execute(
+            "select from ledger.account where kind = 'wallet' and owner_id = %s for update", [town.members[member]]
+        )
+
+        def until(postings: int) -> None:
+            for _ in range(1_000):
+                [(there,)] = looking.execute(
+                    "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+                )
+                if there == postings:
+                    return
+                time.sleep(0.01)
+            raise AssertionError("they do not wait")
+
+        yield until
+
+
+@pytest.mark.row("A4")
+@pytest.mark.parametrize("first", ["redemption_refund", "sale"])
+def test_of_two_processes_the_first_decides_whether_a_redemption_pays_or_is_refunded(town: World, first: str) -> None:
+    town.earn("ann", at="bakery", points=300)
+    paid = town.redeem("ann", "cafe", 300)
+    bodies = {"redemption_refund": town.give_back_of(paid, "cafe", 1), "sale": paid_with(town, paid.id)}
+    asked = [town.request(kind, bodies[kind]) for kind in sorted(bodies, key=lambda kind: kind != first)]
+    other = House.open(town.url, SPEND_KEY)
+    with contextlib.closing(other), ThreadPoolExecutor(2) as threads:
+        answers = []
+        with wallet_locked(town, "ann") as until:
+            for request, house in zip(asked, (town.house, other), strict=True):
+                answers.append(threads.submit(house.committer.post, request))
+                until(len(answers))
+        told = [getattr(answer.result().decision, "code", "done") for answer in answers]
+    assert told == ["done", "state_conflict" if first == "redemption_refund" else "done"]
