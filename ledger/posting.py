@@ -1,9 +1,10 @@
 """One batch, one transaction: lock, decide in arrival order, write, seal. The only road by which value moves."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
+
+from msgspec import Struct
 
 from ledger.book import Book
 from ledger.db import Tx
@@ -12,8 +13,7 @@ from ledger.store import loading, writing
 from ledger.working import Draft, Needs, Working
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(Struct, frozen=True):
     """What a handler did, in its own words; the door renders it."""
 
     value: Any
@@ -23,8 +23,7 @@ Decision = Accepted | Refusal
 Render = Callable[[Decision], tuple[int, bytes]]
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Struct, frozen=True):
     """One operation asked of a book.
 
     `key` and `fingerprint` are the idempotency of the asker (`principal`: a merchant, member or operator, never a
@@ -42,8 +41,7 @@ class Request:
     fingerprint: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     status: int
     body: bytes
     replayed: bool = False

@@ -148,8 +148,17 @@ class Working:
 
     def have(self, lots: Iterable[Lot]) -> None:
         """Take what was read."""
-        for lot in lots:
-            self._add(lot)
+        held = list(lots)
+        self.lots += held
+        if self._lot_by_id is not None:
+            self._lot_by_id |= {lot.id: lot for lot in held}
+        # they come member by member, mostly
+        member, of_member = None, None
+        for lot in held:
+            if member is None or lot.member_id.int != member:
+                member, of_member = lot.member_id.int, self.lots_of.get(lot.member_id)
+            if of_member is not None:
+                of_member.append(lot)
 
     def _add(self, lot: Lot) -> None:
         self.lots.append(lot)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Sequence
+
+import msgspec
 
 import ledger
 from deploy.simulate.asking import Act, Operation, SameKey, SendAgain, Step
@@ -34,7 +35,7 @@ class Answering:
             return self._requests[step.first.label]
         if isinstance(step, SameKey):
             first = self._requests[step.first.label]
-            return dataclasses.replace(first, fingerprint=ledger.fingerprint("POST", "/other", step.label))
+            return msgspec.structs.replace(first, fingerprint=ledger.fingerprint("POST", "/other", step.label))
         assert isinstance(step, Operation), step
         request = self._real.request(step.kind, step.principal, step.key, step.body(self._real))
         self._requests[step.label] = request

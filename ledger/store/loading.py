@@ -134,19 +134,21 @@ def load(tx: Tx, book: Book, needs: Needs, caches: Caches, *, firmly: bool = Fal
     """
     loading = _Loading(tx, book, caches)
     working = Working(book, 0, caches.issuers.of(tx, book))
-    wallets = needs.wallets | needs.lots_of
+    wallets, holders = needs.wallets | needs.lots_of, set(needs.lots_of)
     if needs.holds:
         owners = tx.execute(
             "select distinct member_id from ledger.hold where book_id = %s and id = any(%s::uuid[])",
             [book.id, uuids(needs.holds)],
         ).fetchall()
-        wallets.update(member for (member,) in owners)
+        holders.update(member for (member,) in owners)
+        wallets |= holders
     named = {name for name in needs.accounts if not name.is_personal}
     behind = {name for name in needs.accounts if name.is_personal and name.kind in ("debt", "pending")}
     personal = {name for name in needs.accounts if name.is_personal} - behind
-    wallets |= {name.owner for name in personal if name.owner is not None}
-    ids = loading.ids([AccountName(kind, member) for member in wallets for kind in ("wallet", "held")])
-    fetch_accounts = loading.lock(ids)
+    personal |= {AccountName("wallet", member) for member in wallets}
+    personal |= {AccountName("held", member) for member in holders}
+    wallets |= {name.owner for name in personal if name.owner is not None and name.kind == "wallet"}
+    fetch_accounts = loading.lock(loading.ids(personal))
     debt_rows = None
     if wallets:
         debt_rows = tx.execute(

@@ -2,7 +2,7 @@
 
 import dataclasses
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -161,19 +161,19 @@ def members_by(
             f"select {_MEMBER} from merchants.member where book_id = %s and id = any(%s::uuid[])",
             [book_id, ledger.array(wanted_ids)],
         )
-        found |= {row[0]: Member(*row) for row in rows}
+        found |= {row[0]: Member(*row) for row in rows.fetchall()}
     if wanted_numbers:
         rows = tx.execute(
             f"select {_MEMBER} from merchants.member where book_id = %s and number = any(%s::text[])",
             [book_id, ledger.array(wanted_numbers)],
         )
-        found |= {row[1]: Member(*row) for row in rows}
+        found |= {row[1]: Member(*row) for row in rows.fetchall()}
     if wanted_phones:
         rows = tx.execute(
             f"select {_MEMBER} from merchants.member where book_id = %s and phone = any(%s::text[])",
             [book_id, ledger.array(wanted_phones)],
         )
-        found |= {row[2]: Member(*row) for row in rows}
+        found |= {row[2]: Member(*row) for row in rows.fetchall()}
     return found
 
 
@@ -191,7 +191,7 @@ def devices_of(tx: ledger.Tx, book_id: int, members: Iterable[UUID]) -> list[Dev
         " where book_id = %s and member_id = any(%s::uuid[]) and revoked_at is null order by id for no key update",
         [book_id, ledger.array(wanted)],
     )
-    return [DeviceRow(*row) for row in rows]
+    return [DeviceRow(*row) for row in rows.fetchall()]
 
 
 def use_steps(tx: ledger.Tx, steps: Iterable[tuple[UUID, int]]) -> None:
@@ -207,17 +207,19 @@ def use_steps(tx: ledger.Tx, steps: Iterable[tuple[UUID, int]]) -> None:
         )
 
 
-def wrong_codes(tx: ledger.Tx, book: ledger.Book, merchants: Iterable[UUID]) -> dict[tuple[UUID, UUID], int]:
-    """Wrong spend codes lately shown by each of `merchants`, by (merchant, member)."""
+def wrong_codes(
+    tx: ledger.Tx, book: ledger.Book, merchants: Iterable[UUID]
+) -> Callable[[], dict[tuple[UUID, UUID], int]]:
+    """Ask for the wrong spend codes lately shown by each of `merchants`, by (merchant, member); the answer when called for."""
     asked = set(merchants)
     if not asked:
-        return {}
+        return dict
     rows = tx.execute(
         "select merchant_id, member_id, times from merchants.wrong_spend_code"
         " where merchant_id = any(%s::uuid[]) and since > %s",
         [ledger.array(asked), book.now - spend_codes.LOCK_TIME],
     )
-    return {(row[0], row[1]): row[2] for row in rows}
+    return lambda: {(row[0], row[1]): row[2] for row in rows.fetchall()}
 
 
 def count_wrong_codes(tx: ledger.Tx, book: ledger.Book, wrong: Mapping[tuple[UUID, UUID], int]) -> None:

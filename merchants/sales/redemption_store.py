@@ -1,10 +1,11 @@
 """SQL of redemptions: those there are, what they paid for and took from whom, and new ones."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
+
+from msgspec import Struct
 
 import ledger
 from ledger import Tx
@@ -12,8 +13,7 @@ from merchants.sales import schema, store
 from merchants.sales.store import Reference
 
 
-@dataclass(frozen=True, slots=True)
-class RedemptionRow:
+class RedemptionRow(Struct, frozen=True):
     id: UUID
     merchant_id: UUID
     branch_id: UUID
@@ -34,7 +34,7 @@ class RedemptionRow:
 _REDEMPTION: Final = store.Rows(schema.redemption, RedemptionRow, "book_id", "batch_id")
 
 
-def known_redemptions(tx: Tx, references: Sequence[Reference]) -> dict[Reference, UUID]:
+def known_redemptions(tx: Tx, references: Sequence[Reference]) -> Callable[[], dict[Reference, UUID]]:
     return store.known(tx, "redemption", references)
 
 

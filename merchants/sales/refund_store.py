@@ -1,6 +1,6 @@
 """SQL of refunds: what is there to refund, locked, and what refunds leave of it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -66,7 +66,7 @@ class RefundRow:
 _REFUND: Final = store.Rows(schema.refund, RefundRow, "book_id", "batch_id")
 
 
-def known_refunds(tx: Tx, references: Sequence[Reference]) -> dict[Reference, UUID]:
+def known_refunds(tx: Tx, references: Sequence[Reference]) -> Callable[[], dict[Reference, UUID]]:
     return store.known(tx, "refund", references)
 
 

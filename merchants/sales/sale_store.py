@@ -1,18 +1,19 @@
 """SQL of sales and of what sponsors gave at them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
+
+from msgspec import Struct
 
 from ledger import Tx
 from merchants.sales import schema, store
 from merchants.sales.store import Reference
 
 
-@dataclass(frozen=True, slots=True)
-class SaleRow:
+class SaleRow(Struct, frozen=True):
     id: UUID
     merchant_id: UUID
     branch_id: UUID
@@ -46,7 +47,7 @@ _SALE: Final = store.Rows(schema.sale, SaleRow, "book_id", "batch_id")
 _BONUS: Final = store.Rows(schema.bonus, BonusRow, "book_id")
 
 
-def known_sales(tx: Tx, references: Sequence[Reference]) -> dict[Reference, UUID]:
+def known_sales(tx: Tx, references: Sequence[Reference]) -> Callable[[], dict[Reference, UUID]]:
     """Sales that already bear one of the (merchant, external reference) pairs."""
     return store.known(tx, "sale", references)
 

@@ -1,11 +1,12 @@
 """What the SQL of every subject here shares: finding by external reference, and writing rows."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import Any, Final
 from uuid import UUID
 
+import msgspec
 from sqlalchemy import Table
 
 import ledger
@@ -17,24 +18,27 @@ Reference = tuple[UUID, str]
 ELSEWHERE: Final = {"elsewhere": True}
 
 
-def known(tx: Tx, table: str, references: Sequence[Reference]) -> dict[Reference, UUID]:
-    """Rows of a table that already bear one of the (merchant, external reference) pairs."""
+def known(tx: Tx, table: str, references: Sequence[Reference]) -> Callable[[], dict[Reference, UUID]]:
+    """Ask which rows of a table already bear one of the (merchant, external reference) pairs; the answer when called for."""
     if not references:
-        return {}
+        return dict
     rows = tx.execute(
         f"select t.merchant_id, t.external_reference, t.id from unnest(%s::uuid[], %s::text[])"
         f" as asked(merchant_id, reference), lateral (select * from merchants.{table} t"
         " where t.merchant_id = asked.merchant_id and t.external_reference = asked.reference offset 0) as t",
         [ledger.array(r[0] for r in references), ledger.array(r[1] for r in references)],
     )
-    return {(row[0], row[1]): row[2] for row in rows}
+    return lambda: {(row[0], row[1]): row[2] for row in rows.fetchall()}
 
 
 class Rows:
     """Writes rows of one dataclass: a field is the column of its name, the columns `same` are alike in all of them."""
 
     def __init__(self, table: Table, row: type[Any], *same: str) -> None:
-        names = [field.name for field in dataclasses.fields(row) if field.metadata != ELSEWHERE]
+        if dataclasses.is_dataclass(row):
+            names = [field.name for field in dataclasses.fields(row) if field.metadata != ELSEWHERE]
+        else:
+            names = [field.name for field in msgspec.structs.fields(row)]
         self._insert = ledger.Insert(table, *names, same=same)
         self._values = attrgetter(*names)
 

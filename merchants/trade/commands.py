@@ -4,12 +4,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+from msgspec import Struct
+
 from ledger import Minor, Points
 from merchants import sales
 
 
-@dataclass(frozen=True, slots=True)
-class MemberRef:
+class MemberRef(Struct, frozen=True):
     """A member as a till names one: by id or by number."""
 
     id: UUID | None = None
@@ -20,23 +21,20 @@ class MemberRef:
 Named = UUID | str
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     amount: Minor
     category: str | None = None
     sku: str | None = None
     quantity: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Payment:
+class Payment(Struct, frozen=True):
     type: str
     amount: Minor
     redemption: Named | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Sale:
+class Sale(Struct, frozen=True):
     """Lines sum to the total, payments too, when there are any: the door saw to it."""
 
     merchant_id: UUID
@@ -165,8 +163,7 @@ class BonusDone:
     expires_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class SaleDone:
+class SaleDone(Struct, frozen=True):
     id: UUID
     record_id: UUID
     command: Sale
@@ -184,16 +181,14 @@ class SaleDone:
     bonuses: tuple[BonusDone, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class SliceDone:
+class SliceDone(Struct, frozen=True):
     lot_id: UUID
     issuer_id: UUID
     points: Points
     value: Minor
 
 
-@dataclass(frozen=True, slots=True)
-class RedemptionDone:
+class RedemptionDone(Struct, frozen=True):
     id: UUID
     record_id: UUID
     state: str  # held, captured, voided, lapsed

@@ -54,8 +54,7 @@ def consent(
         now,
     )
     if match is None:
-        pair = (shown_by, owner)
-        known.wrong_now[pair] = known.wrong_now.get(pair, 0) + 1
+        known.guessed(shown_by, owner)
         return ConsentRequired("the spend code is not the member's present one")
     if isinstance(match, people.spend_codes.Used):
         return CodeUsed()

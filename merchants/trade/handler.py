@@ -42,13 +42,21 @@ class Trade:
     def prepare(self, tx: Tx, book: Book, requests: Sequence[Request]) -> "Round":
         known = Known(self._networks.of(tx, book), self._spend_key, inactivity=book.inactivity_days is not None)
         asked = [request.body for request in requests]
-        sold = [c for c in asked if isinstance(c, Sale)]
-        spent = [c for c in asked if isinstance(c, Redemption)]
-        ended = [c for c in asked if isinstance(c, Capture | Void)]
-        promised = [c for c in asked if isinstance(c, NewVoucher)]
+        by_type: dict[type, list[Any]] = {}
+        for command in asked:
+            by_type.setdefault(type(command), []).append(command)
+
+        def of(*types: type) -> list[Any]:
+            return [command for kind in types for command in by_type.get(kind, ())]
+
+        sold: list[Sale] = of(Sale)
+        spent: list[Redemption] = of(Redemption)
+        ended: list[Capture | Void] = of(Capture, Void)
+        promised: list[NewVoucher] = of(NewVoucher)
+        given: list[Gift] = of(Gift)
+        refunded: list[SaleRefund | RedemptionRefund] = of(SaleRefund, RedemptionRefund)
+        steps: list[HouseholdStep] = of(*typing.get_args(HouseholdStep))
         _name(known, tx, asked)
-        given = [c for c in asked if isinstance(c, Gift)]
-        steps = [c for c in asked if isinstance(c, typing.get_args(HouseholdStep))]
         refs = [c.member for c in sold if c.member is not None] + [c.member for c in spent]
         askers = {c.member_id for c in promised}
         known.members = people.members_by(
@@ -71,7 +79,6 @@ class Trade:
             known.devices.setdefault(device.member_id, []).append(device)
         if given:
             _prepare_gifts(tx, book, known, given)
-        refunded = [c for c in asked if isinstance(c, SaleRefund | RedemptionRefund)]
         paying = _redemptions(known, sold)
         # then what is refunded or paid with, sales before redemptions, and wallets after all of them
         sold_before = (known.sale_id(c.merchant_id, c.sale) for c in refunded if isinstance(c, SaleRefund))
@@ -87,17 +94,18 @@ class Trade:
         if limits := self._limits.of(tx, book):
             counted = _counted(limits, known, requests)
             known.velocity = safety.Counts(limits, safety.lock_counts(tx, book.id, counted), book.now)
-        known.refunded = sales.known_refunds(tx, [(c.merchant_id, c.external_reference) for c in refunded])
-        known.wrong_before = people.wrong_codes(
-            tx, book, {c.merchant_id for c in spent} | askers | {c.giver_id for c in given}
-        )
+        # asked for one after the other, and waited for once
+        known_refunds = sales.known_refunds(tx, [(c.merchant_id, c.external_reference) for c in refunded])
+        wrong = people.wrong_codes(tx, book, {c.merchant_id for c in spent} | askers | {c.giver_id for c in given})
         known.open_vouchers = sales.open_vouchers(tx, askers)
         vouched = {c.spend.voucher_id for c in spent if c.spend is not None}
         vouched |= {c.voucher_id for c in asked if isinstance(c, VoucherReturn)}
         # before the references: a voucher that is found ended otherwise than here makes them be read again
         known.vouchers = sales.vouchers(tx, book.id, vouched)
-        known.sold = sales.known_sales(tx, [(c.merchant_id, c.external_reference) for c in sold])
-        known.redeemed = sales.known_redemptions(tx, [(c.merchant_id, c.external_reference) for c in spent])
+        known_sales = sales.known_sales(tx, [(c.merchant_id, c.external_reference) for c in sold])
+        known_redemptions = sales.known_redemptions(tx, [(c.merchant_id, c.external_reference) for c in spent])
+        known.refunded, known.sold, known.redeemed = known_refunds(), known_sales(), known_redemptions()
+        known.shown(wrong())
         ending = _redemptions(known, ended)
         # what became a redemption behind the lock is none yet: a refund of it would not be seen
         too_late = paying - known.refundable.keys()
@@ -131,8 +139,8 @@ def _name(known: Known, tx: Tx, asked: Sequence[Any]) -> None:
     """Look up what is named by external reference."""
     sold = {(c.merchant_id, c.sale) for c in asked if isinstance(c, SaleRefund) and isinstance(c.sale, str)}
     redeemed = {(c.merchant_id, named) for c in asked for named in _redemptions_named(c) if isinstance(named, str)}
-    known.sales_named = dict.fromkeys(sold) | sales.known_sales(tx, list(sold))
-    known.redemptions_named = dict.fromkeys(redeemed) | sales.known_redemptions(tx, list(redeemed))
+    known.sales_named = dict.fromkeys(sold) | sales.known_sales(tx, list(sold))()
+    known.redemptions_named = dict.fromkeys(redeemed) | sales.known_redemptions(tx, list(redeemed))()
 
 
 def _counted(limits: Sequence[safety.Limit], known: Known, requests: Sequence[Request]) -> set[safety.velocity.Name]:
@@ -184,7 +192,7 @@ def _needs_of_gifts(known: Known, given: Sequence[Gift]) -> Needs:
         if gift.giver_id in known.members:
             needs.lots_of.add(gift.giver_id)
             if receiver is not None:
-                needs.accounts.add(AccountName("wallet", receiver.id))
+                needs.wallets.add(receiver.id)
     return needs
 
 
@@ -201,22 +209,21 @@ def _needs(
         contract = known.network.contract(sale.merchant_id)
         member = known.member(sale.member) if sale.member is not None else None
         if contract is not None and member is not None:
-            needs.accounts.add(AccountName("wallet", member.id))
+            needs.wallets.add(member.id)
             if contract.maturity_days:
-                needs.accounts.add(AccountName("pending", member.id))
+                needs.pending.add(member.id)
             if known.inactivity:
                 needs.lots_of.add(member.id)
-            needs.accounts.add(selling.source(contract.mode, sale.merchant_id))
-            needs.accounts |= {
-                budgets.name(s.merchant_id, s.id) for s in known.network.sponsorships_at(sale.merchant_id, now)
-            }
+            needs.shared.add((ledger.SOURCES[contract.mode], sale.merchant_id))
+            for given in known.network.sponsorships_at(sale.merchant_id, now):
+                needs.accounts.add(budgets.name(given.merchant_id, given.id))
     for redemption in spent:
         if (member := known.member(redemption.member)) is not None:
             needs.lots_of.add(member.id)
-            needs.accounts.add(AccountName("accepted", redemption.merchant_id))
+            needs.shared.add(("accepted", redemption.merchant_id))
     for id in ending:
         if (row := known.redemptions.get(id)) is not None:
-            needs.accounts.add(AccountName("accepted", row.merchant_id))
+            needs.shared.add(("accepted", row.merchant_id))
     return needs
 
 
@@ -224,7 +231,7 @@ def _needs_of_vouchers(known: Known, promised: Sequence[NewVoucher]) -> Needs:
     """New vouchers take from their members' lots; those that end let points go back among them."""
     rows = known.vouchers.values()
     return Needs(
-        accounts={AccountName("accepted", row.merchant_id) for row in rows},
+        shared={("accepted", row.merchant_id) for row in rows},
         lots_of={c.member_id for c in promised if c.member_id in known.members} | {row.member_id for row in rows},
         holds=set(known.vouchers),
     )
@@ -237,23 +244,20 @@ def _needs_of_refunds_to_come(known: Known, sold: Sequence[Sale], now: datetime)
         member = known.member(sale.member) if sale.member is not None else None
         if member is not None and (sale.merchant_id, sale.external_reference) in known.sales_named:
             needs.lots_of.add(member.id)
-            needs.accounts |= _owing(member.id, sale.merchant_id)
+            _owing(needs, member.id, sale.merchant_id)
             for sponsorship in known.network.sponsorships_at(sale.merchant_id, now):
                 sponsor = sponsorship.merchant_id
-                needs.accounts |= _owing(member.id, sponsor)
+                _owing(needs, member.id, sponsor)
                 if (contract := known.network.contract(sponsor)) is not None:
-                    needs.accounts.add(selling.source(contract.mode, sponsor))
+                    needs.shared.add((ledger.SOURCES[contract.mode], sponsor))
     return needs
 
 
-def _owing(member_id: UUID, merchant_id: UUID) -> set[AccountName]:
+def _owing(needs: Needs, member_id: UUID, merchant_id: UUID) -> None:
     """What a refund of a sale moves points through, beside the wallet and the home of the lot."""
-    return {
-        AccountName("claim", merchant_id),
-        AccountName("accepted", merchant_id),
-        AccountName("pending", member_id),
-        AccountName("debt", member_id, merchant_id),
-    }
+    needs.shared |= {("claim", merchant_id), ("accepted", merchant_id)}
+    needs.pending.add(member_id)
+    needs.accounts.add(AccountName("debt", member_id, merchant_id))
 
 
 def _needs_of_refunds(known: Known, refunded: Sequence[SaleRefund | RedemptionRefund]) -> Needs:
@@ -266,13 +270,13 @@ def _needs_of_refunds(known: Known, refunded: Sequence[SaleRefund | RedemptionRe
             needs.holds.add(row.id)
             needs.restored.add(row.id)
             needs.lots_of.add(row.member_id)
-            needs.accounts.add(AccountName("accepted", row.merchant_id))
+            needs.shared.add(("accepted", row.merchant_id))
         elif row.member_id is not None:
-            needs.accounts.add(AccountName("wallet", row.member_id))
+            needs.wallets.add(row.member_id)
             for lot in row.lots:
                 needs.lots.add(lot.lot_id)
                 needs.lots_of.add(row.member_id)
-                needs.accounts |= _owing(row.member_id, lot.issuer_id)
+                _owing(needs, row.member_id, lot.issuer_id)
     return needs
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from ledger import AccountName, Hold, Points, Refusal, Working
+from ledger import Hold, Points, Refusal, Working
 from ledger.errors import NotFound, StateConflict
 from merchants import contracts, people, safety, sales
 from merchants.trade.commands import Gift, MemberRef, Named, RedemptionRefund, SaleRefund
@@ -50,9 +50,10 @@ class Known:
     new_redemptions: list[sales.RedemptionRow] = field(default_factory=list)
     new_refunds: list[sales.RefundRow] = field(default_factory=list)
     steps: dict[UUID, int] = field(default_factory=dict)
-    # wrong spend codes by (merchant, member): those counted lately, and those this batch adds
+    # wrong spend codes by (merchant, member): those counted lately, those this batch adds, and all of each merchant
     wrong_before: dict[tuple[UUID, UUID], int] = field(default_factory=dict)
     wrong_now: dict[tuple[UUID, UUID], int] = field(default_factory=dict)
+    wrong_together: dict[UUID, int] = field(default_factory=dict)
     # what passed lately, where the book has velocity limits; and what an operator should see
     velocity: safety.Counts | None = None
     flags: dict[tuple[str, str, UUID, str], safety.Flag] = field(default_factory=dict)
@@ -63,17 +64,26 @@ class Known:
             raised = before.and_then(raised)
         self.flags[raised.name] = raised
 
+    def shown(self, wrong: dict[tuple[UUID, UUID], int]) -> None:
+        """Take what was counted of wrong codes before."""
+        self.wrong_before = wrong
+        for (merchant_id, _), times in wrong.items():
+            self.wrong_together[merchant_id] = self.wrong_together.get(merchant_id, 0) + times
+
+    def guessed(self, merchant_id: UUID, member_id: UUID) -> None:
+        """Count a wrong code that a shop shows of a member."""
+        pair = (merchant_id, member_id)
+        self.wrong_now[pair] = self.wrong_now.get(pair, 0) + 1
+        self.wrong_together[merchant_id] = self.wrong_together.get(merchant_id, 0) + 1
+
     def guesses(self, merchant_id: UUID, member_id: UUID) -> bool:
         """Whether a shop has shown too many wrong codes, of this member or of all of them, to be heard now."""
-        of_all = [
-            (pair, times)
-            for counted in (self.wrong_before, self.wrong_now)
-            for pair, times in counted.items()
-            if pair[0] == merchant_id
-        ]
-        of_member = sum(times for pair, times in of_all if pair[1] == member_id)
-        limits = people.spend_codes
-        return of_member >= limits.MOST_WRONG or sum(times for _, times in of_all) >= limits.MOST_WRONG_TOGETHER
+        together = self.wrong_together.get(merchant_id, 0)
+        if not together:
+            return False
+        pair, limits = (merchant_id, member_id), people.spend_codes
+        of_member = self.wrong_before.get(pair, 0) + self.wrong_now.get(pair, 0)
+        return of_member >= limits.MOST_WRONG or together >= limits.MOST_WRONG_TOGETHER
 
     def sale_id(self, merchant_id: UUID, named: Named) -> UUID | None:
         return named if isinstance(named, UUID) else self.sales_named.get((merchant_id, named))
@@ -147,7 +157,7 @@ def absent(what: str, named: Named) -> NotFound:
 
 
 def available(working: Working, member: UUID) -> Points:
-    return Points(working.accounts[AccountName("wallet", member)].balance)
+    return Points(working.accounts.of(member)["wallet"].balance)
 
 
 def state_told(hold: Hold) -> str:

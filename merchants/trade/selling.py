@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
-from ledger import Accepted, AccountName, Decision, Lot, Minor, Points, Refusal, Slice, Working, ids
+from ledger import Accepted, Decision, Lot, Minor, Points, Refusal, Slice, Working, ids
 from ledger.errors import DuplicateReference, Invalid, NotFound, StateConflict
 from merchants import contracts, people, programme, sales
 from merchants.trade import limiting, sponsoring
@@ -15,11 +15,6 @@ from merchants.trade.commands import Line, Payment, Sale, SaleDone
 from merchants.trade.known import Known, available, place, state_told
 
 VELOCITY_LIMIT: Final = "velocity_limit"
-
-
-def source(mode: str, merchant: UUID) -> AccountName:
-    """The account a merchant of this funding mode issues from."""
-    return AccountName({"prefunded": "pool", "deferred": "credit", "closed_loop": "own"}[mode], merchant)
 
 
 def sale(command: Sale, actor: str, known: Known, working: Working) -> Decision:
