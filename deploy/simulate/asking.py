@@ -32,6 +32,8 @@ class Step(ABC):
     kind: ClassVar[str]
     #: whether it stands in a group of its own
     alone: ClassVar[bool] = False
+    #: whether the ledger posts it as a batch of its own, whatever it is grouped with
+    exclusive: ClassVar[bool] = False
 
     @property
     def principal(self) -> str:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from deploy.simulate.asking import Keys, Operation, Step
-from deploy.simulate.plain import PEOPLE, SHOPS, Expected, Plain, accepted, refused
+from deploy.simulate.plain import MERCHANTS, PEOPLE, Expected, Plain, accepted, refused
 from deploy.simulate.real import Real
 from merchants import safety
 
@@ -59,7 +59,7 @@ def draw_suspension(rng: random.Random, plain: Plain, label: str, key: Keys) -> 
     if suspended and rng.random() < 0.9:
         return ResumeShop(label, key("operator"), suspended[0])
     made = SuspendShop if rng.random() < 0.9 else ResumeShop
-    return made(label, key("operator"), rng.choice(SHOPS))
+    return made(label, key("operator"), rng.choice(MERCHANTS))
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import settlement
 from deploy.simulate import settling
 from deploy.simulate.plain import Plain
 from deploy.simulate.real import Real
+from deploy.simulate.sponsoring import told_bonuses
 
 
 def differences(plain: Plain, real: Real) -> list[str]:
@@ -47,7 +48,15 @@ def _sides(plain: Plain, real: Real) -> Iterator[tuple[str, dict[Any, Any], dict
             [book],
         )
         issuers = tx.execute("select merchant_id, mode, unit_value_minor from ledger.issuer where book_id = %s", [book])
-        found = [rows.fetchall() for rows in (accounts, lots, holds, debts, sales, issuers)]
+        bonuses = tx.execute(
+            "select sale_id, sponsorship_id, issuer_id, lot_id, points, taken_back, returned from merchants.bonus"
+            " where book_id = %s",
+            [book],
+        )
+        sponsorships = tx.execute(
+            "select id, merchant_id, state = 'ended' from merchants.sponsorship where book_id = %s", [book]
+        )
+        found = [rows.fetchall() for rows in (accounts, lots, holds, debts, sales, issuers, bonuses, sponsorships)]
     sale_names = {id: label for label, id in real.sales.items()}
     hold_names = {id: label for label, id in real.redemptions.items()}
 
@@ -122,6 +131,19 @@ def _sides(plain: Plain, real: Real) -> Iterator[tuple[str, dict[Any, Any], dict
         "sale",
         {sale.name: (sale.money, sale.points, sale.refunded, sale.taken) for sale in plain.sales.values()},
         {sale_names.get(id, str(id)): tuple(rest) for id, *rest in found[4]},
+    )
+    yield (
+        "bonus",
+        told_bonuses(plain),
+        {
+            (sale_names.get(sale, str(sale)), called(sponsorship)): (called(sponsor), real.lot(lot), *rest)
+            for sale, sponsorship, sponsor, lot, *rest in found[6]
+        },
+    )
+    yield (
+        "sponsorship",
+        {each.name: (each.sponsor, each.ended) for each in plain.sponsorships.values()},
+        {called(id): (called(sponsor), ended) for id, sponsor, ended in found[7]},
     )
 
 

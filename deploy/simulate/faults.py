@@ -416,6 +416,63 @@ def promises_end(true: Any) -> Any:
     return spend
 
 
+# -- sponsors and their budgets
+
+
+@_fault(
+    "merchants.trade.refunding:_part",
+    "a refund takes back its share of each sponsor's lot",
+    road="refund of a sale at which sponsors gave",
+)
+def sponsors_refund_nothing(true: Any) -> Any:
+    def part(earned: Any, sale: Any, working: ledger.Working) -> Any:
+        if earned.sponsorship_id is not None:
+            sale = dataclasses.replace(sale, refunded=0)
+        return true(earned, sale, working)
+
+    return part
+
+
+@_fault("merchants.trade.sponsoring:decided", "a bonus is given whole or not at all", road="bonus: budget_too_small")
+def bonus_in_part(true: Any) -> Any:
+    def decided(bonus: Any, working: ledger.Working) -> Any:
+        left = importlib.import_module("merchants.trade.sponsoring").budget(bonus, working)
+        return true(dataclasses.replace(bonus, points=Points(min(bonus.points, left))) if left else bonus, working)
+
+    return decided
+
+
+@_fault(
+    "merchants.trade.sponsoring:bonuses",
+    "no sponsor gives at a suspended shop",
+    road="no sponsor gave at a suspended shop",
+)
+def bonuses_at_a_suspended_shop(true: Any) -> Any:
+    def bonuses(network: Any, shop: Any, *more: Any) -> Any:
+        open_shop = dataclasses.replace(network.merchants[shop], state="active")
+        return true(dataclasses.replace(network, merchants={**network.merchants, shop: open_shop}), shop, *more)
+
+    return bonuses
+
+
+@_fault(
+    "merchants.contracts.parties:Sponsorship.gives_at",
+    "a sponsorship gives nothing after its time",
+    road="a sponsorship was over and not ended yet",
+)
+def sponsored_past_its_time(true: Any) -> Any:
+    return lambda self, shop, now: true(dataclasses.replace(self, ends_at=None), shop, now)
+
+
+@_fault(
+    "ledger.budgets:release_all",
+    "budgets go back before their sponsor's points are paid for or worth otherwise",
+    road="budget released at a window's end",
+)
+def budgets_stay(true: Any) -> Any:  # noqa: ARG001 - nothing of the true one is left
+    return lambda working, actor, issuer: []  # noqa: ARG005
+
+
 # -- brakes
 
 

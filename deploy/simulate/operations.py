@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from deploy.simulate import acts, agreeing, braking, giving, leaving, promising, till
+from deploy.simulate import acts, agreeing, braking, giving, leaving, promising, sponsoring, till
 from deploy.simulate.asking import Draw
 
 #: How often each is drawn, those that gather in a group first.
@@ -25,6 +25,10 @@ TABLE: Final[dict[str, tuple[int, Draw]]] = {
     "voucher": (5, promising.draw_voucher),
     "voucher_end": (7, promising.draw_end),
     "buy_out": (1, leaving.draw_buy_out),
+}
+#: What only some histories have, each chosen for half of them: all at once would leave too little room for any.
+SOME: Final[dict[str, dict[str, tuple[int, Draw]]]] = {
+    "sponsors": {"sponsorship": (5, sponsoring.draw_sponsorship), "budget": (5, sponsoring.draw_budget)},
 }
 #: And those that stand alone.
 ALONE: Final[dict[str, tuple[int, Draw]]] = {

@@ -6,12 +6,12 @@ between; a plot that no longer makes sense ends.
 
 import random
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from deploy.simulate.acts import APPROVER, MAKER, PassTime, PayWindow, StepWindow
-from deploy.simulate.agreeing import BuyPoints, ChangeContract, ChangeRules, ChangeTerms, TopUp
+from deploy.simulate.agreeing import BuyPoints, ChangeContract, ChangeRules, ChangeTerms, TopUp, sponsors_contract
 from deploy.simulate.asking import Keys, Step
 from deploy.simulate.braking import FreezeMember, ResumeShop, SuspendShop, UnfreezeMember
 from deploy.simulate.giving import ChangeGiftRules, Give
@@ -25,6 +25,7 @@ from deploy.simulate.plain import (
     MOST_VOUCHERS,
     MOST_WRONG,
     PEOPLE,
+    SHOPS,
     Contract,
     GiftRules,
     Hold,
@@ -33,6 +34,7 @@ from deploy.simulate.plain import (
     Terms,
 )
 from deploy.simulate.promising import AskVoucher, ReturnVoucher, SpendVoucher
+from deploy.simulate.sponsoring import ChangeBudget, EndSponsorship, OpenSponsorship
 from deploy.simulate.till import CaptureHold, MakeSale, Redeem, RefundRedemption, RefundSale, VoidHold, half_minute
 
 
@@ -119,6 +121,21 @@ class Teller:
     def close(self) -> Step:
         return StepWindow(*self.names(MAKER), "close", len(self.plain.windows), MAKER)
 
+    def sponsor(self, name: str, room: int) -> Iterator[Step]:
+        """Have a sponsor that may set so many points aside, if it did not leave."""
+        if self.plain.shops[name].contract is None:
+            yield self.contract(name, **asdict(sponsors_contract(name)))
+        contract = self.plain.shops[name].contract
+        if contract is not None and contract.mode == "prefunded":
+            yield TopUp(*self.names("operator"), name, room * contract.unit, "bank")
+            yield BuyPoints(*self.names("operator"), name, room)
+
+    def sponsorship(
+        self, sponsor: str, budget: int, *, shops: tuple[str, ...] | None = None, ends: datetime | None = None
+    ) -> OpenSponsorship:
+        """A point for each of the shop's own, about."""
+        return OpenSponsorship(*self.names("operator"), sponsor, shops, Terms(1, 100, 0, None), budget, None, ends)
+
     def spend_all(self, shop: str) -> Redeem | None:
         """A redemption of all there is."""
         there = sum(lot.wallet for lot in self.plain.usable(self.member, shop))
@@ -146,14 +163,17 @@ class Teller:
                 yield PayWindow(*self.names(MAKER), number)
 
     def earned(self) -> Lot | None:
-        """The member's newest lot, if there is something in it to spend."""
-        lots = [lot for lot in self.plain.lots_of(self.member) if lot.wallet and self.plain.alive(lot)]
+        """The member's newest lot of a shop, if there is something in it to spend."""
+        lots = [lot for lot in self._of_shops() if lot.wallet and self.plain.alive(lot)]
         return lots[-1] if lots else None
 
     def pending(self) -> Lot | None:
-        """The member's newest lot, if it waits to confirm."""
-        lots = [lot for lot in self.plain.lots_of(self.member) if lot.pending]
+        """The member's newest lot of a shop, if it waits to confirm."""
+        lots = [lot for lot in self._of_shops() if lot.pending]
         return lots[-1] if lots else None
+
+    def _of_shops(self) -> list[Lot]:
+        return [lot for lot in self.plain.lots_of(self.member) if lot.issuer in SHOPS]
 
     def held(self, label: str) -> Hold | None:
         return self.plain.holds.get(label)
@@ -529,6 +549,93 @@ def long_away(tell: Teller) -> Iterator[Step]:
     yield tell.time(lot.expires)
 
 
+def sponsored(tell: Teller) -> Iterator[Step]:
+    """A sponsor gives beside a shop, whole or not at all; a refund takes back of each lot, and what is owed is repaid."""
+    sponsor = tell.rng.choice(("brand", "brand", "network", "guild"))
+    shop = tell.rng.choice(("cafe", "taxi", "bakery", "club", "books"))
+    yield from tell.sponsor(sponsor, 60)
+    yield (asked := tell.sponsorship(sponsor, 50))
+    if (there := tell.plain.sponsorships.get(asked.label)) is None:
+        return
+    if tell.rng.random() < 0.4:
+        # two of one sponsor are two lots, and one debt
+        yield tell.sponsorship(sponsor, 40, shops=(shop,))
+    yield (bought := tell.sale(shop, 25))
+    sale = tell.plain.sales.get(bought.label)
+    if tell.rng.random() < 0.5:
+        yield tell.sale(shop, 40)
+    if tell.rng.random() < 0.5:
+        yield ChangeBudget(*tell.names("operator"), sponsor, there.name, tell.rng.choice((5, -5, -500, 5_000)))
+    if (spending := tell.spend_all(tell.rng.choice(("books", "bakery", shop)))) is not None:
+        yield spending
+    if sale is not None:
+        for share in (3, 2, 1):
+            if sale.refunded < sale.money:
+                label, key = tell.names(shop)
+                amount = max(1, (sale.money - sale.refunded) // share)
+                yield RefundSale(label, key, shop, sale.name, amount, f"R{label}")
+    yield tell.sale(tell.rng.choice(("cafe", "bakery")), 30)
+    if tell.rng.random() < 0.5:
+        yield EndSponsorship(*tell.names("operator"), sponsor, there.name)
+    yield from tell.settle()
+
+
+def sponsors_braked(tell: Teller) -> Iterator[Step]:
+    """A suspended sponsor gives nothing, nor does any at a suspended shop; a shop that has run dry stops nobody."""
+    yield from tell.sponsor("network", 60)
+    yield tell.sponsorship("network", 60)
+    yield tell.suspend("network")
+    yield tell.sale("cafe", 10)
+    yield tell.resume("network")
+    yield tell.suspend("cafe")
+    yield tell.sale("cafe", 10)
+    yield tell.resume("cafe")
+    yield tell.contract("books", mode="deferred", line=0)
+    yield tell.sale("books", 8)
+    yield tell.contract("books", mode="deferred", line=90)
+
+
+def sponsored_for_a_time(tell: Teller) -> Iterator[Step]:
+    """A sponsorship ends by its time, perhaps late; what it gave confirms when the shop's own points do."""
+    sponsor = tell.rng.choice(("brand", "network"))
+    yield from tell.sponsor(sponsor, 40)
+    yield tell.contract("cafe", maturity_days=3, life_days=5)
+    ends = tell.plain.now + timedelta(hours=5)
+    yield (asked := tell.sponsorship(sponsor, 40, ends=ends))
+    if (there := tell.plain.sponsorships.get(asked.label)) is None:
+        return
+    yield tell.sale("cafe", 10)
+    yield tell.time(ends, late=tell.rng.random() < 0.6)
+    yield tell.sale("cafe", 10)
+    yield tell.time(tell.plain.now + timedelta(hours=1))
+    yield ChangeBudget(*tell.names("operator"), sponsor, there.name, 1)
+    yield tell.time(tell.plain.now + timedelta(days=3))
+    yield tell.contract("cafe", maturity_days=0, life_days=None)
+
+
+def budgets_go_back(tell: Teller) -> Iterator[Step]:
+    """A sponsor's points are paid for otherwise, or worth otherwise, or it leaves: what it set aside goes back first."""
+    sponsor = tell.rng.choice(("brand", "brand", "network", "guild"))
+    yield from tell.sponsor(sponsor, 50)
+    yield (asked := tell.sponsorship(sponsor, 45))
+    yield tell.sale("bakery", 10)
+    what = tell.rng.choice(("value", "value", "mode", "leaves"))
+    if what == "value":
+        yield tell.face_value(FACE_VALUE + (tell.plain.rules.face_value == FACE_VALUE))
+    elif what == "mode":
+        yield tell.contract(sponsor, mode="deferred" if sponsor == "brand" else "prefunded", line=90)
+    else:
+        yield TopUp(*tell.names("operator"), sponsor, 1_000, "bank")
+        yield BuyOut(*tell.names("operator"), sponsor, True, None)
+        yield ChangeBudget(*tell.names("operator"), sponsor, asked.label, 3)
+    yield from tell.settle()
+    yield tell.sale("bakery", 10)
+    if what == "value":
+        yield ChangeBudget(*tell.names("operator"), sponsor, asked.label, 20)
+        yield tell.sale("bakery", 10)
+    yield EndSponsorship(*tell.names("operator"), sponsor, asked.label)
+
+
 PLOTS: Final[tuple[Plot, ...]] = (
     expires_while_held,
     own_points_restored,
@@ -551,5 +658,9 @@ PLOTS: Final[tuple[Plot, ...]] = (
     vouchers,
     many_vouchers,
     told_before,
+    sponsored,
+    sponsors_braked,
     long_away,
+    sponsored_for_a_time,
+    budgets_go_back,
 )

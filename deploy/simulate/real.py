@@ -12,7 +12,7 @@ from uuid import UUID, uuid5
 import ledger
 import settlement
 from deploy.house import House
-from deploy.simulate.plain import BEGINNING, FACE_VALUE, LIFE, PEOPLE, SHOPS, Expected, accepted, refused
+from deploy.simulate.plain import BEGINNING, FACE_VALUE, LIFE, PEOPLE, SHOPS, SPONSORS, Expected, accepted, refused
 from merchants import contracts, people
 
 SPEND_KEY: Final = b"s" * 32
@@ -61,6 +61,7 @@ class Real:
         self.watch = simulated.watch
         self.sales: dict[str, UUID] = {}
         self.redemptions: dict[str, UUID] = {}
+        self.sponsorships: dict[str, UUID] = {}
         self._shops: dict[str, UUID] = {}
         self._branches: dict[str, UUID] = {}
         self._members: dict[str, UUID] = {}
@@ -87,16 +88,22 @@ class Real:
             self.book = book
             for name in SHOPS:
                 self._open_shop(tx, name)
+            for name in SPONSORS:
+                self._add(tx, name, "network" if name == "network" else "sponsor")
             for name in PEOPLE:
                 self._enrol(tx, name)
         self.now = BEGINNING
 
     def _open_shop(self, tx: ledger.Tx, name: str) -> None:
-        merchant = contracts.add_merchant(tx, self.book, name, "shop", None, BEGINNING)
-        assert isinstance(merchant, contracts.Merchant), merchant
-        branch = contracts.add_branch(tx, self.book, merchant.id, "main", name, "physical", None)
+        branch = contracts.add_branch(tx, self.book, self._add(tx, name, "shop"), "main", name, "physical", None)
         assert isinstance(branch, contracts.Branch), branch
-        self._shops[name], self._branches[name] = merchant.id, branch.id
+        self._branches[name] = branch.id
+
+    def _add(self, tx: ledger.Tx, name: str, kind: str) -> UUID:
+        merchant = contracts.add_merchant(tx, self.book, name, kind, None, BEGINNING)
+        assert isinstance(merchant, contracts.Merchant), merchant
+        self._shops[name] = merchant.id
+        return merchant.id
 
     def _enrol(self, tx: ledger.Tx, name: str) -> None:
         enrolled = people.enrol(
@@ -150,18 +157,25 @@ class Real:
     def redemption(self, label: str) -> UUID:
         return self.redemptions.get(label) or uuid5(NOWHERE, label)
 
+    def sponsorship(self, label: str) -> UUID:
+        return self.sponsorships.get(label) or uuid5(NOWHERE, label)
+
     def sold(self, label: str, sale: UUID, lot: UUID | None) -> None:
         self.sales[label] = sale
         if lot is not None:
             self._lots[lot] = label
 
+    def name_lot(self, lot: UUID, name: str) -> None:
+        self._lots[lot] = name
+
     def lot(self, id: UUID) -> str:
-        """A lot goes by the name of its sale."""
+        """A shop's lot goes by the name of its sale."""
         return self._lots.get(id, str(id))
 
     def names(self) -> dict[str, str]:
         """What stands for each id in the name of an account."""
-        ids = {str(id): name for name, id in (*self._shops.items(), *self._members.items())}
+        named = (*self._shops.items(), *self._members.items(), *self.sponsorships.items())
+        ids = {str(id): name for name, id in named}
         return ids | {str(self.book.operator_id): "operator"}
 
     def code(self, member: str, half_minutes: int | None) -> str:

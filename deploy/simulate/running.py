@@ -62,6 +62,7 @@ class Drawn:
         self.steps = steps
         self._keys: defaultdict[str, int] = defaultdict(int)
         self._earlier: list[Step] = []
+        self._table = dict(operations.TABLE)
 
     def key(self, principal: str) -> str:
         self._keys[principal] += 1
@@ -69,21 +70,27 @@ class Drawn:
 
     def groups(self, plain: Plain) -> Iterator[list[tuple[Step, Expected]]]:
         """Each group with its predictions. The model has been told of it; the ledger has not."""
-        yield predicted(plain, agreeing.beginning(self.key, inactivity_days=self.rng.choice((None, 2))))
+        chosen = [name for name in operations.SOME if self.rng.random() < 0.5]
+        for name in chosen:
+            self._table |= operations.SOME[name]
+        inactivity_days = self.rng.choice((None, 2))
+        yield predicted(
+            plain, agreeing.beginning(self.key, inactivity_days=inactivity_days, sponsors="sponsors" in chosen)
+        )
         plot = self._plots(plain)
         group: list[tuple[Step, Expected]]
         for step in range(1, self.steps + 1):
             if self.rng.random() < 0.75 and (operation := next(plot, None)):
                 group = predicted(plain, [operation])
                 for i in range(0 if operation.alone else self.rng.choice((0, 0, 2, 5))):
-                    group += self._draw(plain, f"{step}.{i}", operations.TABLE)
+                    group += self._draw(plain, f"{step}.{i}", self._table)
                 yield group
             elif self.rng.random() < 0.35:
                 yield self._draw(plain, f"{step}", operations.ALONE)
             else:
                 group = []
                 for i in range(self.rng.choice((1, 2, 3, 4, 6, LARGEST_GROUP))):
-                    group += self._draw(plain, f"{step}.{i}", operations.TABLE)
+                    group += self._draw(plain, f"{step}.{i}", self._table)
                 if group:
                     yield group
         yield from finish(plain)
@@ -99,7 +106,7 @@ class Drawn:
 
     def _draw(self, plain: Plain, label: str, table: dict[str, tuple[int, Draw]]) -> list[tuple[Step, Expected]]:
         chance = self.rng.randrange(100)
-        if table is operations.TABLE and self._earlier and chance < operations.AGAIN + operations.SAME_KEY:
+        if table is self._table and self._earlier and chance < operations.AGAIN + operations.SAME_KEY:
             first = self.rng.choice(self._earlier[-20:])
             made = SendAgain if chance < operations.AGAIN else SameKey
             return predicted(plain, [made(label, first.key, first)])

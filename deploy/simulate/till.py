@@ -22,6 +22,7 @@ from deploy.simulate.plain import (
     refused,
 )
 from deploy.simulate.real import Real
+from deploy.simulate.sponsoring import given
 from ledger import Minor, Points
 from merchants import trade
 
@@ -59,10 +60,19 @@ class MakeSale(AtShop):
         sale = plain.sell(self.label, self.shop, self.member, self.total, self.part)
         return accepted(
             points=sale.points,
-            refused=plain.why_nothing(sale),
+            refused=sale.refused,
             money=sale.money,
             expires=sale.lot.expires if sale.lot else None,
             available=plain.wallet(self.member) if self.member else None,
+            bonuses=[
+                (
+                    bonus.sponsorship.name,
+                    bonus.lot.points if bonus.lot else 0,
+                    bonus.refused,
+                    bonus.lot.expires if bonus.lot else None,
+                )
+                for bonus in sale.bonuses
+            ],
         )
 
     def body(self, real: Real) -> trade.Sale:
@@ -88,6 +98,7 @@ class MakeSale(AtShop):
             "money": value.money,
             "expires": value.expires_at,
             "available": value.available,
+            "bonuses": given(real, self.label, value.bonuses),
         }
 
 
@@ -333,18 +344,25 @@ class RefundSale(AtShop):
         plain.references.add((self.shop, "refund", self.reference))
         if plain.shops[self.shop].state != "active":
             plain.reached["refund of a suspended shop"] += 1
-        points, returned, owed = plain.refund(sale, self.amount)
-        available = plain.wallet(sale.member) if sale.member else None
-        return accepted(points=points, returned=returned, owed=owed, left=left - self.amount, available=available)
+        parts = plain.refund(sale, self.amount)
+        return accepted(
+            points=sum(back for _, back, _, _ in parts),
+            returned=sum(returned for _, _, returned, _ in parts),
+            owed=sum(owed for _, _, _, owed in parts),
+            parts=[(lot.name, *taken) for lot, *taken in parts],
+            left=left - self.amount,
+            available=plain.wallet(sale.member) if sale.member else None,
+        )
 
     def body(self, real: Real) -> trade.SaleRefund:
         return trade.SaleRefund(real.shop(self.shop), real.sale(self.sale), self.reference, Minor(self.amount))
 
-    def told(self, real: Real, value: trade.SaleRefundDone) -> dict[str, Any]:  # noqa: ARG002 - names nothing
+    def told(self, real: Real, value: trade.SaleRefundDone) -> dict[str, Any]:
         return {
             "points": value.points,
             "returned": value.returned,
             "owed": value.owed,
+            "parts": [(real.lot(part.lot_id), part.points, part.returned, part.owed) for part in value.parts],
             "left": value.left,
             "available": value.available,
         }
@@ -356,8 +374,8 @@ def draw_refund(rng: random.Random, plain: Plain, label: str, key: Keys) -> Step
         return None
     # of sales whose points are gone something is owed, and what is held comes back and repays
     left_over = [s for s in known if s.refunded < s.money]
-    gone = [s for s in left_over if s.lot and s.lot.wallet < s.lot.points]
-    held = [s for s in gone if s.lot and s.lot.held]
+    gone = [s for s in left_over if any(part.lot.wallet < part.lot.points for part in s.earned)]
+    held = [s for s in gone if any(part.lot.held for part in s.earned)]
     partly = [s for s in left_over if s.refunded]
     sale: Sale = rng.choice(either(rng, held, held, gone, gone, partly, left_over, known))
     left = sale.money - sale.refunded

@@ -28,15 +28,33 @@ a new face value met a new contract
 a part payment released its share
 a payment released points
 a promise kept
+a sponsor is owed
+a sponsor's points lived a day after they confirmed
+a sponsorship ended
+a sponsorship ended by its time
+a sponsorship opened
+a sponsorship opened at some shops
+a sponsorship was over and not ended yet
 a voucher that was not given
 agreed on for the window's end
 approval of something else
+bonus: budget_too_small
+bonus: given
+bonus: merchant_suspended
 bought out
 bought out and given back
 bought out by another
 bought out with accepted points to settle
 bought out with closed_loop points
 bought out with deferred points
+budget released as its sponsor left
+budget released at a window's end
+budget released to credit
+budget released to own
+budget released to pool
+budget set aside from credit
+budget set aside from own
+budget set aside from pool
 came home after its shop left
 capture of a frozen member
 capture of a suspended shop
@@ -79,9 +97,13 @@ lapsed expired while held
 left
 left with closed_loop points
 left with deferred points
+lots of one sponsor are one debt
 member active
 member active already
 member frozen
+more than a budget holds
+more than a sponsor may set aside
+no sponsor gave at a suspended shop
 notice 30 days before
 notice 60 days before
 notice 7 days before
@@ -110,6 +132,7 @@ redemption of a value
 refund counted what expired
 refund left a debt
 refund left a debt after an expiry
+refund of a sale at which sponsors gave
 refund of a sale whose points were given
 refund of a settled redemption
 refund of a slice
@@ -152,6 +175,7 @@ shop active
 shop active already
 shop suspended
 sold back
+sponsors gave where a shop had run dry
 too many gifts found nobody
 too many gifts in a day
 too many points given in a day
@@ -186,6 +210,7 @@ RARE = {
     "from prefunded to closed_loop",
     "member frozen already",
     "paid one",
+    "points would expire before they confirm",
     "retired from pending",
     "rules at once in place of what was agreed on",
 }
