@@ -32,6 +32,7 @@ class ChangeContract(Operation):
     contract: Contract
 
     kind: ClassVar[str] = "contract"
+    exclusive: ClassVar[bool] = True
 
     def predict(self, plain: Plain) -> Expected:
         shop, wanted = plain.shops[self.shop], self.contract
@@ -78,6 +79,7 @@ class ChangeTerms(Operation):
     terms: Terms
 
     kind: ClassVar[str] = "terms"
+    exclusive: ClassVar[bool] = True
 
     def predict(self, plain: Plain) -> Expected:
         if plain.shops[self.shop].state == "exited":
@@ -269,6 +271,7 @@ class ChangeRules(Operation):
     rules: Rules
 
     kind: ClassVar[str] = "rules"
+    exclusive: ClassVar[bool] = True
 
     def predict(self, plain: Plain) -> Expected:
         there = [c for shop in plain.shops.values() for c in (shop.contract, shop.agreed) if c is not None]

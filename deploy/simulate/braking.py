@@ -18,6 +18,8 @@ from merchants import safety
 class Brake(Operation):
     """What is so already stays so."""
 
+    exclusive: ClassVar[bool] = True
+
     def body(self, real: Real) -> safety.Act:
         return safety.Act(self.subject(real), real.book.operator_id, "a simulation")
 

@@ -473,6 +473,58 @@ def budgets_stay(true: Any) -> Any:  # noqa: ARG001 - nothing of the true one is
     return lambda working, actor, issuer: []  # noqa: ARG005
 
 
+# -- households
+
+
+@_fault(
+    "merchants.people.households:Household.allowed",
+    "others spend no more in a month than a wallet's owner allows",
+    road="more than may be spent for another in a month",
+)
+def months_too_long(true: Any) -> Any:
+    def allowed(self: Any, owner: Any, spender: Any) -> tuple[int, bool]:
+        most, alone = true(self, owner, spender)
+        return most * 2, alone
+
+    return allowed
+
+
+@_fault(
+    "merchants.sales:spent_for_others",
+    "what was voided or refunded counts in the month no more",
+    road="what came back counts in the month no more",
+)
+def months_never_forget(true: Any) -> Any:  # noqa: ARG001 - nothing of the true one is left
+    def spent_for_others(tx: ledger.Tx, book: ledger.Book, owners: set[Any]) -> dict[Any, int]:
+        rows = tx.execute(
+            "select member_id, consented_by, sum(points)::bigint from merchants.redemption"
+            " where member_id = any(%s) and consented_by is not null and at >= date_trunc('month', %s::timestamptz)"
+            " group by 1, 2",
+            [list(owners), book.now],
+        )
+        return {(owner, spender): points for owner, spender, points in rows}
+
+    return spent_for_others
+
+
+@_fault("merchants.people.households:Household.active", "the eldest who stays leads", road="the eldest leads")
+def youngest_leads(true: Any) -> Any:
+    return lambda self: iter(list(true(self))[::-1])
+
+
+@_fault(
+    "merchants.trade.known:Known.spenders_for",
+    "who is frozen or locked consents to nothing for others",
+    road="who is frozen or locked consents to nothing",
+)
+def frozen_spenders(true: Any) -> Any:  # noqa: ARG001 - nothing of the true one is left
+    def spenders_for(self: Any, owner: Any) -> list[Any]:
+        household = self.household_of(owner)
+        return household.spenders(owner) if household else []
+
+    return spenders_for
+
+
 # -- brakes
 
 

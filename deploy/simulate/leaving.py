@@ -19,6 +19,7 @@ class BuyOut(Operation):
     paid_by: str | None = None
 
     kind: ClassVar[str] = "buy_out"
+    exclusive: ClassVar[bool] = True
 
     def predict(self, plain: Plain) -> Expected:
         shop, payer = plain.shops[self.shop], self.paid_by or self.shop

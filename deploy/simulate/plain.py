@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
+from deploy.simulate.households import Household
+
 BEGINNING: Final = datetime(2017, 1, 1, tzinfo=UTC)
 LIFE: Final = timedelta(days=3)
 GRACE: Final = timedelta(days=30)
@@ -24,6 +26,9 @@ SHOPS: Final = ("cafe", "books", "taxi", "bakery", "club", "kiosk")
 SPONSORS: Final = ("brand", "network", "guild")
 MERCHANTS: Final = (*SHOPS, *SPONSORS)
 PEOPLE: Final = ("ann", "bob", "cyd")
+#: Whose people spend from its wallet.
+COMPANY: Final = "acme"
+MEMBERS: Final = (*PEOPLE, COMPANY)
 #: How long a voucher is held, and how many of them a member may have open.
 VOUCHER: Final = timedelta(days=7)
 MOST_VOUCHERS: Final = 5
@@ -163,6 +168,8 @@ class Lot:
 
 
 Slices = list[tuple[Lot, int]]
+#: The step, and how many of its operations had a batch of their own before and on both sides.
+Batch = tuple[int, int]
 
 
 @dataclass(eq=False)
@@ -214,15 +221,21 @@ class Hold:
     deadline: datetime
     step: int
     state: str = "open"
+    # another of the household, who consented
+    by: str | None = None
+    at: datetime = BEGINNING
     # the redemption fee at its capture
     fee: int = 0
     refunded: int = 0
     paid_a_sale: bool = False
     # the window of its capture
     window: int = 0
-    # of a voucher: what was spent of it, and the step in which it ended
+    # of a voucher: what was spent of it
     spent: int | None = None
-    ended: int = -1
+    # the batches in which it was made, was refunded so much, and ended
+    batch: "Batch" = (-1, 0)
+    refunds: list[tuple["Batch", int]] = field(default_factory=list)
+    ended: "Batch" = (-1, 0)
 
     @property
     def used(self) -> Slices:
@@ -321,13 +334,15 @@ class Plain:
         self.now = BEGINNING
         #: how many groups went before: what is born in a group is known to nobody before its end
         self.step = 0
+        self.parted = 0
         self.shops = {name: Shop(name) for name in MERCHANTS}
         self.sponsorships: dict[str, Sponsorship] = {}
         self.rules = Rules(FACE_VALUE, LIFE.days, None)
         self.rules_agreed: Rules | None = None
-        self.spend_locked: dict[str, bool] = dict.fromkeys(PEOPLE, False)
-        self.frozen: dict[str, bool] = dict.fromkeys(PEOPLE, False)
-        self.last_code: dict[str, int] = dict.fromkeys(PEOPLE, -1)
+        self.spend_locked: dict[str, bool] = dict.fromkeys(MEMBERS, False)
+        self.frozen: dict[str, bool] = dict.fromkeys(MEMBERS, False)
+        self.last_code: dict[str, int] = dict.fromkeys(MEMBERS, -1)
+        self.households: dict[str, Household] = {}
         self.wrong_codes: dict[tuple[str, str], tuple[int, datetime]] = {}
         self.accounts: Counter[str] = Counter()
         self.lots: list[Lot] = []
@@ -476,6 +491,51 @@ class Plain:
         key = (self.window.number, shop)
         self.charges[key] = self.charges.get(key, 0) + millionths
 
+    # -- sharing
+
+    @property
+    def batch(self) -> Batch:
+        """The batch that is told of now: what it ends counts in it still."""
+        return self.step, self.parted
+
+    def household_of(self, member: str) -> Household | None:
+        return next((each for each in self.households.values() if each.has(member)), None)
+
+    def may_spend_for(self, owner: str, spender: str) -> bool:
+        household = self.household_of(owner)
+        if household is None or household.month(owner, spender) is None:
+            return False
+        if self.frozen[spender] or self.spend_locked[spender]:
+            self.reached["who is frozen or locked consents to nothing"] += 1
+            return False
+        return True
+
+    def month_left(self, owner: str, spender: str) -> int | None:
+        """What a spender may still spend from another's wallet this month; None: nothing is shared."""
+        household = self.household_of(owner)
+        allowed = household.month(owner, spender) if household else None
+        if allowed is None:
+            return None
+        most, alone = allowed
+        month = (self.now.year, self.now.month)
+        mine = [hold for hold in self.holds.values() if hold.member == owner and hold.by]
+        mine = [hold for hold in mine if (hold.at.year, hold.at.month) == month]
+        if alone:
+            mine = [hold for hold in mine if hold.by == spender]
+        self.reached["a month's limit of several together"] += len({hold.by for hold in mine}) > 1
+        return most - sum(self._counts(hold) for hold in mine)
+
+    def _counts(self, hold: Hold) -> int:
+        """What a hold counts in the month: what came back of it does no more, from the next batch on."""
+        if hold.batch == self.batch:
+            return hold.points
+        if hold.state not in ("open", "captured") and hold.ended != self.batch:
+            self.reached["what came back counts in the month no more"] += 1
+            return 0
+        before = sum(points for batch, points in hold.refunds if batch != self.batch)
+        self.reached["what came back counts in the month no more"] += before > 0
+        return hold.points - before
+
     # -- sponsoring
 
     def _given_at(self, shop: str, money: int) -> list[tuple[Sponsorship, int]]:
@@ -598,11 +658,13 @@ class Plain:
                 value -= part * lot.unit
         return slices or None
 
-    def hold(self, name: str, shop: str, member: str, slices: Slices) -> Hold:
+    def hold(self, name: str, shop: str, member: str, slices: Slices, by: str | None = None) -> Hold:
         contract = self.shops[shop].contract
         assert contract is not None
         deadline = self.now + timedelta(minutes=contract.hold_minutes)
-        held = self.holds[name] = Hold(name, shop, member, slices, deadline, self.step)
+        held = self.holds[name] = Hold(
+            name, shop, member, slices, deadline, self.step, by=by, at=self.now, batch=self.batch
+        )
         self._set_aside(held)
         return held
 
@@ -628,7 +690,7 @@ class Plain:
         contract = self.shops[hold.shop].contract
         assert contract is not None
         hold.state, hold.fee, hold.window = "captured", contract.redemption_fee, self.window.number
-        hold.spent, hold.ended = points, self.step
+        hold.spent, hold.ended = points, self.batch
         for lot, part in hold.used:
             if not self.alive(lot):
                 self.reached["captured what expired while held"] += 1
@@ -647,7 +709,7 @@ class Plain:
 
     def release(self, hold: Hold, state: str) -> None:
         """A void or a lapse: back into the wallet, without grace; it repays."""
-        hold.state, hold.ended = state, self.step
+        hold.state, hold.ended = state, self.batch
         if hold.name in self.vouchers:
             self.reached[f"voucher {state}"] += 1
         for lot, _ in hold.slices:
@@ -729,6 +791,7 @@ class Plain:
         if self.windows[hold.window - 1].state in ("paying", "settled"):
             self.reached["refund of a settled redemption"] += 1
         hold.refunded += points
+        hold.refunds.append((self.batch, points))
         for lot, part in slices:
             if lot.funding == "prefunded" and any(
                 item.lot is lot and item.funding != "prefunded" for item in self.items
@@ -883,7 +946,7 @@ class Plain:
         over = [hold for hold in self.open_holds if hold.deadline <= self.now]
         for hold in sorted(over, key=lambda h: h.deadline):
             self.release(hold, "lapsed")
-        for member in PEOPLE:
+        for member in MEMBERS:
             self.catch_up(member)
         self.notice()
         for each in self.sponsorships.values():
@@ -996,8 +1059,8 @@ class Plain:
                 (f"accepted {shop}", accepted_of[f"accepted:{shop}"], at[f"accepted:{shop}"]),
                 (f"O {shop}", owed[f"claim:{shop}"], at[f"claim:{shop}"]),
             ]
-            sides += [(f"O {m} {shop}", owed[f"debt:{m}:{shop}"], at[f"debt:{m}:{shop}"]) for m in PEOPLE]
-        for member in PEOPLE:
+            sides += [(f"O {m} {shop}", owed[f"debt:{m}:{shop}"], at[f"debt:{m}:{shop}"]) for m in MEMBERS]
+        for member in MEMBERS:
             for place in ("wallet", "pending", "held"):
                 sides.append((f"{place} {member}", held_by[f"{place}:{member}"], at[f"{place}:{member}"]))
         return [f"{name}: {one} is not {other}" for name, one, other in sides if one != other]

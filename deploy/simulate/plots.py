@@ -17,6 +17,7 @@ from deploy.simulate.braking import FreezeMember, ResumeShop, SuspendShop, Unfre
 from deploy.simulate.giving import ChangeGiftRules, Give
 from deploy.simulate.leaving import BuyOut
 from deploy.simulate.plain import (
+    COMPANY,
     FACE_VALUE,
     GRACE,
     HALF_MINUTE,
@@ -34,6 +35,7 @@ from deploy.simulate.plain import (
     Terms,
 )
 from deploy.simulate.promising import AskVoucher, ReturnVoucher, SpendVoucher
+from deploy.simulate.sharing import Answer, Found, HandOver, Invite, Leave, LimitPerson, Share
 from deploy.simulate.sponsoring import ChangeBudget, EndSponsorship, OpenSponsorship
 from deploy.simulate.till import CaptureHold, MakeSale, Redeem, RefundRedemption, RefundSale, VoidHold, half_minute
 
@@ -135,6 +137,26 @@ class Teller:
     ) -> OpenSponsorship:
         """A point for each of the shop's own, about."""
         return OpenSponsorship(*self.names("operator"), sponsor, shops, Terms(1, 100, 0, None), budget, None, ends)
+
+    def invite(self, head: str, to: str, limit: int | None = None) -> Step:
+        return Invite(*self.names(head), head, to, limit)
+
+    def comes_again(self, head: str, member: str, household: str) -> Iterator[Step]:
+        """Taken out, asked and there again."""
+        yield self.leave(head, member)
+        yield self.invite(head, member)
+        yield Answer(*self.names(member), member, household, True)
+
+    def leave(self, member: str, person: str | None = None) -> Step:
+        return Leave(*self.names(member), member, person or member)
+
+    def share(self, member: str, points: int | None) -> Step:
+        return Share(*self.names(member), member, points)
+
+    def spend_for(self, owner: str, by: str, shop: str, points: int, *, capture: bool = True) -> Redeem:
+        label, key = self.names(shop)
+        code = int(half_minute(self.plain) <= self.plain.last_code[by])
+        return Redeem(label, key, shop, owner, points, None, capture, code, f"R{label}", by)
 
     def spend_all(self, shop: str) -> Redeem | None:
         """A redemption of all there is."""
@@ -636,6 +658,90 @@ def budgets_go_back(tell: Teller) -> Iterator[Step]:
     yield EndSponsorship(*tell.names("operator"), sponsor, asked.label)
 
 
+def family(tell: Teller) -> Iterator[Step]:
+    """One spends what another shares, within a month's limit; what comes back counts no more; who goes spends no more."""
+    head, other, third = tell.rng.sample(PEOPLE, 3)
+    for member in (head, other, third):
+        if tell.plain.household_of(member) is not None:
+            yield tell.leave(member)
+    tell.member = head
+    yield (asked := Found(*tell.names(head), head))
+    if (there := tell.plain.households.get(asked.label)) is None:
+        return
+    for member in (other, third):
+        yield tell.invite(head, member)
+        yield Answer(*tell.names(member), member, there.name, True)
+    yield Found(*tell.names(other), other)
+    yield tell.sale(tell.rng.choice(("cafe", "taxi")), 60)
+    yield tell.spend_for(head, other, "books", 3)
+    yield tell.share(head, 20)
+    yield (spent := tell.spend_for(head, other, "bakery", 12, capture=False))
+    yield tell.spend_for(head, third, "books", 9)
+    hold = tell.held(spent.label)
+    what = tell.rng.choice(("void", "refund", "month", "freeze"))
+    if hold is not None and hold.state == "open" and what in ("void", "refund"):
+        yield tell.void(hold) if what == "void" else tell.capture(hold)
+    if hold is not None and hold.state == "captured" and what == "refund":
+        yield tell.give_back(hold, max(1, (hold.points - hold.refunded) // 2))
+    if what == "month":
+        yield tell.time(tell.plain.now + timedelta(days=31))
+        yield tell.sale("cafe", 30)
+    if what == "freeze":
+        tell.member = third
+        yield tell.freeze()
+    yield tell.spend_for(head, third, "books", 14)
+    if what == "freeze":
+        yield tell.share(third, 5)
+        yield tell.leave(third)
+        yield tell.unfreeze()
+    how = tell.rng.choice(("heads", "heads", "over", "again", "again", "takes"))
+    if how == "over":
+        yield HandOver(*tell.names(head), head, other)
+        yield tell.spend_for(head, third, "books", 1)
+        yield tell.leave(third)
+    elif how == "again":
+        # whoever comes again is no elder than those who stayed, or came again before
+        for member in (other, third) if tell.rng.random() < 0.7 else (third, other):
+            yield from tell.comes_again(head, member, there.name)
+    elif how == "takes":
+        yield tell.leave(head, other)
+        yield tell.spend_for(head, other, "books", 1)
+    tell.member = there.head
+    yield tell.leave(there.head)
+    yield tell.spend_for(head, third, "books", 1)
+    for member in (other, third):
+        if there.has(member):
+            yield tell.share(member, 10)
+
+
+def company(tell: Teller) -> Iterator[Step]:
+    """A company's people spend from its wallet, each as much as it says; nobody else's is shared."""
+    one, other = tell.rng.sample(PEOPLE, 2)
+    for member in (COMPANY, one, other):
+        if tell.plain.household_of(member) is not None:
+            yield tell.leave(member)
+    tell.member = COMPANY
+    yield (asked := Found(*tell.names(COMPANY), COMPANY))
+    if (there := tell.plain.households.get(asked.label)) is None:
+        return
+    for member in (one, other):
+        yield tell.invite(COMPANY, member, 10)
+        accepts = member == one or tell.rng.random() < 0.7
+        yield Answer(*tell.names(member), member, there.name, accepts)
+    yield tell.sale(tell.rng.choice(("cafe", "bakery")), 50)
+    yield tell.spend_for(COMPANY, one, "books", 9)
+    yield tell.spend_for(COMPANY, other, "books", 9)
+    yield LimitPerson(*tell.names(COMPANY), COMPANY, one, 12)
+    yield tell.spend_for(COMPANY, one, "books", 4)
+    yield tell.spend_for(COMPANY, one, "books", 3)
+    yield tell.spend_for(one, COMPANY, "books", 1)
+    yield tell.leave(one) if tell.rng.random() < 0.5 else tell.leave(COMPANY)
+    yield tell.spend_for(COMPANY, one, "books", 1)
+    if tell.rng.random() < 0.6:
+        yield Found(*tell.names(other), other)
+        yield tell.leave(COMPANY)
+
+
 PLOTS: Final[tuple[Plot, ...]] = (
     expires_while_held,
     own_points_restored,
@@ -659,8 +765,22 @@ PLOTS: Final[tuple[Plot, ...]] = (
     many_vouchers,
     told_before,
     sponsored,
+    family,
     sponsors_braked,
     long_away,
+    company,
+    family,
     sponsored_for_a_time,
     budgets_go_back,
+    family,
 )
+
+#: The features that a history needs for its first plot to make sense.
+NEEDS: Final[dict[Plot, str]] = {
+    sponsored: "sponsors",
+    sponsors_braked: "sponsors",
+    sponsored_for_a_time: "sponsors",
+    budgets_go_back: "sponsors",
+    family: "households",
+    company: "households",
+}

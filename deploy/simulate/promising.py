@@ -37,7 +37,7 @@ class AskVoucher(Operation):
             return refused("spend_locked")
         # one that ended in this very batch counts still
         mine = [v for v in plain.vouchers.values() if v.member == self.member]
-        there = sum(1 for v in mine if v.state == "open" or v.ended == plain.step)
+        there = sum(1 for v in mine if v.state == "open" or v.ended == plain.batch)
         if there >= MOST_VOUCHERS:
             plain.reached["too many vouchers"] += 1
             return refused("limit_exceeded", allowed=MOST_VOUCHERS, asked=there + 1)

@@ -12,7 +12,18 @@ from uuid import UUID, uuid5
 import ledger
 import settlement
 from deploy.house import House
-from deploy.simulate.plain import BEGINNING, FACE_VALUE, LIFE, PEOPLE, SHOPS, SPONSORS, Expected, accepted, refused
+from deploy.simulate.plain import (
+    BEGINNING,
+    COMPANY,
+    FACE_VALUE,
+    LIFE,
+    MEMBERS,
+    SHOPS,
+    SPONSORS,
+    Expected,
+    accepted,
+    refused,
+)
 from merchants import contracts, people
 
 SPEND_KEY: Final = b"s" * 32
@@ -62,6 +73,7 @@ class Real:
         self.sales: dict[str, UUID] = {}
         self.redemptions: dict[str, UUID] = {}
         self.sponsorships: dict[str, UUID] = {}
+        self.households: dict[str, UUID] = {}
         self._shops: dict[str, UUID] = {}
         self._branches: dict[str, UUID] = {}
         self._members: dict[str, UUID] = {}
@@ -90,8 +102,8 @@ class Real:
                 self._open_shop(tx, name)
             for name in SPONSORS:
                 self._add(tx, name, "network" if name == "network" else "sponsor")
-            for name in PEOPLE:
-                self._enrol(tx, name)
+            for name in MEMBERS:
+                self._enrol(tx, name, "legal" if name == COMPANY else "natural")
         self.now = BEGINNING
 
     def _open_shop(self, tx: ledger.Tx, name: str) -> None:
@@ -105,12 +117,12 @@ class Real:
         self._shops[name] = merchant.id
         return merchant.id
 
-    def _enrol(self, tx: ledger.Tx, name: str) -> None:
+    def _enrol(self, tx: ledger.Tx, name: str, kind: str) -> None:
         enrolled = people.enrol(
             tx,
             self.book,
             phone=f"+98912{next(_telephones):07d}",
-            kind="natural",
+            kind=kind,
             given_name=name,
             family_name=None,
             language="fa",
@@ -160,6 +172,9 @@ class Real:
     def sponsorship(self, label: str) -> UUID:
         return self.sponsorships.get(label) or uuid5(NOWHERE, label)
 
+    def household(self, label: str) -> UUID:
+        return self.households.get(label) or uuid5(NOWHERE, label)
+
     def sold(self, label: str, sale: UUID, lot: UUID | None) -> None:
         self.sales[label] = sale
         if lot is not None:
@@ -184,7 +199,7 @@ class Real:
         secret = self._secrets[member]
         if half_minutes is not None:
             return codes.code(secret, now + half_minutes)
-        near = {codes.code(secret, now + i) for i in range(-2, 3)}
+        near = {codes.code(each, now + i) for each in self._secrets.values() for i in range(-2, 3)}
         return next(text for text in (f"{i:06d}" for i in range(10)) if text not in near)
 
     def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:

@@ -12,7 +12,7 @@ from deploy.simulate.answering import Answering
 from deploy.simulate.asking import Draw, SameKey, SendAgain, Step
 from deploy.simulate.comparing import differences, differences_of_notices, differences_of_windows
 from deploy.simulate.plain import Expected, Plain
-from deploy.simulate.plots import PLOTS, Teller
+from deploy.simulate.plots import NEEDS, PLOTS, Teller
 from deploy.simulate.real import Real, Simulated
 
 STEPS: Final = 34
@@ -63,6 +63,7 @@ class Drawn:
         self._keys: defaultdict[str, int] = defaultdict(int)
         self._earlier: list[Step] = []
         self._table = dict(operations.TABLE)
+        self._alone = dict(operations.ALONE)
 
     def key(self, principal: str) -> str:
         self._keys[principal] += 1
@@ -70,9 +71,11 @@ class Drawn:
 
     def groups(self, plain: Plain) -> Iterator[list[tuple[Step, Expected]]]:
         """Each group with its predictions. The model has been told of it; the ledger has not."""
-        chosen = [name for name in operations.SOME if self.rng.random() < 0.5]
+        needed = NEEDS.get(PLOTS[self.seed % len(PLOTS)])
+        chosen = [name for name in operations.SOME if self.rng.random() < 0.5 or name == needed]
         for name in chosen:
             self._table |= operations.SOME[name]
+            self._alone |= operations.SOME_ALONE.get(name, {})
         inactivity_days = self.rng.choice((None, 2))
         yield predicted(
             plain, agreeing.beginning(self.key, inactivity_days=inactivity_days, sponsors="sponsors" in chosen)
@@ -86,7 +89,7 @@ class Drawn:
                     group += self._draw(plain, f"{step}.{i}", self._table)
                 yield group
             elif self.rng.random() < 0.35:
-                yield self._draw(plain, f"{step}", operations.ALONE)
+                yield self._draw(plain, f"{step}", self._alone)
             else:
                 group = []
                 for i in range(self.rng.choice((1, 2, 3, 4, 6, LARGEST_GROUP))):
@@ -124,12 +127,19 @@ def predicted(plain: Plain, group: Group) -> list[tuple[Step, Expected]]:
     """Tell the model of a group; its operations with what their answers must be, those without meaning left out."""
     found = []
     for operation in group:
+        apart = _exclusive(operation)
+        plain.parted += apart
         expected = operation.predict(plain)
+        plain.parted += apart
         if expected is not None:
             if not isinstance(operation, SendAgain | SameKey):
                 plain.answered[operation.label] = expected.stored
             found.append((operation, expected))
     return found
+
+
+def _exclusive(step: Step) -> bool:
+    return step.first.exclusive if isinstance(step, SendAgain | SameKey) else step.exclusive
 
 
 def finish(plain: Plain) -> Iterator[list[tuple[Step, Expected]]]:

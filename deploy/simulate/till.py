@@ -144,6 +144,8 @@ class Redeem(AtShop):
     # half minutes from the present one, or None: a wrong code
     code: int | None
     reference: str
+    # another of the household, whose code it is
+    by: str | None = None
 
     kind: ClassVar[str] = "redemption"
 
@@ -157,7 +159,7 @@ class Redeem(AtShop):
             return refused("merchant_suspended")
         if plain.spend_locked[self.member] or plain.frozen[self.member]:
             return refused("spend_locked")
-        if (why := consents(plain, self.shop, self.member, self.code)) is not None:
+        if (why := consents(plain, self.shop, self.member, self.code, self.by)) is not None:
             return why
         plain.catch_up(self.member)
         usable = plain.usable(self.member, self.shop)
@@ -165,9 +167,16 @@ class Redeem(AtShop):
         if slices is None:
             needed = self.points if self.points is not None else -(-(self.value or 0) // plain.rules.face_value)
             return refused("insufficient_points", needed=needed, available=sum(lot.wallet for lot in usable))
-        plain.last_code[self.member] = half_minute(plain) + (self.code or 0)
+        if self.by is not None:
+            left, points = plain.month_left(self.member, self.by), sum(part for _, part in slices)
+            assert left is not None
+            if points > left:
+                plain.reached["more than may be spent for another in a month"] += 1
+                return refused("limit_exceeded", allowed=max(0, left), asked=points)
+            plain.reached["spent for another"] += 1
+        plain.last_code[self.by or self.member] = half_minute(plain) + (self.code or 0)
         plain.references.add((self.shop, "redemption", self.reference))
-        hold = plain.hold(self.label, self.shop, self.member, slices)
+        hold = plain.hold(self.label, self.shop, self.member, slices, self.by)
         if len({lot.issuer for lot, _ in slices}) > 1:
             plain.reached["redemption from several issuers"] += 1
         if self.value is not None:
@@ -182,7 +191,7 @@ class Redeem(AtShop):
             branch_id=real.branch(self.shop),
             external_reference=self.reference,
             member=trade.MemberRef(id=real.member(self.member)),
-            spend_code=real.code(self.member, self.code),
+            spend_code=real.code(self.by or self.member, self.code),
             points=None if self.points is None else Points(self.points),
             value=None if self.value is None else Minor(self.value),
             capture=self.capture,
@@ -193,18 +202,22 @@ class Redeem(AtShop):
         return told_redemption(real, value)
 
 
-def consents(plain: Plain, shown_by: str, member: str, code: int | None) -> Expected | None:
-    """Why a spend code does not count, or None. Wrong ones are counted against the shop or member that shows them."""
+def consents(plain: Plain, shown_by: str, member: str, code: int | None, by: str | None = None) -> Expected | None:
+    """Why a spend code does not count, or None. Wrong ones are counted against the shop or member that shows them.
+
+    A code of another than the member is wrong, unless that one may spend for the member.
+    """
     pair = (shown_by, member)
     times, since = plain.wrong_codes.get(pair, (0, plain.now))
     if since <= plain.now - LOCK_TIME:
         times, since = 0, plain.now
     if times >= MOST_WRONG:
         return refused("otp_locked")
-    if code is None or abs(code) > 1:
+    if code is None or abs(code) > 1 or (by is not None and not plain.may_spend_for(member, by)):
+        plain.reached["a code of somebody who may not spend for another"] += by is not None
         plain.wrong_codes[pair] = (times + 1, since)
         return refused("consent_required")
-    if half_minute(plain) + code <= plain.last_code[member]:
+    if half_minute(plain) + code <= plain.last_code[by or member]:
         return refused("code_already_used")
     return None
 
@@ -221,6 +234,7 @@ def redemption(plain: Plain, hold: Hold) -> Expected:
         deadline=hold.deadline,
         slices=[(lot.name, part) for lot, part in hold.used],
         available=plain.wallet(hold.member),
+        by=hold.by,
     )
 
 
@@ -232,6 +246,7 @@ def told_redemption(real: Real, value: trade.RedemptionDone) -> dict[str, Any]:
         "deadline": value.deadline,
         "slices": [(real.lot(s.lot_id), s.points) for s in value.slices],
         "available": value.available,
+        "by": real.names()[str(value.consented_by)] if value.consented_by else None,
     }
 
 

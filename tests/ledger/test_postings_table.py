@@ -26,20 +26,6 @@ NOT_SIMULATED: dict[str, str] = {
         "brakes on branches and on all are proved by tests/stories/test_freeze.py and the audit",
     ),
     "velocity_limits": "limits are proved by tests/stories/test_velocity.py and the audit",
-    **dict.fromkeys(
-        (
-            "household_created",
-            "household_declined",
-            "household_ended",
-            "household_handed_over",
-            "household_invited",
-            "household_joined",
-            "household_left",
-            "household_limit",
-            "household_sharing",
-        ),
-        "households are proved by tests/stories/test_households.py and the audit",
-    ),
 }
 
 #: Moves the table allows and no simulation can make, with the reason.

@@ -19,10 +19,14 @@ ROOT = Path(__file__).parents[2]
 
 #: Roads that the hundred histories must have gone, each at least once. A road that is not listed is new: list it.
 ROADS = """
+a code of somebody who may not spend for another
 a debt these points may not repay
 a face value agreed on
+a frozen member changed nothing in a household
+a frozen member left
 a gift found nobody
 a gift repaid nothing
+a month's limit of several together
 a new face value
 a new face value met a new contract
 a part payment released its share
@@ -61,6 +65,13 @@ capture of a suspended shop
 capture too late
 captured what expired while held
 carry
+company asked somebody
+company declined
+company ended
+company founded
+company joined
+company left
+company limited somebody
 confirmed
 confirmed and repaid nothing
 credit line below what is issued
@@ -82,6 +93,15 @@ expired after grace
 expired closed_loop
 expired deferred
 expired prefunded
+family asked somebody
+family asked somebody again
+family ended
+family founded
+family handed over
+family joined
+family left
+family shared
+family took somebody out
 fee below zero
 from deferred to deferred
 from prefunded to deferred
@@ -103,11 +123,14 @@ member active already
 member frozen
 more than a budget holds
 more than a sponsor may set aside
+more than may be spent for another in a month
 no sponsor gave at a suspended shop
+nobody is in two households
 notice 30 days before
 notice 60 days before
 notice 7 days before
 notice after a notice
+only the head leads
 own closed_loop settled
 own closed_loop settled below zero
 own deferred settled
@@ -175,7 +198,9 @@ shop active
 shop active already
 shop suspended
 sold back
+spent for another
 sponsors gave where a shop had run dry
+the eldest leads
 too many gifts found nobody
 too many gifts in a day
 too many points given in a day
@@ -190,6 +215,8 @@ voucher spent in part
 voucher spent whole
 voucher too late
 voucher voided
+what came back counts in the month no more
+who is frozen or locked consents to nothing
 window abort
 window approve
 window close
@@ -203,6 +230,10 @@ RARE = {
     "a contract at once in place of what was agreed on",
     "agreed on for the window's end in place of another",
     "approved before its predecessor is posted",
+    "company asked somebody again",
+    "company took somebody out",
+    "family declined",
+    "family shared no more",
     "from closed_loop to deferred",
     "from closed_loop to prefunded",
     "from deferred to closed_loop",
