@@ -538,6 +538,72 @@ def suspended_in_name_only(true: Any) -> Any:
     return lambda tx, book_id, what, id, state: true(tx, book_id, what, id, "active")  # noqa: ARG005
 
 
+@_fault("merchants.trade.redeeming:place", "a frozen branch takes no holds", road="no hold at a frozen branch")
+def holds_at_a_frozen_branch(true: Any) -> Any:
+    return lambda *asked, **more: true(*asked, **more | {"even_closed": True})
+
+
+@_fault(
+    "merchants.trade.sponsoring:bonuses",
+    "no sponsor gives at a frozen branch",
+    road="no sponsor gave at a frozen branch",
+)
+def bonuses_at_a_frozen_branch(true: Any) -> Any:
+    return lambda *asked: true(*asked[:7])
+
+
+@_fault(
+    "ledger.posting:_runs",
+    "nothing is posted but brakes while the network is stopped",
+    road="asked while the network was stopped",
+)
+def stopped_in_name_only(true: Any) -> Any:  # noqa: ARG001 - nothing of the true one is left
+    return lambda book, handler: True  # noqa: ARG005
+
+
+@_fault(
+    "ledger.errors:NetworkStopped.stored",
+    "what a stopped network refused is good once it runs again",
+    road="asked again when the network ran",
+)
+def refused_for_ever(true: Any) -> Any:  # noqa: ARG001 - nothing of the true one is left
+    return True
+
+
+# -- limits on how much passes
+
+
+@_fault(
+    "merchants.safety.velocity:Counts.kept",
+    "what passed counts until its time is over",
+    road="beyond a limit of a member",
+)
+def limits_forget(true: Any) -> Any:  # noqa: ARG001 - nothing of the true one is left
+    return lambda self, name: {}  # noqa: ARG005
+
+
+@_fault(
+    "merchants.safety.velocity:Counts._passed",
+    "room comes back when a limit's time is over",
+    road="a limit's room came back",
+)
+def limits_never_forget(true: Any) -> Any:  # noqa: ARG001 - nothing of the true one is left
+    def passed(self: Any, limit: Any, id: Any) -> int:
+        name = (limit.subject, id, limit.what, limit.step_minutes)
+        return sum(self._held[name].values())
+
+    return passed
+
+
+@_fault(
+    "merchants.trade.sponsoring:refused",
+    "beyond a limit no sponsor gives either",
+    road="bonus: velocity_limit",
+)
+def bonuses_beyond_a_limit(true: Any) -> Any:  # noqa: ARG001 - nothing of the true one is left
+    return lambda bonus, reason: bonus  # noqa: ARG005
+
+
 # -- inactivity, and notices
 
 

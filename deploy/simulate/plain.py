@@ -251,6 +251,20 @@ class Hold:
         return worth(self.used)
 
 
+class Limit(NamedTuple):
+    """At most so much of something by one subject, a member, a merchant or a key of it, in so many minutes."""
+
+    subject: str
+    what: str
+    minutes: int
+    most: int
+
+    @property
+    def step(self) -> int:
+        """Minutes that are counted together: a sixtieth of the time, at least one."""
+        return max(1, -(-self.minutes // 60))
+
+
 @dataclass(frozen=True, slots=True)
 class GiftRules:
     points_a_day: int = 10_000
@@ -339,6 +353,8 @@ class Plain:
         self.sponsorships: dict[str, Sponsorship] = {}
         self.rules = Rules(FACE_VALUE, LIFE.days, None)
         self.rules_agreed: Rules | None = None
+        self.branch_frozen: dict[str, bool] = dict.fromkeys(SHOPS, False)
+        self.stopped = False
         self.spend_locked: dict[str, bool] = dict.fromkeys(MEMBERS, False)
         self.frozen: dict[str, bool] = dict.fromkeys(MEMBERS, False)
         self.last_code: dict[str, int] = dict.fromkeys(MEMBERS, -1)
@@ -350,6 +366,9 @@ class Plain:
         #: what became a redemption, and what members had set aside for their telephones to spend; a spent one is in both
         self.holds: dict[str, Hold] = {}
         self.vouchers: dict[str, Hold] = {}
+        self.limits: list[Limit] = []
+        #: what passed of what is limited: by subject, its name, what, and the minutes counted together: (minute, how much)
+        self.passed: defaultdict[tuple[str, str, str, int], list[tuple[int, int]]] = defaultdict(list)
         self.gift_rules = GiftRules()
         self.gift_days: defaultdict[tuple[str, date], GiftDay] = defaultdict(GiftDay)
         #: up to when each stage of notices is done, and every notice: (stage, member, what expires)
@@ -402,6 +421,15 @@ class Plain:
         own, why = self.earns(shop, money) if member else (0, None)
         if own and (room := self.room(shop)) is not None and own > room:
             own, why = 0, "issuing_limit_reached"
+        given = self._given_at(shop, money) if member else []
+        together = own + sum(points for _, points, refused in given if refused is None)
+        if together and member:
+            amounts = {"earn_points": together, "sale_count": 1}
+            if self.beyond(member, shop, shop, amounts):
+                own, why = 0, "velocity_limit"
+                given = [(each, points, refused or why) for each, points, refused in given]
+            else:
+                self.count(member, shop, shop, amounts)
         sale = self.sales[name] = Sale(name, shop, member, money, 0, fee, self.step, refused=why)
         if member and money * fee:
             self._charge(shop, money * fee)
@@ -412,8 +440,8 @@ class Plain:
         available = self.now + contract.maturity_days * DAY
         if own:
             sale.lot = self._earn(sale, name, shop, own, available, f"{HOMES[contract.mode]}:{shop}")
-        for sponsorship, points in self._given_at(shop, money):
-            self._give_bonus(sale, sponsorship, points, available)
+        for sponsorship, points, refused in given:
+            self._give_bonus(sale, sponsorship, points, refused, available)
         self.reached["sponsors gave where a shop had run dry"] += (
             why == "issuing_limit_reached" and len(sale.earned) > 0
         )
@@ -466,6 +494,8 @@ class Plain:
         terms = self.shops[shop].terms
         if self.shops[shop].state != "active":
             return 0, "merchant_suspended"
+        if self.branch_frozen[shop]:
+            return 0, "branch_frozen"
         if terms is None:
             return 0, "no_terms"
         if money == 0:
@@ -490,6 +520,46 @@ class Plain:
     def _charge(self, shop: str, millionths: int) -> None:
         key = (self.window.number, shop)
         self.charges[key] = self.charges.get(key, 0) + millionths
+
+    # -- limiting
+
+    def put_limits(self, limits: list[Limit]) -> None:
+        """What no limit counts any more is forgotten."""
+        self.limits = limits
+        counted = {(limit.subject, limit.what, limit.step) for limit in limits}
+        for name in [name for name in self.passed if (name[0], *name[2:]) not in counted]:
+            self.reached["a limit was taken off with what it had counted"] += 1
+            del self.passed[name]
+
+    def _minute(self) -> int:
+        return int(self.now.timestamp()) // 60
+
+    def beyond(self, member: str, shop: str, key: str | None, amounts: dict[str, int]) -> tuple[int, int] | None:
+        """(what is left, what was asked) of the first limit that would be passed; None: all have room."""
+        for limit in self.limits:
+            subject = {"member": member, "merchant": shop, "key": key}[limit.subject]
+            if subject is None or limit.what not in amounts:
+                continue
+            there = self.passed[limit.subject, subject, limit.what, limit.step]
+            # every step that the time reaches into, from the beginning of the present one, counts whole
+            first = (self._minute() // limit.step * limit.step - limit.minutes) // limit.step
+            counts = [amount for minute, amount in there if minute // limit.step >= first]
+            self.reached["a limit's room came back"] += len(counts) < len(there)
+            if amounts[limit.what] > limit.most - sum(counts):
+                self.reached[f"beyond a limit of a {limit.subject}"] += 1
+                return max(0, limit.most - sum(counts)), amounts[limit.what]
+        return None
+
+    def count(self, member: str, shop: str, key: str | None, amounts: dict[str, int]) -> None:
+        """What passed stays counted, whatever becomes of it. Limits that count the same steps count them once."""
+        names = {
+            (limit.subject, {"member": member, "merchant": shop, "key": key}[limit.subject], limit.what, limit.step)
+            for limit in self.limits
+            if limit.what in amounts
+        }
+        for subject, name, what, step in names:
+            if name is not None:
+                self.passed[subject, name, what, step].append((self._minute(), amounts[what]))
 
     # -- sharing
 
@@ -538,8 +608,8 @@ class Plain:
 
     # -- sponsoring
 
-    def _given_at(self, shop: str, money: int) -> list[tuple[Sponsorship, int]]:
-        """What the sponsorships at a shop give for money, those that give nothing left out."""
+    def _given_at(self, shop: str, money: int) -> list[tuple[Sponsorship, int, str | None]]:
+        """What the sponsorships at a shop give for money, or why they do not; those that give nothing left out."""
         found = []
         for each in self.sponsorships.values():
             if each.ended or not each.at(shop) or each.begins > self.now:
@@ -550,20 +620,25 @@ class Plain:
                 self.reached["a sponsorship was over and not ended yet"] += 1
             elif self.shops[shop].state != "active":
                 self.reached["no sponsor gave at a suspended shop"] += 1
+            elif self.branch_frozen[shop]:
+                self.reached["no sponsor gave at a frozen branch"] += 1
             else:
-                found.append((each, points))
+                found.append((each, points, self._refused(each, points)))
         return found
 
-    def _give_bonus(self, sale: Sale, sponsorship: Sponsorship, points: int, available: datetime) -> None:
+    def _refused(self, sponsorship: Sponsorship, points: int) -> str | None:
+        if self.shops[sponsorship.sponsor].state != "active":
+            return "merchant_suspended"
+        return "budget_too_small" if points > self.accounts[sponsorship.budget] else None
+
+    def _give_bonus(
+        self, sale: Sale, sponsorship: Sponsorship, points: int, refused: str | None, available: datetime
+    ) -> None:
         """Whole or not at all, out of its budget."""
-        sponsor = self.shops[sponsorship.sponsor]
-        if sponsor.state != "active":
-            refused, lot = "merchant_suspended", None
-        elif points > self.accounts[sponsorship.budget]:
-            refused, lot = "budget_too_small", None
-        else:
+        lot = None
+        if refused is None:
             name = f"{sale.name}+{sponsorship.name}"
-            refused, lot = None, self._earn(sale, name, sponsor.name, points, available, sponsorship.budget)
+            lot = self._earn(sale, name, sponsorship.sponsor, points, available, sponsorship.budget)
         self.reached[f"bonus: {refused or 'given'}"] += 1
         sale.bonuses.append(Bonus(sponsorship, lot, refused))
 

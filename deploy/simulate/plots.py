@@ -5,7 +5,7 @@ between; a plot that no longer makes sense ends.
 """
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -13,9 +13,20 @@ from typing import Any, Final
 from deploy.simulate.acts import APPROVER, MAKER, PassTime, PayWindow, StepWindow
 from deploy.simulate.agreeing import BuyPoints, ChangeContract, ChangeRules, ChangeTerms, TopUp, sponsors_contract
 from deploy.simulate.asking import Keys, Step
-from deploy.simulate.braking import FreezeMember, ResumeShop, SuspendShop, UnfreezeMember
+from deploy.simulate.braking import (
+    FreezeBranch,
+    FreezeMember,
+    ResumeNetwork,
+    ResumeShop,
+    StopNetwork,
+    SuspendShop,
+    UnfreezeBranch,
+    UnfreezeMember,
+)
 from deploy.simulate.giving import ChangeGiftRules, Give
+from deploy.simulate.households import Household
 from deploy.simulate.leaving import BuyOut
+from deploy.simulate.limiting import ChangeLimits
 from deploy.simulate.plain import (
     COMPANY,
     FACE_VALUE,
@@ -30,6 +41,7 @@ from deploy.simulate.plain import (
     Contract,
     GiftRules,
     Hold,
+    Limit,
     Lot,
     Plain,
     Terms,
@@ -73,6 +85,11 @@ class Teller:
     def _fresh_code(self) -> int:
         """The present code, or the next where that was used."""
         return int(half_minute(self.plain) <= self.plain.last_code[self.member])
+
+    def until_fresh(self) -> Iterator[Step]:
+        """Time enough for a code that was not used."""
+        while half_minute(self.plain) + 1 <= self.plain.last_code[self.member] and not self.plain.stopped:
+            yield self.time(self.plain.now + HALF_MINUTE)
 
     def capture(self, hold: Hold) -> Step:
         return CaptureHold(*self.names(hold.shop), hold.shop, hold.name)
@@ -138,14 +155,25 @@ class Teller:
         """A point for each of the shop's own, about."""
         return OpenSponsorship(*self.names("operator"), sponsor, shops, Terms(1, 100, 0, None), budget, None, ends)
 
+    def limits(self, limits: tuple[Limit, ...]) -> Step:
+        return ChangeLimits(*self.names("operator"), limits)
+
     def invite(self, head: str, to: str, limit: int | None = None) -> Step:
         return Invite(*self.names(head), head, to, limit)
 
-    def comes_again(self, head: str, member: str, household: str) -> Iterator[Step]:
-        """Taken out, asked and there again."""
-        yield self.leave(head, member)
-        yield self.invite(head, member)
-        yield Answer(*self.names(member), member, household, True)
+    def family(self, head: str, others: tuple[str, ...]) -> Generator[Step, None, Household | None]:
+        """Founded by its head, joined by the others, whatever they were in before."""
+        for member in (head, *others):
+            if self.plain.household_of(member) is not None:
+                yield self.leave(member)
+        self.member = head
+        yield (asked := Found(*self.names(head), head))
+        there = self.plain.households.get(asked.label)
+        if there is not None:
+            for member in others:
+                yield self.invite(head, member)
+                yield Answer(*self.names(member), member, there.name, True)
+        return there
 
     def leave(self, member: str, person: str | None = None) -> Step:
         return Leave(*self.names(member), member, person or member)
@@ -169,6 +197,9 @@ class Teller:
         for number in range(1, len(self.plain.windows)):
             window = self.plain.windows[number - 1]
             if window.state == "advised":
+                yield StepWindow(*self.names(MAKER), "submit", number, MAKER)
+            if window.state == "submitted" and self.rng.random() < 0.1:
+                yield StepWindow(*self.names(APPROVER), "return", number, APPROVER)
                 yield StepWindow(*self.names(MAKER), "submit", number, MAKER)
             if window.state == "submitted":
                 by = MAKER if window.submitted_by == APPROVER else APPROVER
@@ -423,7 +454,7 @@ def frozen(tell: Teller) -> Iterator[Step]:
 
 def bought_out(tell: Teller) -> Iterator[Step]:
     """Money is put behind a shop's points while some are accepted, some held and some spent; then it may leave."""
-    shop = tell.rng.choice(("cafe", "books", "club", "taxi", "taxi"))
+    shop = tell.rng.choice(("cafe", "books", "club", "club", "taxi"))
     yield tell.sale(shop, 25)
     if (lot := tell.earned()) is None:
         return
@@ -483,30 +514,34 @@ def too_many_gifts(tell: Teller) -> Iterator[Step]:
     """Nobody there, time and again; and more than a day allows."""
     giver, receiver = tell.member, next(member for member in PEOPLE if member != tell.member)
     yield tell.sale("cafe", 20)
-    if tell.rng.random() < 0.4:
+    if tell.rng.random() < 0.5:
         # a code is good again when its gift was refused
         for _ in range(MOST_MISSED + 1):
+            yield from tell.until_fresh()
             yield tell.gift("nobody", 1)
         return
-    yield ChangeGiftRules(
-        *tell.names("operator"), tell.rng.choice((GiftRules(3, 10, 60), GiftRules(100, 1, 60), GiftRules(100, 10, 3)))
-    )
-    for _ in range(2):
-        yield replace(tell.gift(receiver, 2), member=giver)
-        yield tell.time(tell.plain.now + HALF_MINUTE)
+    for rules in tell.rng.sample((GiftRules(3, 10, 60), GiftRules(100, 1, 60), GiftRules(100, 10, 3)), 2):
+        yield ChangeGiftRules(*tell.names("operator"), rules)
+        for _ in range(2):
+            yield from tell.until_fresh()
+            yield replace(tell.gift(receiver, 2), member=giver)
     yield ChangeGiftRules(*tell.names("operator"), GiftRules())
 
 
 def vouchers(tell: Teller) -> Iterator[Step]:
     """A promise is kept whatever comes: spent in part after its points expired, while a debt waits for what is left."""
-    yield tell.sale(tell.rng.choice(("cafe", "taxi", "books")), 40)
+    for shop in tell.rng.sample(("cafe", "taxi", "books"), 2):
+        yield tell.sale(shop, 25)
     if (lot := tell.earned()) is None:
         return
     shop = tell.rng.choice(("books", "bakery"))
+    yield from tell.until_fresh()
     yield (asked := tell.voucher(shop, max(1, tell.plain.wallet(tell.member) - 2)))
     if (voucher := tell.plain.vouchers.get(asked.label)) is None:
         return
-    what = tell.rng.choice(("owed", "owed", "late", "suspended", "frozen", "returned", "lapses", "again"))
+    what = tell.rng.choice(
+        ("owed", "late", "suspended", "frozen", "suspended", "frozen", "returned", "lapses", "again")
+    )
     if what == "owed" and tell.plain.sales[lot.sale].refunded < tell.plain.sales[lot.sale].money:
         yield tell.refund(lot)
     if what in ("late", "again", "lapses"):
@@ -520,7 +555,8 @@ def vouchers(tell: Teller) -> Iterator[Step]:
     if what == "returned":
         yield ReturnVoucher(*tell.names(shop), shop, voucher.name)
     there = sum(part for _, part in voucher.slices)
-    for points in (there, max(1, there // 2)) if what == "again" else (max(1, there // tell.rng.choice((1, 2))),):
+    part = max(1, there // 2 if what == "owed" else there // tell.rng.choice((1, 2)))
+    for points in (there, part) if what == "again" else (part,):
         label, key = tell.names(shop)
         yield SpendVoucher(label, key, shop, tell.member, voucher.name, points, f"R{label}")
     if what == "suspended":
@@ -641,7 +677,7 @@ def budgets_go_back(tell: Teller) -> Iterator[Step]:
     yield from tell.sponsor(sponsor, 50)
     yield (asked := tell.sponsorship(sponsor, 45))
     yield tell.sale("bakery", 10)
-    what = tell.rng.choice(("value", "value", "mode", "leaves"))
+    what = tell.rng.choice(("value", "mode", "leaves"))
     if what == "value":
         yield tell.face_value(FACE_VALUE + (tell.plain.rules.face_value == FACE_VALUE))
     elif what == "mode":
@@ -659,23 +695,16 @@ def budgets_go_back(tell: Teller) -> Iterator[Step]:
 
 
 def family(tell: Teller) -> Iterator[Step]:
-    """One spends what another shares, within a month's limit; what comes back counts no more; who goes spends no more."""
+    """One spends what another shares, within a month's limit of all together; what comes back counts no more."""
     head, other, third = tell.rng.sample(PEOPLE, 3)
-    for member in (head, other, third):
-        if tell.plain.household_of(member) is not None:
-            yield tell.leave(member)
-    tell.member = head
-    yield (asked := Found(*tell.names(head), head))
-    if (there := tell.plain.households.get(asked.label)) is None:
+    there = yield from tell.family(head, (other, third))
+    if there is None:
         return
-    for member in (other, third):
-        yield tell.invite(head, member)
-        yield Answer(*tell.names(member), member, there.name, True)
-    yield Found(*tell.names(other), other)
     yield tell.sale(tell.rng.choice(("cafe", "taxi")), 60)
     yield tell.spend_for(head, other, "books", 3)
     yield tell.share(head, 20)
     yield (spent := tell.spend_for(head, other, "bakery", 12, capture=False))
+    yield tell.spend_for(head, third, "books", 5)
     yield tell.spend_for(head, third, "books", 9)
     hold = tell.held(spent.label)
     what = tell.rng.choice(("void", "refund", "month", "freeze"))
@@ -694,24 +723,34 @@ def family(tell: Teller) -> Iterator[Step]:
         yield tell.share(third, 5)
         yield tell.leave(third)
         yield tell.unfreeze()
-    how = tell.rng.choice(("heads", "heads", "over", "again", "again", "takes"))
+
+
+def led_and_left(tell: Teller) -> Iterator[Step]:
+    """The head alone leads; whoever came first of those who stay follows; who goes spends no more."""
+    head, other, third = tell.rng.sample(PEOPLE, 3)
+    there = yield from tell.family(head, (other, third))
+    if there is None:
+        return
+    yield tell.leave(other, third)
+    how = tell.rng.choice(("over", "again", "again", "takes"))
     if how == "over":
         yield HandOver(*tell.names(head), head, other)
-        yield tell.spend_for(head, third, "books", 1)
-        yield tell.leave(third)
+        yield tell.leave(head, third)
     elif how == "again":
         # whoever comes again is no elder than those who stayed, or came again before
-        for member in (other, third) if tell.rng.random() < 0.7 else (third, other):
-            yield from tell.comes_again(head, member, there.name)
-    elif how == "takes":
+        for member in tell.rng.sample((other, third), 2):
+            yield tell.leave(head, member)
+            yield tell.invite(head, member)
+            yield Answer(*tell.names(member), member, there.name, True)
+    else:
+        yield tell.sale("cafe", 10)
+        yield tell.share(head, 20)
         yield tell.leave(head, other)
         yield tell.spend_for(head, other, "books", 1)
-    tell.member = there.head
+        yield tell.spend_for(head, third, "books", 1)
     yield tell.leave(there.head)
-    yield tell.spend_for(head, third, "books", 1)
-    for member in (other, third):
-        if there.has(member):
-            yield tell.share(member, 10)
+    if not there.ended:
+        yield tell.leave(there.head)
 
 
 def company(tell: Teller) -> Iterator[Step]:
@@ -724,10 +763,13 @@ def company(tell: Teller) -> Iterator[Step]:
     yield (asked := Found(*tell.names(COMPANY), COMPANY))
     if (there := tell.plain.households.get(asked.label)) is None:
         return
+    yield Found(*tell.names(one), one)
     for member in (one, other):
         yield tell.invite(COMPANY, member, 10)
         accepts = member == one or tell.rng.random() < 0.7
         yield Answer(*tell.names(member), member, there.name, accepts)
+    yield tell.leave(one)
+    yield Answer(*tell.names(one), one, there.name, True)
     yield tell.sale(tell.rng.choice(("cafe", "bakery")), 50)
     yield tell.spend_for(COMPANY, one, "books", 9)
     yield tell.spend_for(COMPANY, other, "books", 9)
@@ -740,6 +782,78 @@ def company(tell: Teller) -> Iterator[Step]:
     if tell.rng.random() < 0.6:
         yield Found(*tell.names(other), other)
         yield tell.leave(COMPANY)
+
+
+def limited(tell: Teller) -> Iterator[Step]:
+    """A sale beyond a limit earns nothing, nor does a sponsor give; a redemption is refused; in time there is room again."""
+    limits = tell.rng.choice(
+        (
+            (Limit("member", "earn_points", 60, 50), Limit("member", "redeem_points", 60, 20)),
+            (Limit("merchant", "sale_count", 10, 2), Limit("merchant", "redeem_count", 600, 1)),
+            (Limit("key", "earn_points", 130, 50), Limit("key", "redeem_points", 130, 20)),
+        )
+    )
+    if tell.rng.random() < 0.5:
+        yield from tell.sponsor("network", 40)
+        yield tell.sponsorship("network", 30)
+    yield tell.sale("taxi", 30)
+    yield tell.limits(limits)
+    for points in (30, 9, 15):
+        yield tell.sale("cafe", points)
+    yield (asked := tell.redemption("cafe", 12, capture=False))
+    yield tell.time(tell.plain.now + HALF_MINUTE)
+    yield tell.redemption("cafe", 10, capture=True)
+    yield tell.time(tell.plain.now + HALF_MINUTE)
+    yield tell.voucher("cafe", 11)
+    if (hold := tell.held(asked.label)) is not None and hold.state == "open":
+        # what passed stays counted
+        yield tell.void(hold)
+        yield tell.redemption("cafe", 10, capture=True)
+    if tell.rng.random() < 0.5:
+        yield tell.limits(tuple(each._replace(most=each.most + 5) for each in limits))
+    yield tell.time(tell.plain.now + timedelta(minutes=limits[0].minutes + tell.rng.choice((-1, 1, 5))))
+    yield tell.sale("cafe", 20)
+    yield tell.redemption("cafe", 10, capture=True)
+    yield tell.limits(())
+
+
+def branch_braked(tell: Teller) -> Iterator[Step]:
+    """A frozen branch sells and earns nothing, nor takes holds; what was held there is captured."""
+    yield tell.sale("books", 20)
+    yield from tell.sponsor("network", 40)
+    yield tell.sponsorship("network", 30)
+    yield (asked := tell.redemption("books", 5, capture=False))
+    yield FreezeBranch(*tell.names("operator"), "books")
+    yield tell.sale("books", 10)
+    yield tell.redemption("books", 1, capture=True)
+    if (hold := tell.held(asked.label)) is not None and hold.state == "open":
+        yield tell.capture(hold)
+        if hold.state == "captured":
+            yield tell.give_back(hold)
+    yield UnfreezeBranch(*tell.names("operator"), "books")
+
+
+def stopped(tell: Teller) -> Iterator[Step]:
+    """While the network is stopped nothing is posted but brakes; the same requests are good once it runs again."""
+    yield tell.sale("cafe", 20)
+    yield (asked := tell.redemption("cafe", 5, capture=False))
+    hold = tell.held(asked.label)
+    yield StopNetwork(*tell.names("operator"))
+    waiting: list[Step] = [tell.sale("taxi", 10), tell.time(tell.plain.now + timedelta(days=1))]
+    if hold is not None:
+        waiting.append(tell.capture(hold))
+    yield from waiting
+    yield tell.rng.choice((tell.freeze, tell.unfreeze))()
+    yield FreezeBranch(*tell.names("operator"), "bakery")
+    yield tell.close()
+    yield ResumeNetwork(*tell.names("operator"))
+    for again in waiting:
+        # unless somebody let the network run before
+        if not tell.plain.answered.get(again.label):
+            tell.plain.reached["asked again when the network ran"] += not tell.plain.stopped
+            yield again
+    yield UnfreezeBranch(*tell.names("operator"), "bakery")
+    yield tell.unfreeze()
 
 
 PLOTS: Final[tuple[Plot, ...]] = (
@@ -766,13 +880,18 @@ PLOTS: Final[tuple[Plot, ...]] = (
     told_before,
     sponsored,
     family,
+    too_many_gifts,
     sponsors_braked,
+    limited,
     long_away,
+    branch_braked,
+    stopped,
+    return_period,
     company,
-    family,
+    led_and_left,
     sponsored_for_a_time,
     budgets_go_back,
-    family,
+    led_and_left,
 )
 
 #: The features that a history needs for its first plot to make sense.
@@ -781,6 +900,10 @@ NEEDS: Final[dict[Plot, str]] = {
     sponsors_braked: "sponsors",
     sponsored_for_a_time: "sponsors",
     budgets_go_back: "sponsors",
+    limited: "limits",
+    branch_braked: "brakes",
+    stopped: "brakes",
     family: "households",
+    led_and_left: "households",
     company: "households",
 }

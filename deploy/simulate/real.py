@@ -5,7 +5,7 @@ It keeps what everything is called: shops, members, sales, redemptions by name h
 
 import dataclasses
 import itertools
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID, uuid5
 
@@ -212,23 +212,34 @@ class Real:
             book_id=self.book.id,
             kind=kind,
             principal_id=self._shops.get(principal) or self._members.get(principal) or self.operator(principal),
-            actor="simulation",
+            actor=self._actor(principal),
             body=body,
             render=_render,
             key=key,
             fingerprint=ledger.fingerprint("POST", f"/{kind}", repr(body)),
         )
 
+    def _actor(self, principal: str) -> str:
+        """A shop asks with a key of its own."""
+        shop = self._shops.get(principal)
+        return "simulation" if shop is None else ledger.ids.show("key", uuid5(shop, "key"))
+
     # -- acts
 
-    def pass_time(self, by: timedelta, *, late: bool) -> datetime:
+    def pass_time(self, by: timedelta, *, late: bool) -> Expected:
         to = self.now + by
         if late:
-            self.house.committer.post(ledger.due.request(self.book.id, "set_clock", ledger.due.SetClock(to)))
+            clock = ledger.due.request(self.book.id, "set_clock", ledger.due.SetClock(to))
+            decision = self.house.committer.post(clock).decision
+            if isinstance(decision, ledger.Refusal):
+                return told_refusal(decision)
         else:
-            assert self.house.advance(self.book.id, to) == to
+            try:
+                assert self.house.advance(self.book.id, to) == to
+            except ledger.errors.Stopped:
+                return refused("unavailable")
         self.now = to
-        return to
+        return accepted(now=to)
 
     def lock_spending(self, member: str, locked: bool) -> None:
         with self.house.db.tx("door") as tx:

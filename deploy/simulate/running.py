@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from deploy.simulate import agreeing, operations
+from deploy.simulate import agreeing, braking, operations
 from deploy.simulate.acts import APPROVER, MAKER, PayWindow, StepWindow
 from deploy.simulate.answering import Answering
 from deploy.simulate.asking import Draw, SameKey, SendAgain, Step
@@ -113,6 +113,8 @@ class Drawn:
             first = self.rng.choice(self._earlier[-20:])
             made = SendAgain if chance < operations.AGAIN else SameKey
             return predicted(plain, [made(label, first.key, first)])
+        if plain.stopped and self.rng.random() < 0.4:
+            return predicted(plain, [braking.ResumeNetwork(label, self.key("operator"))])
         (draw,) = self.rng.choices([draw for _, draw in table.values()], [weight for weight, _ in table.values()])
         operation = draw(self.rng, plain, label, self.key)
         if operation is None:
@@ -129,7 +131,11 @@ def predicted(plain: Plain, group: Group) -> list[tuple[Step, Expected]]:
     for operation in group:
         apart = _exclusive(operation)
         plain.parted += apart
-        expected = operation.predict(plain)
+        if plain.stopped and not operation.while_stopped:
+            plain.reached["asked while the network was stopped"] += 1
+            expected: Expected | None = Expected("unavailable", {}, stored=False)
+        else:
+            expected = operation.predict(plain)
         plain.parted += apart
         if expected is not None:
             if not isinstance(operation, SendAgain | SameKey):
@@ -143,7 +149,9 @@ def _exclusive(step: Step) -> bool:
 
 
 def finish(plain: Plain) -> Iterator[list[tuple[Step, Expected]]]:
-    """Close the open window and settle every one."""
+    """Resume, close the open window and settle every one."""
+    if plain.stopped:
+        yield predicted(plain, [braking.ResumeNetwork("z.resume", "z-resume-000000000")])
     last = len(plain.windows)
     yield predicted(plain, [StepWindow("z.close", "z-close-0000000000", "close", last, MAKER)])
     for number in range(1, last + 1):

@@ -151,6 +151,9 @@ class Redeem(AtShop):
 
     def predict(self, plain: Plain) -> Expected:
         shop = plain.shops[self.shop]
+        if plain.branch_frozen[self.shop]:
+            plain.reached["no hold at a frozen branch"] += 1
+            return refused("state_conflict")
         if (self.shop, "redemption", self.reference) in plain.references:
             return refused("duplicate_reference")
         if shop.contract is None:
@@ -174,6 +177,11 @@ class Redeem(AtShop):
                 plain.reached["more than may be spent for another in a month"] += 1
                 return refused("limit_exceeded", allowed=max(0, left), asked=points)
             plain.reached["spent for another"] += 1
+        amounts = {"redeem_points": sum(part for _, part in slices), "redeem_count": 1}
+        if (over := plain.beyond(self.member, self.shop, self.shop, amounts)) is not None:
+            plain.reached["a redemption beyond a limit"] += 1
+            return refused("limit_exceeded", allowed=over[0], asked=over[1])
+        plain.count(self.member, self.shop, self.shop, amounts)
         plain.last_code[self.by or self.member] = half_minute(plain) + (self.code or 0)
         plain.references.add((self.shop, "redemption", self.reference))
         hold = plain.hold(self.label, self.shop, self.member, slices, self.by)
@@ -308,6 +316,7 @@ class CaptureHold(EndHold):
             return refused("hold_expired")
         if plain.shops[hold.shop].state != "active":
             plain.reached["capture of a suspended shop"] += 1
+        plain.reached["capture at a frozen branch"] += plain.branch_frozen[hold.shop]
         plain.capture(hold)
         return redemption(plain, hold)
 

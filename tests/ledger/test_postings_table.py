@@ -19,18 +19,6 @@ from settlement import steps
 
 ROOT = Path(__file__).parents[2]
 
-#: Kinds of rows that are in the code and that no simulation makes, with the reason.
-NOT_SIMULATED: dict[str, str] = {
-    **dict.fromkeys(
-        ("branch_frozen", "branch_unfrozen", "network_stopped", "network_resumed"),
-        "brakes on branches and on all are proved by tests/stories/test_freeze.py and the audit",
-    ),
-    "velocity_limits": "limits are proved by tests/stories/test_velocity.py and the audit",
-}
-
-#: Moves the table allows and no simulation can make, with the reason.
-NOT_REACHED: dict[tuple[str, str, str], str] = {}
-
 #: Where points of a lot go home to; with `mint` goes the lot's money.
 HOMES = ("credit", "own", "pool", "mint")
 _ACCOUNT = re.compile(
@@ -225,7 +213,7 @@ def posted(database_url: str) -> list[Record]:
 
 @pytest.mark.timeout(240)
 def test_what_is_posted_is_what_the_table_says(posted: list[Record]) -> None:
-    assert {record.kind for record in posted} == set(OF_KIND) - set(NOT_SIMULATED)
+    assert {record.kind for record in posted} == set(OF_KIND)
     _payloads(posted)
     _entries(posted)
     _identities(posted)
@@ -263,8 +251,7 @@ def _entries(posted: list[Record]) -> None:
     }
     said = {(kind, *(part.removesuffix(" (home)") for part in rest)) for kind, *rest in said}
     made = {(kind, *(part.removesuffix(" (home)") for part in rest)) for kind, *rest in made}
-    unreached = {(kind, source, target.removesuffix(" (home)")) for kind, source, target in NOT_REACHED}
-    assert {pair for pair in said if pair[0] not in NOT_SIMULATED} - made - unreached == set()
+    assert said - made == set()
 
 
 def _fits(account: str, entry: tuple[str, UUID | None, UUID | None, int | None, int], record: Record) -> bool:
@@ -334,8 +321,6 @@ def _identities(posted: list[Record]) -> None:
         touched = {entry[0] for entry in record.entries} | {part.funding for part, points in opened.items() if points}
         moved[record.kind] |= {letter for letter, parts in PARTS.items() if parts & touched}
     for kind, rows_of_kind in OF_KIND.items():
-        if kind in NOT_SIMULATED:
-            continue
         named = {letter for row in rows_of_kind for letter in row.keeps} - {"Z"}
         assert moved[kind] == named, f"{kind} moves the sides of {sorted(moved[kind])}, the table names {sorted(named)}"
 
