@@ -414,14 +414,12 @@ def other_funding(tell: Teller) -> Iterator[Step]:
     lot, asked = tell.earned() or tell.pending(), None
     if lot is not None and lot.wallet:
         yield (asked := tell.redemption(shop, max(1, lot.wallet // 3), capture=True))
-    value = tell.plain.rules.face_value
-    if tell.rng.random() < 0.5:
+    what = tell.rng.choice((("mode",), ("mode", "value"), ("mode", "value"), ("value",)))
+    if "mode" in what:
         yield tell.contract(shop, mode="deferred", line=90)
-        if tell.rng.random() < 0.5:
-            # both come into force together
-            yield tell.face_value(FACE_VALUE + (value == FACE_VALUE))
-    else:
-        yield tell.face_value(FACE_VALUE + (value == FACE_VALUE))
+    if "value" in what:
+        # both come into force together
+        yield tell.face_value(FACE_VALUE + (tell.plain.rules.face_value == FACE_VALUE))
     yield from tell.settle()
     if lot is None:
         return
@@ -454,7 +452,7 @@ def frozen(tell: Teller) -> Iterator[Step]:
 
 def bought_out(tell: Teller) -> Iterator[Step]:
     """Money is put behind a shop's points while some are accepted, some held and some spent; then it may leave."""
-    shop = tell.rng.choice(("cafe", "books", "club", "club", "taxi"))
+    shop = tell.rng.choice(("cafe", "books", "club", "taxi"))
     yield tell.sale(shop, 25)
     if (lot := tell.earned()) is None:
         return
@@ -465,9 +463,9 @@ def bought_out(tell: Teller) -> Iterator[Step]:
         )
     )
     yield (holding := tell.redemption(there, 4, capture=False))
-    payer = tell.rng.choice((None, None, "kiosk", "taxi"))
+    payer = tell.rng.choice((None, None, "bakery", "taxi"))
     yield TopUp(*tell.names("operator"), payer or shop, 2_000, "bank")
-    leaves = tell.rng.random() < 0.5
+    leaves = tell.rng.random() < 0.4
     yield BuyOut(*tell.names("operator"), shop, leaves, payer)
     if leaves:
         yield tell.sale(shop, 5)
@@ -520,7 +518,7 @@ def too_many_gifts(tell: Teller) -> Iterator[Step]:
             yield from tell.until_fresh()
             yield tell.gift("nobody", 1)
         return
-    for rules in tell.rng.sample((GiftRules(3, 10, 60), GiftRules(100, 1, 60), GiftRules(100, 10, 3)), 2):
+    for rules in tell.rng.sample((GiftRules(3, 10, 60), GiftRules(100, 1, 60), GiftRules(100, 10, 3)), 3):
         yield ChangeGiftRules(*tell.names("operator"), rules)
         for _ in range(2):
             yield from tell.until_fresh()
