@@ -34,7 +34,7 @@ class PassTime(Act):
         return accepted(now=to)
 
     def act(self, real: Real) -> Expected:
-        return accepted(now=real.pass_time(timedelta(seconds=self.seconds), late=self.late))
+        return real.pass_time(timedelta(seconds=self.seconds), late=self.late)
 
 
 def draw_time(rng: random.Random, plain: Plain, label: str, key: Keys) -> Step:  # noqa: ARG001 - a draw's
@@ -71,6 +71,7 @@ class LockSpending(Act):
     locked: bool
 
     kind: ClassVar[str] = "spend_lock"
+    while_stopped: ClassVar[bool] = True
 
     def predict(self, plain: Plain) -> Expected:
         plain.spend_locked[self.member] = self.locked

@@ -8,7 +8,19 @@ from typing import Any, ClassVar, Final
 
 import settlement
 from deploy.simulate.asking import Keys, Operation, Step
-from deploy.simulate.plain import FACE_VALUE, LIFE, SHOPS, Contract, Expected, Plain, Rules, Terms, accepted, refused
+from deploy.simulate.plain import (
+    FACE_VALUE,
+    LIFE,
+    SHOPS,
+    SPONSORS,
+    Contract,
+    Expected,
+    Plain,
+    Rules,
+    Terms,
+    accepted,
+    refused,
+)
 from deploy.simulate.real import Real
 from ledger import Points
 from merchants import contracts
@@ -20,6 +32,7 @@ class ChangeContract(Operation):
     contract: Contract
 
     kind: ClassVar[str] = "contract"
+    exclusive: ClassVar[bool] = True
 
     def predict(self, plain: Plain) -> Expected:
         shop, wanted = plain.shops[self.shop], self.contract
@@ -66,6 +79,7 @@ class ChangeTerms(Operation):
     terms: Terms
 
     kind: ClassVar[str] = "terms"
+    exclusive: ClassVar[bool] = True
 
     def predict(self, plain: Plain) -> Expected:
         if plain.shops[self.shop].state == "exited":
@@ -92,8 +106,12 @@ MODES: Final = {
 }
 
 
-def beginning(key: Keys, *, inactivity_days: int | None) -> list[Step]:
-    """Rules, contracts, terms, and what the prefunded shops begin with."""
+#: And sponsors, where a history has any.
+SPONSORING: Final = {"brand": "prefunded", "network": "deferred", "guild": "closed_loop"}
+
+
+def beginning(key: Keys, *, inactivity_days: int | None, sponsors: bool) -> list[Step]:
+    """Rules, contracts, terms, and what the prefunded shops and sponsors begin with."""
     lines = {"cafe": 400, "books": 90}
     rules = Rules(FACE_VALUE, LIFE.days, inactivity_days)
     made: list[Step] = [ChangeRules("0.rules", key("operator"), rules)]
@@ -104,18 +122,35 @@ def beginning(key: Keys, *, inactivity_days: int | None) -> list[Step]:
         )
         made.append(ChangeContract(f"0.contract.{shop}", key("operator"), shop, contract))
         made.append(ChangeTerms(f"0.terms.{shop}", key("operator"), shop, Terms(1, 100, 50, None)))
-    for shop, money, points in (("taxi", 600, 100), ("bakery", 250, 50)):
+    bought = [("taxi", 600, 100), ("bakery", 250, 50)]
+    if sponsors:
+        bought.append(("brand", 1_000, 150))
+        made += [
+            ChangeContract(f"0.contract.{sponsor}", key("operator"), sponsor, sponsors_contract(sponsor))
+            for sponsor in SPONSORING
+        ]
+    for shop, money, points in bought:
         made.append(TopUp(f"0.topup.{shop}", key("operator"), shop, money, "bank"))
         made.append(BuyPoints(f"0.buy.{shop}", key("operator"), shop, points))
     return made
 
 
+def sponsors_contract(sponsor: str) -> Contract:
+    """What a sponsor begins with, at the first face value."""
+    mode = SPONSORING[sponsor]
+    unit = 3 if mode == "closed_loop" else FACE_VALUE
+    return Contract(mode, 150 if mode == "deferred" else 0, 0, 0, 30, None, unit)
+
+
 def draw_contract(rng: random.Random, plain: Plain, label: str, key: Keys) -> Step:
     shop = rng.choice(SHOPS)
+    if rng.random() < 0.2:
+        # only of a sponsor that this history has
+        shop = rng.choice([sponsor for sponsor in SPONSORS if plain.shops[sponsor].contract] or [shop])
     there = plain.shops[shop].contract
     mode = there.mode if there else "deferred"
     if rng.random() < 0.15:
-        mode = MODES.get(shop, rng.choice(("prefunded", "deferred", "closed_loop")))
+        mode = (MODES | SPONSORING).get(shop, rng.choice(("prefunded", "deferred", "closed_loop")))
     line = rng.choice((0, 30, 90, 400)) if mode == "deferred" or rng.random() < 0.1 else 0
     fees = (0, 1, 7_777, 24_680, 199_999)
     face = plain.rules.face_value
@@ -156,7 +191,7 @@ class TopUp(Operation):
 
 
 def draw_topup(rng: random.Random, plain: Plain, label: str, key: Keys) -> Step:  # noqa: ARG001 - a draw's
-    shop = rng.choice(("taxi", "bakery", "cafe", *SHOPS))
+    shop = rng.choice(("taxi", "bakery", "cafe", "brand", *SHOPS))
     return TopUp(label, key("operator"), shop, rng.choice((15, 100, 250)), rng.choice(("bank", "psp")))
 
 
@@ -189,7 +224,7 @@ class BuyPoints(Operation):
 
 
 def draw_purchase(rng: random.Random, plain: Plain, label: str, key: Keys) -> Step:
-    shop = rng.choice(("taxi", "taxi", "bakery", "bakery", *SHOPS))
+    shop = rng.choice(("taxi", "taxi", "bakery", "bakery", "brand", *SHOPS))
     able = plain.accounts[f"prefund:{shop}"] // plain.rules.face_value
     return BuyPoints(label, key("operator"), shop, max(1, rng.choice((5, 20, able, able, able + 1))))
 
@@ -224,7 +259,7 @@ class SellBack(Operation):
 
 
 def draw_sell_back(rng: random.Random, plain: Plain, label: str, key: Keys) -> Step:
-    shop = rng.choice(("taxi", "bakery", *SHOPS))
+    shop = rng.choice(("taxi", "bakery", "brand", *SHOPS))
     pool = plain.accounts[f"pool:{shop}"]
     return SellBack(label, key("operator"), shop, max(1, rng.choice((1, pool // 2, pool // 3, pool + 1))))
 
@@ -236,11 +271,16 @@ class ChangeRules(Operation):
     rules: Rules
 
     kind: ClassVar[str] = "rules"
+    exclusive: ClassVar[bool] = True
 
     def predict(self, plain: Plain) -> Expected:
-        lives = [shop.contract.life_days for shop in plain.shops.values() if shop.contract and shop.contract.life_days]
-        if self.rules.life_days > min(lives, default=self.rules.life_days):
-            return refused("validation_failed")
+        there = [c for shop in plain.shops.values() for c in (shop.contract, shop.agreed) if c is not None]
+        for contract in there:
+            if contract.life_days is not None and self.rules.life_days > contract.life_days:
+                return refused("validation_failed")
+            if contract.life_days is None and self.rules.life_days <= contract.maturity_days:
+                plain.reached["points would expire before they confirm"] += 1
+                return refused("validation_failed")
         if self.rules.face_value != plain.rules.face_value:
             plain.reached["a face value agreed on"] += 1
             plain.rules_agreed = self.rules

@@ -32,6 +32,10 @@ class Step(ABC):
     kind: ClassVar[str]
     #: whether it stands in a group of its own
     alone: ClassVar[bool] = False
+    #: whether the ledger posts it as a batch of its own, whatever it is grouped with
+    exclusive: ClassVar[bool] = False
+    #: whether it goes on while the network is stopped
+    while_stopped: ClassVar[bool] = False
 
     @property
     def principal(self) -> str:
@@ -101,6 +105,7 @@ class SendAgain(Step):
     first: Step
 
     kind: ClassVar[str] = "again"
+    while_stopped: ClassVar[bool] = True
 
     @property
     def principal(self) -> str:
@@ -120,6 +125,7 @@ class SameKey(Step):
     first: Step
 
     kind: ClassVar[str] = "same_key"
+    while_stopped: ClassVar[bool] = True
 
     @property
     def principal(self) -> str:

@@ -10,6 +10,7 @@ import settlement
 from deploy.simulate import settling
 from deploy.simulate.plain import Plain
 from deploy.simulate.real import Real
+from deploy.simulate.sponsoring import told_bonuses
 
 
 def differences(plain: Plain, real: Real) -> list[str]:
@@ -33,7 +34,7 @@ def _sides(plain: Plain, real: Real) -> Iterator[tuple[str, dict[Any, Any], dict
         )
         holds = tx.execute(
             "select h.id, h.member_id, h.acceptor_id, h.state, h.deadline, h.lot_ids, h.lot_points,"
-            " coalesce(r.refunded_points, 0) from ledger.hold h left join merchants.redemption r on r.id = h.id where h.book_id = %s",
+            " coalesce(r.refunded_points, 0), r.consented_by from ledger.hold h left join merchants.redemption r on r.id = h.id where h.book_id = %s",
             [book],
         )
         debts = tx.execute(
@@ -47,7 +48,22 @@ def _sides(plain: Plain, real: Real) -> Iterator[tuple[str, dict[Any, Any], dict
             [book],
         )
         issuers = tx.execute("select merchant_id, mode, unit_value_minor from ledger.issuer where book_id = %s", [book])
-        found = [rows.fetchall() for rows in (accounts, lots, holds, debts, sales, issuers)]
+        bonuses = tx.execute(
+            "select sale_id, sponsorship_id, issuer_id, lot_id, points, taken_back, returned from merchants.bonus"
+            " where book_id = %s",
+            [book],
+        )
+        sponsorships = tx.execute(
+            "select id, merchant_id, state = 'ended' from merchants.sponsorship where book_id = %s", [book]
+        )
+        people = tx.execute(
+            "select h.id, h.kind, h.founder_id, h.state = 'ended', p.member_id, p.state, p.shared_points, p.own_points"
+            " from merchants.household h join merchants.household_person p on p.household_id = h.id where h.book_id = %s",
+            [book],
+        )
+        found = [
+            rows.fetchall() for rows in (accounts, lots, holds, debts, sales, issuers, bonuses, sponsorships, people)
+        ]
     sale_names = {id: label for label, id in real.sales.items()}
     hold_names = {id: label for label, id in real.redemptions.items()}
 
@@ -98,6 +114,7 @@ def _sides(plain: Plain, real: Real) -> Iterator[tuple[str, dict[Any, Any], dict
                 hold.deadline,
                 [(lot.name, part) for lot, part in hold.slices],
                 hold.refunded,
+                hold.by,
             )
             for hold in {hold.name: hold for hold in (*plain.holds.values(), *plain.vouchers.values())}.values()
         },
@@ -109,6 +126,7 @@ def _sides(plain: Plain, real: Real) -> Iterator[tuple[str, dict[Any, Any], dict
                 row[4],
                 [(real.lot(id), part) for id, part in zip(row[5], row[6], strict=True)],
                 row[7],
+                called(row[8]) if row[8] else None,
             )
             for row in found[2]
         },
@@ -122,6 +140,32 @@ def _sides(plain: Plain, real: Real) -> Iterator[tuple[str, dict[Any, Any], dict
         "sale",
         {sale.name: (sale.money, sale.points, sale.refunded, sale.taken) for sale in plain.sales.values()},
         {sale_names.get(id, str(id)): tuple(rest) for id, *rest in found[4]},
+    )
+    yield (
+        "bonus",
+        told_bonuses(plain),
+        {
+            (sale_names.get(sale, str(sale)), called(sponsorship)): (called(sponsor), real.lot(lot), *rest)
+            for sale, sponsorship, sponsor, lot, *rest in found[6]
+        },
+    )
+    yield (
+        "sponsorship",
+        {each.name: (each.sponsor, each.ended) for each in plain.sponsorships.values()},
+        {called(id): (called(sponsor), ended) for id, sponsor, ended in found[7]},
+    )
+    household_names = {id: label for label, id in real.households.items()}
+    yield (
+        "person",
+        {
+            (each.name, name): (each.kind, each.head, each.ended, person.state, person.shares, person.limit)
+            for each in plain.households.values()
+            for name, person in each.people.items()
+        },
+        {
+            (household_names.get(id, str(id)), called(member)): (kind, called(head), ended, *rest)
+            for id, kind, head, ended, member, *rest in found[8]
+        },
     )
 
 

@@ -416,6 +416,115 @@ def promises_end(true: Any) -> Any:
     return spend
 
 
+# -- sponsors and their budgets
+
+
+@_fault(
+    "merchants.trade.refunding:_part",
+    "a refund takes back its share of each sponsor's lot",
+    road="refund of a sale at which sponsors gave",
+)
+def sponsors_refund_nothing(true: Any) -> Any:
+    def part(earned: Any, sale: Any, working: ledger.Working) -> Any:
+        if earned.sponsorship_id is not None:
+            sale = dataclasses.replace(sale, refunded=0)
+        return true(earned, sale, working)
+
+    return part
+
+
+@_fault("merchants.trade.sponsoring:decided", "a bonus is given whole or not at all", road="bonus: budget_too_small")
+def bonus_in_part(true: Any) -> Any:
+    def decided(bonus: Any, working: ledger.Working) -> Any:
+        left = importlib.import_module("merchants.trade.sponsoring").budget(bonus, working)
+        return true(dataclasses.replace(bonus, points=Points(min(bonus.points, left))) if left else bonus, working)
+
+    return decided
+
+
+@_fault(
+    "merchants.trade.sponsoring:bonuses",
+    "no sponsor gives at a suspended shop",
+    road="no sponsor gave at a suspended shop",
+)
+def bonuses_at_a_suspended_shop(true: Any) -> Any:
+    def bonuses(network: Any, shop: Any, *more: Any) -> Any:
+        open_shop = dataclasses.replace(network.merchants[shop], state="active")
+        return true(dataclasses.replace(network, merchants={**network.merchants, shop: open_shop}), shop, *more)
+
+    return bonuses
+
+
+@_fault(
+    "merchants.contracts.parties:Sponsorship.gives_at",
+    "a sponsorship gives nothing after its time",
+    road="a sponsorship was over and not ended yet",
+)
+def sponsored_past_its_time(true: Any) -> Any:
+    return lambda self, shop, now: true(dataclasses.replace(self, ends_at=None), shop, now)
+
+
+@_fault(
+    "ledger.budgets:release_all",
+    "budgets go back before their sponsor's points are paid for or worth otherwise",
+    road="budget released at a window's end",
+)
+def budgets_stay(true: Any) -> Any:  # noqa: ARG001 - nothing of the true one is left
+    return lambda working, actor, issuer: []  # noqa: ARG005
+
+
+# -- households
+
+
+@_fault(
+    "merchants.people.households:Household.allowed",
+    "others spend no more in a month than a wallet's owner allows",
+    road="more than may be spent for another in a month",
+)
+def months_too_long(true: Any) -> Any:
+    def allowed(self: Any, owner: Any, spender: Any) -> tuple[int, bool]:
+        most, alone = true(self, owner, spender)
+        return most * 2, alone
+
+    return allowed
+
+
+@_fault(
+    "merchants.sales:spent_for_others",
+    "what was voided or refunded counts in the month no more",
+    road="what came back counts in the month no more",
+)
+def months_never_forget(true: Any) -> Any:  # noqa: ARG001 - nothing of the true one is left
+    def spent_for_others(tx: ledger.Tx, book: ledger.Book, owners: set[Any]) -> dict[Any, int]:
+        rows = tx.execute(
+            "select member_id, consented_by, sum(points)::bigint from merchants.redemption"
+            " where member_id = any(%s) and consented_by is not null and at >= date_trunc('month', %s::timestamptz)"
+            " group by 1, 2",
+            [list(owners), book.now],
+        )
+        return {(owner, spender): points for owner, spender, points in rows}
+
+    return spent_for_others
+
+
+@_fault("merchants.people.households:Household.active", "the eldest who stays leads", road="the eldest leads")
+def youngest_leads(true: Any) -> Any:
+    return lambda self: iter(list(true(self))[::-1])
+
+
+@_fault(
+    "merchants.trade.known:Known.spenders_for",
+    "who is frozen or locked consents to nothing for others",
+    road="who is frozen or locked consents to nothing",
+)
+def frozen_spenders(true: Any) -> Any:  # noqa: ARG001 - nothing of the true one is left
+    def spenders_for(self: Any, owner: Any) -> list[Any]:
+        household = self.household_of(owner)
+        return household.spenders(owner) if household else []
+
+    return spenders_for
+
+
 # -- brakes
 
 
@@ -427,6 +536,72 @@ def frozen_in_name_only(true: Any) -> Any:  # noqa: ARG001 - nothing of the true
 @_fault("merchants.contracts:set_state", "a suspended shop neither earns nor redeems", road="sale: merchant_suspended")
 def suspended_in_name_only(true: Any) -> Any:
     return lambda tx, book_id, what, id, state: true(tx, book_id, what, id, "active")  # noqa: ARG005
+
+
+@_fault("merchants.trade.redeeming:place", "a frozen branch takes no holds", road="no hold at a frozen branch")
+def holds_at_a_frozen_branch(true: Any) -> Any:
+    return lambda *asked, **more: true(*asked, **more | {"even_closed": True})
+
+
+@_fault(
+    "merchants.trade.sponsoring:bonuses",
+    "no sponsor gives at a frozen branch",
+    road="no sponsor gave at a frozen branch",
+)
+def bonuses_at_a_frozen_branch(true: Any) -> Any:
+    return lambda *asked: true(*asked[:7])
+
+
+@_fault(
+    "ledger.posting:_runs",
+    "nothing is posted but brakes while the network is stopped",
+    road="asked while the network was stopped",
+)
+def stopped_in_name_only(true: Any) -> Any:  # noqa: ARG001 - nothing of the true one is left
+    return lambda book, handler: True  # noqa: ARG005
+
+
+@_fault(
+    "ledger.errors:NetworkStopped.stored",
+    "what a stopped network refused is good once it runs again",
+    road="asked again when the network ran",
+)
+def refused_for_ever(true: Any) -> Any:  # noqa: ARG001 - nothing of the true one is left
+    return True
+
+
+# -- limits on how much passes
+
+
+@_fault(
+    "merchants.safety.velocity:Counts.kept",
+    "what passed counts until its time is over",
+    road="beyond a limit of a member",
+)
+def limits_forget(true: Any) -> Any:  # noqa: ARG001 - nothing of the true one is left
+    return lambda self, name: {}  # noqa: ARG005
+
+
+@_fault(
+    "merchants.safety.velocity:Counts._passed",
+    "room comes back when a limit's time is over",
+    road="a limit's room came back",
+)
+def limits_never_forget(true: Any) -> Any:  # noqa: ARG001 - nothing of the true one is left
+    def passed(self: Any, limit: Any, id: Any) -> int:
+        name = (limit.subject, id, limit.what, limit.step_minutes)
+        return sum(self._held[name].values())
+
+    return passed
+
+
+@_fault(
+    "merchants.trade.sponsoring:refused",
+    "beyond a limit no sponsor gives either",
+    road="bonus: velocity_limit",
+)
+def bonuses_beyond_a_limit(true: Any) -> Any:  # noqa: ARG001 - nothing of the true one is left
+    return lambda bonus, reason: bonus  # noqa: ARG005
 
 
 # -- inactivity, and notices

@@ -133,6 +133,7 @@ class ChangeGiftRules(Operation):
     rules: GiftRules
 
     kind: ClassVar[str] = "gift_rules"
+    exclusive: ClassVar[bool] = True
 
     def predict(self, plain: Plain) -> Expected:
         plain.gift_rules = self.rules

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from deploy.simulate.asking import Keys, Operation, Step
-from deploy.simulate.plain import SHOPS, Expected, Plain, accepted, refused
+from deploy.simulate.plain import MERCHANTS, SHOPS, Expected, Plain, accepted, refused
 from deploy.simulate.real import Real
 from merchants import contracts
 
@@ -19,6 +19,7 @@ class BuyOut(Operation):
     paid_by: str | None = None
 
     kind: ClassVar[str] = "buy_out"
+    exclusive: ClassVar[bool] = True
 
     def predict(self, plain: Plain) -> Expected:
         shop, payer = plain.shops[self.shop], self.paid_by or self.shop
@@ -32,9 +33,13 @@ class BuyOut(Operation):
             if lot.issuer == self.shop and lot.funding != "prefunded"
         )
         pool = plain.accounts[f"pool:{self.shop}"] if self.exit else 0
+        if self.exit and shop.contract.mode == "prefunded":
+            pool += plain.budgets(self.shop)
         there = plain.accounts[f"prefund:{payer}"] + (pool * shop.contract.unit if payer == self.shop else 0)
         if owed > there:
             return refused("limit_exceeded", allowed=there, asked=owed)
+        if self.exit:
+            plain.release_budgets(self.shop, "as its sponsor left")
         if pool:
             plain.reached["pool sold back by who left"] += 1
             plain.sell_pool_back(self.shop, pool)
@@ -56,4 +61,4 @@ class BuyOut(Operation):
 
 def draw_buy_out(rng: random.Random, plain: Plain, label: str, key: Keys) -> Step:  # noqa: ARG001 - a draw's
     paid_by = rng.choice((None, None, rng.choice(SHOPS)))
-    return BuyOut(label, key("operator"), rng.choice(SHOPS), rng.random() < 0.15, paid_by)
+    return BuyOut(label, key("operator"), rng.choice(MERCHANTS), rng.random() < 0.15, paid_by)

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from deploy.simulate import acts, agreeing, braking, giving, leaving, promising, till
+from deploy.simulate import acts, agreeing, braking, giving, leaving, limiting, promising, sharing, sponsoring, till
 from deploy.simulate.asking import Draw
 
 #: How often each is drawn, those that gather in a group first.
@@ -26,6 +26,18 @@ TABLE: Final[dict[str, tuple[int, Draw]]] = {
     "voucher_end": (7, promising.draw_end),
     "buy_out": (1, leaving.draw_buy_out),
 }
+#: What only some histories have, each chosen for half of them: all at once would leave too little room for any.
+SOME: Final[dict[str, dict[str, tuple[int, Draw]]]] = {
+    "sponsors": {"sponsorship": (5, sponsoring.draw_sponsorship), "budget": (5, sponsoring.draw_budget)},
+    "limits": {"limits": (4, limiting.draw_limits)},
+    "brakes": {"branch": (2, braking.draw_branch), "stop": (1, braking.draw_stop)},
+    "households": {
+        "shared_redemption": (9, sharing.draw_spend),
+        "companys_sale": (3, sharing.draw_companys_sale),
+    },
+}
+#: And those of them that stand alone.
+SOME_ALONE: Final[dict[str, dict[str, tuple[int, Draw]]]] = {"households": {"household": (14, sharing.draw_step)}}
 #: And those that stand alone.
 ALONE: Final[dict[str, tuple[int, Draw]]] = {
     "time": (10, acts.draw_time),

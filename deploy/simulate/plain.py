@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
+from deploy.simulate.households import Household
+
 BEGINNING: Final = datetime(2017, 1, 1, tzinfo=UTC)
 LIFE: Final = timedelta(days=3)
 GRACE: Final = timedelta(days=30)
@@ -20,13 +22,22 @@ LOCK_TIME: Final = timedelta(minutes=15)
 MOST_WRONG: Final = 5
 
 SHOPS: Final = ("cafe", "books", "taxi", "bakery", "club", "kiosk")
+#: Who gives at shops' sales: the guild points that are good nowhere, the network as itself.
+SPONSORS: Final = ("brand", "network", "guild")
+MERCHANTS: Final = (*SHOPS, *SPONSORS)
 PEOPLE: Final = ("ann", "bob", "cyd")
+#: Whose people spend from its wallet.
+COMPANY: Final = "acme"
+MEMBERS: Final = (*PEOPLE, COMPANY)
 #: How long a voucher is held, and how many of them a member may have open.
 VOUCHER: Final = timedelta(days=7)
 MOST_VOUCHERS: Final = 5
 #: How often a day a giver may find nobody, and how often a lot may be given.
 MOST_MISSED: Final = 10
 LONGEST_LINEAGE: Final = 8
+#: Sponsorships that are open, and those that give at any one shop.
+MOST_SPONSORSHIPS: Final = 200
+MOST_AT_A_SHOP: Final = 20
 #: Days before the expiry on which a member is told.
 STAGES: Final = (60, 30, 7)
 DAY: Final = timedelta(days=1)
@@ -81,9 +92,16 @@ class Terms:
     least: int
     most: int | None
 
+    def give(self, money: int) -> int:
+        """The points for money; none below the least sale that earns."""
+        points = money * self.points // self.per if money >= self.least else 0
+        return points if self.most is None else min(points, self.most)
+
 
 @dataclass(eq=False)
 class Shop:
+    """Or a sponsor, which has no till."""
+
     name: str
     state: str = "active"
     contract: Contract | None = None
@@ -93,8 +111,33 @@ class Shop:
 
 
 @dataclass(eq=False)
+class Sponsorship:
+    """Goes by the name of the operation that opened it. At no shop in particular: at all."""
+
+    name: str
+    sponsor: str
+    shops: tuple[str, ...] | None
+    rules: Terms
+    begins: datetime
+    ends: datetime | None
+    step: int
+    ended: bool = False
+
+    @property
+    def budget(self) -> str:
+        """The account of what is set aside for it."""
+        return f"budget:{self.sponsor}:{self.name}"
+
+    def at(self, shop: str) -> bool:
+        return self.shops is None or shop in self.shops
+
+    def over(self, now: datetime) -> bool:
+        return self.ends is not None and self.ends <= now
+
+
+@dataclass(eq=False)
 class Lot:
-    """Goes by the name of its sale, or by that of the gift it came with."""
+    """Goes by the name of its sale, and of the sponsorship it is of; or by that of the gift it came with."""
 
     name: str
     sale: str
@@ -125,6 +168,25 @@ class Lot:
 
 
 Slices = list[tuple[Lot, int]]
+#: The step, and how many of its operations had a batch of their own before and on both sides.
+Batch = tuple[int, int]
+
+
+@dataclass(eq=False)
+class Earned:
+    """A lot of a sale, and what refunds took back of it: of that, what was returned is not owed."""
+
+    lot: Lot
+    taken: int = 0
+    returned: int = 0
+
+
+class Bonus(NamedTuple):
+    """What a sponsorship gave at a sale, or why its points were not issued."""
+
+    sponsorship: Sponsorship
+    lot: Lot | None
+    refused: str | None
 
 
 @dataclass(eq=False)
@@ -133,13 +195,21 @@ class Sale:
     shop: str
     member: str | None
     money: int
+    # all of them, sponsors' too
     points: int
     fee: int
     step: int
+    # the shop's own, and why there are none
     lot: Lot | None = None
+    refused: str | None = None
+    bonuses: list[Bonus] = field(default_factory=list)
+    # the shop's own first
+    earned: list[Earned] = field(default_factory=list)
     refunded: int = 0
-    taken: int = 0
-    returned: int = 0
+
+    @property
+    def taken(self) -> int:
+        return sum(part.taken for part in self.earned)
 
 
 @dataclass(eq=False)
@@ -151,15 +221,21 @@ class Hold:
     deadline: datetime
     step: int
     state: str = "open"
+    # another of the household, who consented
+    by: str | None = None
+    at: datetime = BEGINNING
     # the redemption fee at its capture
     fee: int = 0
     refunded: int = 0
     paid_a_sale: bool = False
     # the window of its capture
     window: int = 0
-    # of a voucher: what was spent of it, and the step in which it ended
+    # of a voucher: what was spent of it
     spent: int | None = None
-    ended: int = -1
+    # the batches in which it was made, was refunded so much, and ended
+    batch: "Batch" = (-1, 0)
+    refunds: list[tuple["Batch", int]] = field(default_factory=list)
+    ended: "Batch" = (-1, 0)
 
     @property
     def used(self) -> Slices:
@@ -173,6 +249,20 @@ class Hold:
     @property
     def value(self) -> int:
         return worth(self.used)
+
+
+class Limit(NamedTuple):
+    """At most so much of something by one subject, a member, a merchant or a key of it, in so many minutes."""
+
+    subject: str
+    what: str
+    minutes: int
+    most: int
+
+    @property
+    def step(self) -> int:
+        """Minutes that are counted together: a sixtieth of the time, at least one."""
+        return max(1, -(-self.minutes // 60))
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,12 +348,17 @@ class Plain:
         self.now = BEGINNING
         #: how many groups went before: what is born in a group is known to nobody before its end
         self.step = 0
-        self.shops = {name: Shop(name) for name in SHOPS}
+        self.parted = 0
+        self.shops = {name: Shop(name) for name in MERCHANTS}
+        self.sponsorships: dict[str, Sponsorship] = {}
         self.rules = Rules(FACE_VALUE, LIFE.days, None)
         self.rules_agreed: Rules | None = None
-        self.spend_locked: dict[str, bool] = dict.fromkeys(PEOPLE, False)
-        self.frozen: dict[str, bool] = dict.fromkeys(PEOPLE, False)
-        self.last_code: dict[str, int] = dict.fromkeys(PEOPLE, -1)
+        self.branch_frozen: dict[str, bool] = dict.fromkeys(SHOPS, False)
+        self.stopped = False
+        self.spend_locked: dict[str, bool] = dict.fromkeys(MEMBERS, False)
+        self.frozen: dict[str, bool] = dict.fromkeys(MEMBERS, False)
+        self.last_code: dict[str, int] = dict.fromkeys(MEMBERS, -1)
+        self.households: dict[str, Household] = {}
         self.wrong_codes: dict[tuple[str, str], tuple[int, datetime]] = {}
         self.accounts: Counter[str] = Counter()
         self.lots: list[Lot] = []
@@ -271,6 +366,9 @@ class Plain:
         #: what became a redemption, and what members had set aside for their telephones to spend; a spent one is in both
         self.holds: dict[str, Hold] = {}
         self.vouchers: dict[str, Hold] = {}
+        self.limits: list[Limit] = []
+        #: what passed of what is limited: by subject, its name, what, and the minutes counted together: (minute, how much)
+        self.passed: defaultdict[tuple[str, str, str, int], list[tuple[int, int]]] = defaultdict(list)
         self.gift_rules = GiftRules()
         self.gift_days: defaultdict[tuple[str, date], GiftDay] = defaultdict(GiftDay)
         #: up to when each stage of notices is done, and every notice: (stage, member, what expires)
@@ -315,44 +413,78 @@ class Plain:
     # -- earning
 
     def sell(self, name: str, shop: str, member: str | None, total: int, points_part: int) -> Sale:
-        """Record a sale; what it earns becomes a lot, or there is a reason why not."""
+        """Record a sale; what it earns becomes a lot, or there is a reason why not; beside it what sponsors give."""
         contract = self.shops[shop].contract
         assert contract is not None
         money = total - points_part
         fee = contract.purchase_fee if member else 0
-        points, why = self.earns(shop, money) if member else (0, None)
-        if points and (room := self.room(shop)) is not None and points > room:
-            points, why = 0, "issuing_limit_reached"
-        sale = self.sales[name] = Sale(name, shop, member, money, points, fee, self.step)
+        own, why = self.earns(shop, money) if member else (0, None)
+        if own and (room := self.room(shop)) is not None and own > room:
+            own, why = 0, "issuing_limit_reached"
+        given = self._given_at(shop, money) if member else []
+        together = own + sum(points for _, points, refused in given if refused is None)
+        if together and member:
+            amounts = {"earn_points": together, "sale_count": 1}
+            if self.beyond(member, shop, shop, amounts):
+                own, why = 0, "velocity_limit"
+                given = [(each, points, refused or why) for each, points, refused in given]
+            else:
+                self.count(member, shop, shop, amounts)
+        sale = self.sales[name] = Sale(name, shop, member, money, 0, fee, self.step, refused=why)
         if member and money * fee:
             self._charge(shop, money * fee)
-        self.reached[f"sale: {why or ('earned' if points else 'without member')}"] += 1
-        if member:
-            self.active(member)
-        if points and member:
-            sale.lot = lot = self.lot(name, member, shop, points)
-            place = "wallet" if lot.available <= self.now else "pending"
-            self.reached[f"earned {lot.funding}{' pending' if place == 'pending' else ''}"] += 1
-            setattr(lot, place, points)
-            self.move(f"{HOMES[lot.funding]}:{shop}", f"{place}:{member}", points)
-            self.repay(member, [(lot, points)], "a sale")
+        self.reached[f"sale: {why or ('earned' if own else 'without member')}"] += 1
+        if not member:
+            return sale
+        self.active(member)
+        available = self.now + contract.maturity_days * DAY
+        if own:
+            sale.lot = self._earn(sale, name, shop, own, available, f"{HOMES[contract.mode]}:{shop}")
+        for sponsorship, points, refused in given:
+            self._give_bonus(sale, sponsorship, points, refused, available)
+        self.reached["sponsors gave where a shop had run dry"] += (
+            why == "issuing_limit_reached" and len(sale.earned) > 0
+        )
+        # together, for of all that arrived the soonest to expire repays first
+        self.repay(member, [(part.lot, part.lot.points) for part in sale.earned], "a sale")
         return sale
 
-    def why_nothing(self, sale: Sale) -> str | None:
-        if sale.points or sale.member is None:
-            return None
-        return self.earns(sale.shop, sale.money)[1] or "issuing_limit_reached"
+    def _earn(self, sale: Sale, name: str, issuer: str, points: int, available: datetime, source: str) -> Lot:
+        """A lot of a sale, its points out of the issuer's home or a budget."""
+        assert sale.member is not None
+        lot = self.lot(name, sale, issuer, points, available)
+        place = "wallet" if lot.available <= self.now else "pending"
+        self.reached[f"earned {lot.funding}{' pending' if place == 'pending' else ''}"] += 1
+        setattr(lot, place, points)
+        self.move(source, f"{place}:{sale.member}", points)
+        sale.points += points
+        sale.earned.append(Earned(lot))
+        return lot
 
-    def lot(self, name: str, member: str, shop: str, points: int) -> Lot:
-        contract = self.shops[shop].contract
+    def lot(self, name: str, sale: Sale, issuer: str, points: int, available: datetime) -> Lot:
+        """Under its issuer's contract; a sponsor's that confirms late is there for a day at least."""
+        contract = self.shops[issuer].contract
         assert contract is not None
+        assert sale.member is not None
         expires = self.now + timedelta(days=max(self.rules.life_days, contract.life_days or 0))
         if (until := self.active_until) is not None and until > expires:
             self.reached["born to live on"] += 1
             expires = until
-        available = self.now + timedelta(days=contract.maturity_days)
+        if issuer != sale.shop and expires < available + DAY:
+            self.reached["a sponsor's points lived a day after they confirmed"] += 1
+            expires = available + DAY
         born = Lot(
-            name, name, member, shop, contract.mode, contract.unit, points, self.now, available, expires, len(self.lots)
+            name,
+            sale.name,
+            sale.member,
+            issuer,
+            contract.mode,
+            contract.unit,
+            points,
+            self.now,
+            available,
+            expires,
+            len(self.lots),
         )
         self.lots.append(born)
         return born
@@ -362,6 +494,8 @@ class Plain:
         terms = self.shops[shop].terms
         if self.shops[shop].state != "active":
             return 0, "merchant_suspended"
+        if self.branch_frozen[shop]:
+            return 0, "branch_frozen"
         if terms is None:
             return 0, "no_terms"
         if money == 0:
@@ -370,10 +504,8 @@ class Plain:
             return 0, "below_minimum"
         if terms.points == 0 or terms.most == 0:
             return 0, "terms_exclude"
-        points = money * terms.points // terms.per
-        if points == 0:
-            return 0, "below_one_point"
-        return (points if terms.most is None else min(points, terms.most)), None
+        points = terms.give(money)
+        return points, None if points else "below_one_point"
 
     def room(self, shop: str) -> int | None:
         """How many points a shop may still issue; None: as many as it likes."""
@@ -388,6 +520,146 @@ class Plain:
     def _charge(self, shop: str, millionths: int) -> None:
         key = (self.window.number, shop)
         self.charges[key] = self.charges.get(key, 0) + millionths
+
+    # -- limiting
+
+    def put_limits(self, limits: list[Limit]) -> None:
+        """What no limit counts any more is forgotten."""
+        self.limits = limits
+        counted = {(limit.subject, limit.what, limit.step) for limit in limits}
+        for name in [name for name in self.passed if (name[0], *name[2:]) not in counted]:
+            self.reached["a limit was taken off with what it had counted"] += 1
+            del self.passed[name]
+
+    def _minute(self) -> int:
+        return int(self.now.timestamp()) // 60
+
+    def beyond(self, member: str, shop: str, key: str | None, amounts: dict[str, int]) -> tuple[int, int] | None:
+        """(what is left, what was asked) of the first limit that would be passed; None: all have room."""
+        for limit in self.limits:
+            subject = {"member": member, "merchant": shop, "key": key}[limit.subject]
+            if subject is None or limit.what not in amounts:
+                continue
+            there = self.passed[limit.subject, subject, limit.what, limit.step]
+            # every step that the time reaches into, from the beginning of the present one, counts whole
+            first = (self._minute() // limit.step * limit.step - limit.minutes) // limit.step
+            counts = [amount for minute, amount in there if minute // limit.step >= first]
+            self.reached["a limit's room came back"] += len(counts) < len(there)
+            if amounts[limit.what] > limit.most - sum(counts):
+                self.reached[f"beyond a limit of a {limit.subject}"] += 1
+                return max(0, limit.most - sum(counts)), amounts[limit.what]
+        return None
+
+    def count(self, member: str, shop: str, key: str | None, amounts: dict[str, int]) -> None:
+        """What passed stays counted, whatever becomes of it. Limits that count the same steps count them once."""
+        names = {
+            (limit.subject, {"member": member, "merchant": shop, "key": key}[limit.subject], limit.what, limit.step)
+            for limit in self.limits
+            if limit.what in amounts
+        }
+        for subject, name, what, step in names:
+            if name is not None:
+                self.passed[subject, name, what, step].append((self._minute(), amounts[what]))
+
+    # -- sharing
+
+    @property
+    def batch(self) -> Batch:
+        """The batch that is told of now: what it ends counts in it still."""
+        return self.step, self.parted
+
+    def household_of(self, member: str) -> Household | None:
+        return next((each for each in self.households.values() if each.has(member)), None)
+
+    def may_spend_for(self, owner: str, spender: str) -> bool:
+        household = self.household_of(owner)
+        if household is None or household.month(owner, spender) is None:
+            return False
+        if self.frozen[spender] or self.spend_locked[spender]:
+            self.reached["who is frozen or locked consents to nothing"] += 1
+            return False
+        return True
+
+    def month_left(self, owner: str, spender: str) -> int | None:
+        """What a spender may still spend from another's wallet this month; None: nothing is shared."""
+        household = self.household_of(owner)
+        allowed = household.month(owner, spender) if household else None
+        if allowed is None:
+            return None
+        most, alone = allowed
+        month = (self.now.year, self.now.month)
+        mine = [hold for hold in self.holds.values() if hold.member == owner and hold.by]
+        mine = [hold for hold in mine if (hold.at.year, hold.at.month) == month]
+        if alone:
+            mine = [hold for hold in mine if hold.by == spender]
+        self.reached["a month's limit of several together"] += len({hold.by for hold in mine}) > 1
+        return most - sum(self._counts(hold) for hold in mine)
+
+    def _counts(self, hold: Hold) -> int:
+        """What a hold counts in the month: what came back of it does no more, from the next batch on."""
+        if hold.batch == self.batch:
+            return hold.points
+        if hold.state not in ("open", "captured") and hold.ended != self.batch:
+            self.reached["what came back counts in the month no more"] += 1
+            return 0
+        before = sum(points for batch, points in hold.refunds if batch != self.batch)
+        self.reached["what came back counts in the month no more"] += before > 0
+        return hold.points - before
+
+    # -- sponsoring
+
+    def _given_at(self, shop: str, money: int) -> list[tuple[Sponsorship, int, str | None]]:
+        """What the sponsorships at a shop give for money, or why they do not; those that give nothing left out."""
+        found = []
+        for each in self.sponsorships.values():
+            if each.ended or not each.at(shop) or each.begins > self.now:
+                continue
+            if (points := each.rules.give(money)) == 0:
+                continue
+            if each.over(self.now):
+                self.reached["a sponsorship was over and not ended yet"] += 1
+            elif self.shops[shop].state != "active":
+                self.reached["no sponsor gave at a suspended shop"] += 1
+            elif self.branch_frozen[shop]:
+                self.reached["no sponsor gave at a frozen branch"] += 1
+            else:
+                found.append((each, points, self._refused(each, points)))
+        return found
+
+    def _refused(self, sponsorship: Sponsorship, points: int) -> str | None:
+        if self.shops[sponsorship.sponsor].state != "active":
+            return "merchant_suspended"
+        return "budget_too_small" if points > self.accounts[sponsorship.budget] else None
+
+    def _give_bonus(
+        self, sale: Sale, sponsorship: Sponsorship, points: int, refused: str | None, available: datetime
+    ) -> None:
+        """Whole or not at all, out of its budget."""
+        lot = None
+        if refused is None:
+            name = f"{sale.name}+{sponsorship.name}"
+            lot = self._earn(sale, name, sponsorship.sponsor, points, available, sponsorship.budget)
+        self.reached[f"bonus: {refused or 'given'}"] += 1
+        sale.bonuses.append(Bonus(sponsorship, lot, refused))
+
+    def set_aside(self, sponsorship: Sponsorship, points: int) -> None:
+        """Into its budget out of where its sponsor issues from; below zero, back."""
+        contract = self.shops[sponsorship.sponsor].contract
+        if points:
+            assert contract is not None
+            home = HOMES[contract.mode]
+            self.reached[f"budget {'set aside from' if points > 0 else 'released to'} {home}"] += 1
+            self.move(f"{home}:{sponsorship.sponsor}", sponsorship.budget, points)
+
+    def release_budgets(self, sponsor: str, why: str) -> None:
+        """All that a sponsor has set aside, before its points are paid for or worth otherwise, or it leaves."""
+        for each in self.sponsorships.values():
+            if each.sponsor == sponsor and (left := self.accounts[each.budget]):
+                self.reached[f"budget released {why}"] += 1
+                self.set_aside(each, -left)
+
+    def budgets(self, sponsor: str) -> int:
+        return sum(self.accounts[each.budget] for each in self.sponsorships.values() if each.sponsor == sponsor)
 
     # -- going home
 
@@ -461,11 +733,13 @@ class Plain:
                 value -= part * lot.unit
         return slices or None
 
-    def hold(self, name: str, shop: str, member: str, slices: Slices) -> Hold:
+    def hold(self, name: str, shop: str, member: str, slices: Slices, by: str | None = None) -> Hold:
         contract = self.shops[shop].contract
         assert contract is not None
         deadline = self.now + timedelta(minutes=contract.hold_minutes)
-        held = self.holds[name] = Hold(name, shop, member, slices, deadline, self.step)
+        held = self.holds[name] = Hold(
+            name, shop, member, slices, deadline, self.step, by=by, at=self.now, batch=self.batch
+        )
         self._set_aside(held)
         return held
 
@@ -491,7 +765,7 @@ class Plain:
         contract = self.shops[hold.shop].contract
         assert contract is not None
         hold.state, hold.fee, hold.window = "captured", contract.redemption_fee, self.window.number
-        hold.spent, hold.ended = points, self.step
+        hold.spent, hold.ended = points, self.batch
         for lot, part in hold.used:
             if not self.alive(lot):
                 self.reached["captured what expired while held"] += 1
@@ -510,7 +784,7 @@ class Plain:
 
     def release(self, hold: Hold, state: str) -> None:
         """A void or a lapse: back into the wallet, without grace; it repays."""
-        hold.state, hold.ended = state, self.step
+        hold.state, hold.ended = state, self.batch
         if hold.name in self.vouchers:
             self.reached[f"voucher {state}"] += 1
         for lot, _ in hold.slices:
@@ -527,23 +801,29 @@ class Plain:
 
     # -- refunding
 
-    def refund(self, sale: Sale, amount: int) -> tuple[int, int, int]:
-        """(points taken back, returned, owed) of a refund of a sale."""
-        if sale.lot is not None and sale.member:
+    def refund(self, sale: Sale, amount: int) -> list[tuple[Lot, int, int, int]]:
+        """Of each lot of a sale (points taken back, returned, owed) by a refund, each rounded down by itself."""
+        if sale.earned and sale.member:
             self.catch_up(sale.member)
-            self.reached["refund of a sale whose points were given"] += any(lot.parent is sale.lot for lot in self.lots)
+            lots = [part.lot for part in sale.earned]
+            self.reached["refund of a sale whose points were given"] += any(lot.parent in lots for lot in self.lots)
         self.reached["refund of a slice" if sale.refunded or amount < sale.money else "refund whole"] += 1
         sale.refunded += amount
-        back = sale.points * sale.refunded // sale.money - sale.taken
-        sale.taken += back
         if sale.member and amount * sale.fee:
             self._charge(sale.shop, -amount * sale.fee)
-        lot = sale.lot
-        if lot is None or not back:
-            return back, 0, 0
+        self.reached["refund of a sale at which sponsors gave"] += len(sale.earned) > bool(sale.lot)
+        owed: dict[str, Debt] = {}
+        return [(part.lot, *self._take_back(sale, part, owed)) for part in sale.earned]
+
+    def _take_back(self, sale: Sale, part: Earned, debts: dict[str, Debt]) -> tuple[int, int, int]:
+        lot = part.lot
+        back = lot.points * sale.refunded // sale.money - part.taken
+        part.taken += back
+        if not back:
+            return 0, 0, 0
         pending = min(back, lot.pending)
         wallet = min(back - pending, lot.wallet)
-        expired = min(back - pending - wallet, lot.home - sale.returned)
+        expired = min(back - pending - wallet, lot.home - part.returned)
         owed = back - pending - wallet - expired
         if pending:
             self.reached[f"refund of pending points went home {lot.funding}"] += 1
@@ -556,10 +836,22 @@ class Plain:
         if owed:
             self.reached["refund left a debt" if not lot.home else "refund left a debt after an expiry"] += 1
             self.reached[f"debt {lot.funding}"] += 1
-            self.debts.append(Debt(lot.member, lot.issuer, sale.name, lot.funding == "closed_loop", owed, owed))
-            self.move(f"debt:{lot.member}:{lot.issuer}", f"claim:{lot.issuer}", owed)
-        sale.returned += pending + wallet + expired
+            self._owe(sale, lot, owed, debts)
+        part.returned += pending + wallet + expired
         return back, pending + wallet + expired, owed
+
+    def _owe(self, sale: Sale, lot: Lot, points: int, debts: dict[str, Debt]) -> None:
+        """One debt for each issuer that a refund leaves with something owed."""
+        if lot.issuer != sale.shop:
+            self.reached["a sponsor is owed"] += 1
+        self.move(f"debt:{lot.member}:{lot.issuer}", f"claim:{lot.issuer}", points)
+        if (there := debts.get(lot.issuer)) is not None:
+            self.reached["lots of one sponsor are one debt"] += 1
+            there.points, there.left = there.points + points, there.left + points
+            return
+        made = Debt(lot.member, lot.issuer, sale.name, lot.funding == "closed_loop", points, points)
+        debts[lot.issuer] = made
+        self.debts.append(made)
 
     def restored(self, hold: Hold, points: int) -> Slices:
         """The slices of a redemption that come back next: the last consumed first."""
@@ -574,6 +866,7 @@ class Plain:
         if self.windows[hold.window - 1].state in ("paying", "settled"):
             self.reached["refund of a settled redemption"] += 1
         hold.refunded += points
+        hold.refunds.append((self.batch, points))
         for lot, part in slices:
             if lot.funding == "prefunded" and any(
                 item.lot is lot and item.funding != "prefunded" for item in self.items
@@ -721,15 +1014,24 @@ class Plain:
             ahead += [lot.expires for lot in self.lots if lot.wallet]
             ahead += [lot.available for lot in self.lots if lot.pending]
             ahead += self.notice_times().values()
+            ahead += [each.ends for each in self.sponsorships.values() if each.ends and not each.ended]
             self.now = min([to, *[when for when in ahead if when > self.now]])
 
     def do_due(self) -> None:
         over = [hold for hold in self.open_holds if hold.deadline <= self.now]
         for hold in sorted(over, key=lambda h: h.deadline):
             self.release(hold, "lapsed")
-        for member in PEOPLE:
+        for member in MEMBERS:
             self.catch_up(member)
         self.notice()
+        for each in self.sponsorships.values():
+            if each.over(self.now) and not each.ended:
+                self.reached["a sponsorship ended by its time"] += 1
+                self.end_sponsorship(each)
+
+    def end_sponsorship(self, sponsorship: Sponsorship) -> None:
+        sponsorship.ended = True
+        self.set_aside(sponsorship, -self.accounts[sponsorship.budget])
 
     # -- leaving
 
@@ -773,9 +1075,10 @@ class Plain:
             after = (shop.agreed or before).at(self.rules.face_value)
             if after == before:
                 continue
-            pool = self.accounts[f"pool:{shop.name}"]
             if (after.mode, after.unit) != (before.mode, before.unit):
                 self.reached[f"from {before.mode} to {after.mode}"] += 1
+                self.release_budgets(shop.name, "at a window's end")
+                pool = self.accounts[f"pool:{shop.name}"]
                 if pool:
                     self.reached["pool sold back at a window's end"] += 1
                     self.sell_pool_back(shop.name, pool)
@@ -816,18 +1119,23 @@ class Plain:
             if name.startswith("due:"):
                 due[name.split(":")[1]] += balance
         sides = [("Z", sum(at[n] for n in at if is_points(n)), 0), ("Z", sum(at[n] for n in at if not is_points(n)), 0)]
-        for shop in SHOPS:
-            unit = self.shops[shop].contract.unit if self.shops[shop].contract else 0  # type: ignore[union-attr]
+        for shop in MERCHANTS:
+            contract = self.shops[shop].contract
+            unit = contract.unit if contract else 0
+            aside = {contract.mode: self.budgets(shop)} if contract else {}
+            unissued = at[f"pool:{shop}"] + aside.get("prefunded", 0)
+            credit = at[f"credit:{shop}"] + aside.get("deferred", 0)
+            own = at[f"own:{shop}"] + aside.get("closed_loop", 0)
             sides += [
-                (f"P {shop}", open_points[shop, "prefunded"], -at[f"mint:{shop}"] - at[f"pool:{shop}"]),
-                (f"D {shop}", open_points[shop, "deferred"], -at[f"credit:{shop}"] - due[shop]),
-                (f"C {shop}", open_points[shop, "closed_loop"], -at[f"own:{shop}"]),
-                (f"B {shop}", backed[shop] + unit * at[f"pool:{shop}"], at[f"backing:{shop}"]),
+                (f"P {shop}", open_points[shop, "prefunded"], -at[f"mint:{shop}"] - unissued),
+                (f"D {shop}", open_points[shop, "deferred"], -credit - due[shop]),
+                (f"C {shop}", open_points[shop, "closed_loop"], -own),
+                (f"B {shop}", backed[shop] + unit * unissued, at[f"backing:{shop}"]),
                 (f"accepted {shop}", accepted_of[f"accepted:{shop}"], at[f"accepted:{shop}"]),
                 (f"O {shop}", owed[f"claim:{shop}"], at[f"claim:{shop}"]),
             ]
-            sides += [(f"O {m} {shop}", owed[f"debt:{m}:{shop}"], at[f"debt:{m}:{shop}"]) for m in PEOPLE]
-        for member in PEOPLE:
+            sides += [(f"O {m} {shop}", owed[f"debt:{m}:{shop}"], at[f"debt:{m}:{shop}"]) for m in MEMBERS]
+        for member in MEMBERS:
             for place in ("wallet", "pending", "held"):
                 sides.append((f"{place} {member}", held_by[f"{place}:{member}"], at[f"{place}:{member}"]))
         return [f"{name}: {one} is not {other}" for name, one, other in sides if one != other]

@@ -5,18 +5,30 @@ between; a plot that no longer makes sense ends.
 """
 
 import random
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from deploy.simulate.acts import APPROVER, MAKER, PassTime, PayWindow, StepWindow
-from deploy.simulate.agreeing import BuyPoints, ChangeContract, ChangeRules, ChangeTerms, TopUp
+from deploy.simulate.agreeing import BuyPoints, ChangeContract, ChangeRules, ChangeTerms, TopUp, sponsors_contract
 from deploy.simulate.asking import Keys, Step
-from deploy.simulate.braking import FreezeMember, ResumeShop, SuspendShop, UnfreezeMember
+from deploy.simulate.braking import (
+    FreezeBranch,
+    FreezeMember,
+    ResumeNetwork,
+    ResumeShop,
+    StopNetwork,
+    SuspendShop,
+    UnfreezeBranch,
+    UnfreezeMember,
+)
 from deploy.simulate.giving import ChangeGiftRules, Give
+from deploy.simulate.households import Household
 from deploy.simulate.leaving import BuyOut
+from deploy.simulate.limiting import ChangeLimits
 from deploy.simulate.plain import (
+    COMPANY,
     FACE_VALUE,
     GRACE,
     HALF_MINUTE,
@@ -25,14 +37,18 @@ from deploy.simulate.plain import (
     MOST_VOUCHERS,
     MOST_WRONG,
     PEOPLE,
+    SHOPS,
     Contract,
     GiftRules,
     Hold,
+    Limit,
     Lot,
     Plain,
     Terms,
 )
 from deploy.simulate.promising import AskVoucher, ReturnVoucher, SpendVoucher
+from deploy.simulate.sharing import Answer, Found, HandOver, Invite, Leave, LimitPerson, Share
+from deploy.simulate.sponsoring import ChangeBudget, EndSponsorship, OpenSponsorship
 from deploy.simulate.till import CaptureHold, MakeSale, Redeem, RefundRedemption, RefundSale, VoidHold, half_minute
 
 
@@ -69,6 +85,11 @@ class Teller:
     def _fresh_code(self) -> int:
         """The present code, or the next where that was used."""
         return int(half_minute(self.plain) <= self.plain.last_code[self.member])
+
+    def until_fresh(self) -> Iterator[Step]:
+        """Time enough for a code that was not used."""
+        while half_minute(self.plain) + 1 <= self.plain.last_code[self.member] and not self.plain.stopped:
+            yield self.time(self.plain.now + HALF_MINUTE)
 
     def capture(self, hold: Hold) -> Step:
         return CaptureHold(*self.names(hold.shop), hold.shop, hold.name)
@@ -119,6 +140,52 @@ class Teller:
     def close(self) -> Step:
         return StepWindow(*self.names(MAKER), "close", len(self.plain.windows), MAKER)
 
+    def sponsor(self, name: str, room: int) -> Iterator[Step]:
+        """Have a sponsor that may set so many points aside, if it did not leave."""
+        if self.plain.shops[name].contract is None:
+            yield self.contract(name, **asdict(sponsors_contract(name)))
+        contract = self.plain.shops[name].contract
+        if contract is not None and contract.mode == "prefunded":
+            yield TopUp(*self.names("operator"), name, room * contract.unit, "bank")
+            yield BuyPoints(*self.names("operator"), name, room)
+
+    def sponsorship(
+        self, sponsor: str, budget: int, *, shops: tuple[str, ...] | None = None, ends: datetime | None = None
+    ) -> OpenSponsorship:
+        """A point for each of the shop's own, about."""
+        return OpenSponsorship(*self.names("operator"), sponsor, shops, Terms(1, 100, 0, None), budget, None, ends)
+
+    def limits(self, limits: tuple[Limit, ...]) -> Step:
+        return ChangeLimits(*self.names("operator"), limits)
+
+    def invite(self, head: str, to: str, limit: int | None = None) -> Step:
+        return Invite(*self.names(head), head, to, limit)
+
+    def family(self, head: str, others: tuple[str, ...]) -> Generator[Step, None, Household | None]:
+        """Founded by its head, joined by the others, whatever they were in before."""
+        for member in (head, *others):
+            if self.plain.household_of(member) is not None:
+                yield self.leave(member)
+        self.member = head
+        yield (asked := Found(*self.names(head), head))
+        there = self.plain.households.get(asked.label)
+        if there is not None:
+            for member in others:
+                yield self.invite(head, member)
+                yield Answer(*self.names(member), member, there.name, True)
+        return there
+
+    def leave(self, member: str, person: str | None = None) -> Step:
+        return Leave(*self.names(member), member, person or member)
+
+    def share(self, member: str, points: int | None) -> Step:
+        return Share(*self.names(member), member, points)
+
+    def spend_for(self, owner: str, by: str, shop: str, points: int, *, capture: bool = True) -> Redeem:
+        label, key = self.names(shop)
+        code = int(half_minute(self.plain) <= self.plain.last_code[by])
+        return Redeem(label, key, shop, owner, points, None, capture, code, f"R{label}", by)
+
     def spend_all(self, shop: str) -> Redeem | None:
         """A redemption of all there is."""
         there = sum(lot.wallet for lot in self.plain.usable(self.member, shop))
@@ -130,6 +197,9 @@ class Teller:
         for number in range(1, len(self.plain.windows)):
             window = self.plain.windows[number - 1]
             if window.state == "advised":
+                yield StepWindow(*self.names(MAKER), "submit", number, MAKER)
+            if window.state == "submitted" and self.rng.random() < 0.1:
+                yield StepWindow(*self.names(APPROVER), "return", number, APPROVER)
                 yield StepWindow(*self.names(MAKER), "submit", number, MAKER)
             if window.state == "submitted":
                 by = MAKER if window.submitted_by == APPROVER else APPROVER
@@ -146,14 +216,17 @@ class Teller:
                 yield PayWindow(*self.names(MAKER), number)
 
     def earned(self) -> Lot | None:
-        """The member's newest lot, if there is something in it to spend."""
-        lots = [lot for lot in self.plain.lots_of(self.member) if lot.wallet and self.plain.alive(lot)]
+        """The member's newest lot of a shop, if there is something in it to spend."""
+        lots = [lot for lot in self._of_shops() if lot.wallet and self.plain.alive(lot)]
         return lots[-1] if lots else None
 
     def pending(self) -> Lot | None:
-        """The member's newest lot, if it waits to confirm."""
-        lots = [lot for lot in self.plain.lots_of(self.member) if lot.pending]
+        """The member's newest lot of a shop, if it waits to confirm."""
+        lots = [lot for lot in self._of_shops() if lot.pending]
         return lots[-1] if lots else None
+
+    def _of_shops(self) -> list[Lot]:
+        return [lot for lot in self.plain.lots_of(self.member) if lot.issuer in SHOPS]
 
     def held(self, label: str) -> Hold | None:
         return self.plain.holds.get(label)
@@ -341,14 +414,12 @@ def other_funding(tell: Teller) -> Iterator[Step]:
     lot, asked = tell.earned() or tell.pending(), None
     if lot is not None and lot.wallet:
         yield (asked := tell.redemption(shop, max(1, lot.wallet // 3), capture=True))
-    value = tell.plain.rules.face_value
-    if tell.rng.random() < 0.5:
+    what = tell.rng.choice((("mode",), ("mode", "value"), ("mode", "value"), ("value",)))
+    if "mode" in what:
         yield tell.contract(shop, mode="deferred", line=90)
-        if tell.rng.random() < 0.5:
-            # both come into force together
-            yield tell.face_value(FACE_VALUE + (value == FACE_VALUE))
-    else:
-        yield tell.face_value(FACE_VALUE + (value == FACE_VALUE))
+    if "value" in what:
+        # both come into force together
+        yield tell.face_value(FACE_VALUE + (tell.plain.rules.face_value == FACE_VALUE))
     yield from tell.settle()
     if lot is None:
         return
@@ -381,7 +452,7 @@ def frozen(tell: Teller) -> Iterator[Step]:
 
 def bought_out(tell: Teller) -> Iterator[Step]:
     """Money is put behind a shop's points while some are accepted, some held and some spent; then it may leave."""
-    shop = tell.rng.choice(("cafe", "books", "club", "taxi", "taxi"))
+    shop = tell.rng.choice(("cafe", "books", "club", "taxi"))
     yield tell.sale(shop, 25)
     if (lot := tell.earned()) is None:
         return
@@ -392,9 +463,9 @@ def bought_out(tell: Teller) -> Iterator[Step]:
         )
     )
     yield (holding := tell.redemption(there, 4, capture=False))
-    payer = tell.rng.choice((None, None, "kiosk", "taxi"))
+    payer = tell.rng.choice((None, None, "bakery", "taxi"))
     yield TopUp(*tell.names("operator"), payer or shop, 2_000, "bank")
-    leaves = tell.rng.random() < 0.5
+    leaves = tell.rng.random() < 0.4
     yield BuyOut(*tell.names("operator"), shop, leaves, payer)
     if leaves:
         yield tell.sale(shop, 5)
@@ -441,30 +512,34 @@ def too_many_gifts(tell: Teller) -> Iterator[Step]:
     """Nobody there, time and again; and more than a day allows."""
     giver, receiver = tell.member, next(member for member in PEOPLE if member != tell.member)
     yield tell.sale("cafe", 20)
-    if tell.rng.random() < 0.4:
+    if tell.rng.random() < 0.5:
         # a code is good again when its gift was refused
         for _ in range(MOST_MISSED + 1):
+            yield from tell.until_fresh()
             yield tell.gift("nobody", 1)
         return
-    yield ChangeGiftRules(
-        *tell.names("operator"), tell.rng.choice((GiftRules(3, 10, 60), GiftRules(100, 1, 60), GiftRules(100, 10, 3)))
-    )
-    for _ in range(2):
-        yield replace(tell.gift(receiver, 2), member=giver)
-        yield tell.time(tell.plain.now + HALF_MINUTE)
+    for rules in tell.rng.sample((GiftRules(3, 10, 60), GiftRules(100, 1, 60), GiftRules(100, 10, 3)), 3):
+        yield ChangeGiftRules(*tell.names("operator"), rules)
+        for _ in range(2):
+            yield from tell.until_fresh()
+            yield replace(tell.gift(receiver, 2), member=giver)
     yield ChangeGiftRules(*tell.names("operator"), GiftRules())
 
 
 def vouchers(tell: Teller) -> Iterator[Step]:
     """A promise is kept whatever comes: spent in part after its points expired, while a debt waits for what is left."""
-    yield tell.sale(tell.rng.choice(("cafe", "taxi", "books")), 40)
+    for shop in tell.rng.sample(("cafe", "taxi", "books"), 2):
+        yield tell.sale(shop, 25)
     if (lot := tell.earned()) is None:
         return
     shop = tell.rng.choice(("books", "bakery"))
+    yield from tell.until_fresh()
     yield (asked := tell.voucher(shop, max(1, tell.plain.wallet(tell.member) - 2)))
     if (voucher := tell.plain.vouchers.get(asked.label)) is None:
         return
-    what = tell.rng.choice(("owed", "owed", "late", "suspended", "frozen", "returned", "lapses", "again"))
+    what = tell.rng.choice(
+        ("owed", "late", "suspended", "frozen", "suspended", "frozen", "returned", "lapses", "again")
+    )
     if what == "owed" and tell.plain.sales[lot.sale].refunded < tell.plain.sales[lot.sale].money:
         yield tell.refund(lot)
     if what in ("late", "again", "lapses"):
@@ -478,7 +553,8 @@ def vouchers(tell: Teller) -> Iterator[Step]:
     if what == "returned":
         yield ReturnVoucher(*tell.names(shop), shop, voucher.name)
     there = sum(part for _, part in voucher.slices)
-    for points in (there, max(1, there // 2)) if what == "again" else (max(1, there // tell.rng.choice((1, 2))),):
+    part = max(1, there // 2 if what == "owed" else there // tell.rng.choice((1, 2)))
+    for points in (there, part) if what == "again" else (part,):
         label, key = tell.names(shop)
         yield SpendVoucher(label, key, shop, tell.member, voucher.name, points, f"R{label}")
     if what == "suspended":
@@ -529,6 +605,255 @@ def long_away(tell: Teller) -> Iterator[Step]:
     yield tell.time(lot.expires)
 
 
+def sponsored(tell: Teller) -> Iterator[Step]:
+    """A sponsor gives beside a shop, whole or not at all; a refund takes back of each lot, and what is owed is repaid."""
+    sponsor = tell.rng.choice(("brand", "brand", "network", "guild"))
+    shop = tell.rng.choice(("cafe", "taxi", "bakery", "club", "books"))
+    yield from tell.sponsor(sponsor, 60)
+    yield (asked := tell.sponsorship(sponsor, 50))
+    if (there := tell.plain.sponsorships.get(asked.label)) is None:
+        return
+    if tell.rng.random() < 0.4:
+        # two of one sponsor are two lots, and one debt
+        yield tell.sponsorship(sponsor, 40, shops=(shop,))
+    yield (bought := tell.sale(shop, 25))
+    sale = tell.plain.sales.get(bought.label)
+    if tell.rng.random() < 0.5:
+        yield tell.sale(shop, 40)
+    if tell.rng.random() < 0.5:
+        yield ChangeBudget(*tell.names("operator"), sponsor, there.name, tell.rng.choice((5, -5, -500, 5_000)))
+    if (spending := tell.spend_all(tell.rng.choice(("books", "bakery", shop)))) is not None:
+        yield spending
+    if sale is not None:
+        for share in (3, 2, 1):
+            if sale.refunded < sale.money:
+                label, key = tell.names(shop)
+                amount = max(1, (sale.money - sale.refunded) // share)
+                yield RefundSale(label, key, shop, sale.name, amount, f"R{label}")
+    yield tell.sale(tell.rng.choice(("cafe", "bakery")), 30)
+    if tell.rng.random() < 0.5:
+        yield EndSponsorship(*tell.names("operator"), sponsor, there.name)
+    yield from tell.settle()
+
+
+def sponsors_braked(tell: Teller) -> Iterator[Step]:
+    """A suspended sponsor gives nothing, nor does any at a suspended shop; a shop that has run dry stops nobody."""
+    yield from tell.sponsor("network", 60)
+    yield tell.sponsorship("network", 60)
+    yield tell.suspend("network")
+    yield tell.sale("cafe", 10)
+    yield tell.resume("network")
+    yield tell.suspend("cafe")
+    yield tell.sale("cafe", 10)
+    yield tell.resume("cafe")
+    yield tell.contract("books", mode="deferred", line=0)
+    yield tell.sale("books", 8)
+    yield tell.contract("books", mode="deferred", line=90)
+
+
+def sponsored_for_a_time(tell: Teller) -> Iterator[Step]:
+    """A sponsorship ends by its time, perhaps late; what it gave confirms when the shop's own points do."""
+    sponsor = tell.rng.choice(("brand", "network"))
+    yield from tell.sponsor(sponsor, 40)
+    yield tell.contract("cafe", maturity_days=3, life_days=5)
+    ends = tell.plain.now + timedelta(hours=5)
+    yield (asked := tell.sponsorship(sponsor, 40, ends=ends))
+    if (there := tell.plain.sponsorships.get(asked.label)) is None:
+        return
+    yield tell.sale("cafe", 10)
+    yield tell.time(ends, late=tell.rng.random() < 0.6)
+    yield tell.sale("cafe", 10)
+    yield tell.time(tell.plain.now + timedelta(hours=1))
+    yield ChangeBudget(*tell.names("operator"), sponsor, there.name, 1)
+    yield tell.time(tell.plain.now + timedelta(days=3))
+    yield tell.contract("cafe", maturity_days=0, life_days=None)
+
+
+def budgets_go_back(tell: Teller) -> Iterator[Step]:
+    """A sponsor's points are paid for otherwise, or worth otherwise, or it leaves: what it set aside goes back first."""
+    sponsor = tell.rng.choice(("brand", "brand", "network", "guild"))
+    yield from tell.sponsor(sponsor, 50)
+    yield (asked := tell.sponsorship(sponsor, 45))
+    yield tell.sale("bakery", 10)
+    what = tell.rng.choice(("value", "mode", "leaves"))
+    if what == "value":
+        yield tell.face_value(FACE_VALUE + (tell.plain.rules.face_value == FACE_VALUE))
+    elif what == "mode":
+        yield tell.contract(sponsor, mode="deferred" if sponsor == "brand" else "prefunded", line=90)
+    else:
+        yield TopUp(*tell.names("operator"), sponsor, 1_000, "bank")
+        yield BuyOut(*tell.names("operator"), sponsor, True, None)
+        yield ChangeBudget(*tell.names("operator"), sponsor, asked.label, 3)
+    yield from tell.settle()
+    yield tell.sale("bakery", 10)
+    if what == "value":
+        yield ChangeBudget(*tell.names("operator"), sponsor, asked.label, 20)
+        yield tell.sale("bakery", 10)
+    yield EndSponsorship(*tell.names("operator"), sponsor, asked.label)
+
+
+def family(tell: Teller) -> Iterator[Step]:
+    """One spends what another shares, within a month's limit of all together; what comes back counts no more."""
+    head, other, third = tell.rng.sample(PEOPLE, 3)
+    there = yield from tell.family(head, (other, third))
+    if there is None:
+        return
+    yield tell.sale(tell.rng.choice(("cafe", "taxi")), 60)
+    yield tell.spend_for(head, other, "books", 3)
+    yield tell.share(head, 20)
+    yield (spent := tell.spend_for(head, other, "bakery", 12, capture=False))
+    yield tell.spend_for(head, third, "books", 5)
+    yield tell.spend_for(head, third, "books", 9)
+    hold = tell.held(spent.label)
+    what = tell.rng.choice(("void", "refund", "month", "freeze"))
+    if hold is not None and hold.state == "open" and what in ("void", "refund"):
+        yield tell.void(hold) if what == "void" else tell.capture(hold)
+    if hold is not None and hold.state == "captured" and what == "refund":
+        yield tell.give_back(hold, max(1, (hold.points - hold.refunded) // 2))
+    if what == "month":
+        yield tell.time(tell.plain.now + timedelta(days=31))
+        yield tell.sale("cafe", 30)
+    if what == "freeze":
+        tell.member = third
+        yield tell.freeze()
+    yield tell.spend_for(head, third, "books", 14)
+    if what == "freeze":
+        yield tell.share(third, 5)
+        yield tell.leave(third)
+        yield tell.unfreeze()
+
+
+def led_and_left(tell: Teller) -> Iterator[Step]:
+    """The head alone leads; whoever came first of those who stay follows; who goes spends no more."""
+    head, other, third = tell.rng.sample(PEOPLE, 3)
+    there = yield from tell.family(head, (other, third))
+    if there is None:
+        return
+    yield tell.leave(other, third)
+    how = tell.rng.choice(("over", "again", "again", "takes"))
+    if how == "over":
+        yield HandOver(*tell.names(head), head, other)
+        yield tell.leave(head, third)
+    elif how == "again":
+        # whoever comes again is no elder than those who stayed, or came again before
+        for member in tell.rng.sample((other, third), 2):
+            yield tell.leave(head, member)
+            yield tell.invite(head, member)
+            yield Answer(*tell.names(member), member, there.name, True)
+    else:
+        yield tell.sale("cafe", 10)
+        yield tell.share(head, 20)
+        yield tell.leave(head, other)
+        yield tell.spend_for(head, other, "books", 1)
+        yield tell.spend_for(head, third, "books", 1)
+    yield tell.leave(there.head)
+    if not there.ended:
+        yield tell.leave(there.head)
+
+
+def company(tell: Teller) -> Iterator[Step]:
+    """A company's people spend from its wallet, each as much as it says; nobody else's is shared."""
+    one, other = tell.rng.sample(PEOPLE, 2)
+    for member in (COMPANY, one, other):
+        if tell.plain.household_of(member) is not None:
+            yield tell.leave(member)
+    tell.member = COMPANY
+    yield (asked := Found(*tell.names(COMPANY), COMPANY))
+    if (there := tell.plain.households.get(asked.label)) is None:
+        return
+    yield Found(*tell.names(one), one)
+    for member in (one, other):
+        yield tell.invite(COMPANY, member, 10)
+        accepts = member == one or tell.rng.random() < 0.7
+        yield Answer(*tell.names(member), member, there.name, accepts)
+    yield tell.leave(one)
+    yield Answer(*tell.names(one), one, there.name, True)
+    yield tell.sale(tell.rng.choice(("cafe", "bakery")), 50)
+    yield tell.spend_for(COMPANY, one, "books", 9)
+    yield tell.spend_for(COMPANY, other, "books", 9)
+    yield LimitPerson(*tell.names(COMPANY), COMPANY, one, 12)
+    yield tell.spend_for(COMPANY, one, "books", 4)
+    yield tell.spend_for(COMPANY, one, "books", 3)
+    yield tell.spend_for(one, COMPANY, "books", 1)
+    yield tell.leave(one) if tell.rng.random() < 0.5 else tell.leave(COMPANY)
+    yield tell.spend_for(COMPANY, one, "books", 1)
+    if tell.rng.random() < 0.6:
+        yield Found(*tell.names(other), other)
+        yield tell.leave(COMPANY)
+
+
+def limited(tell: Teller) -> Iterator[Step]:
+    """A sale beyond a limit earns nothing, nor does a sponsor give; a redemption is refused; in time there is room again."""
+    limits = tell.rng.choice(
+        (
+            (Limit("member", "earn_points", 60, 50), Limit("member", "redeem_points", 60, 20)),
+            (Limit("merchant", "sale_count", 10, 2), Limit("merchant", "redeem_count", 600, 1)),
+            (Limit("key", "earn_points", 130, 50), Limit("key", "redeem_points", 130, 20)),
+        )
+    )
+    if tell.rng.random() < 0.5:
+        yield from tell.sponsor("network", 40)
+        yield tell.sponsorship("network", 30)
+    yield tell.sale("taxi", 30)
+    yield tell.limits(limits)
+    for points in (30, 9, 15):
+        yield tell.sale("cafe", points)
+    yield (asked := tell.redemption("cafe", 12, capture=False))
+    yield tell.time(tell.plain.now + HALF_MINUTE)
+    yield tell.redemption("cafe", 10, capture=True)
+    yield tell.time(tell.plain.now + HALF_MINUTE)
+    yield tell.voucher("cafe", 11)
+    if (hold := tell.held(asked.label)) is not None and hold.state == "open":
+        # what passed stays counted
+        yield tell.void(hold)
+        yield tell.redemption("cafe", 10, capture=True)
+    if tell.rng.random() < 0.5:
+        yield tell.limits(tuple(each._replace(most=each.most + 5) for each in limits))
+    yield tell.time(tell.plain.now + timedelta(minutes=limits[0].minutes + tell.rng.choice((-1, 1, 5))))
+    yield tell.sale("cafe", 20)
+    yield tell.redemption("cafe", 10, capture=True)
+    yield tell.limits(())
+
+
+def branch_braked(tell: Teller) -> Iterator[Step]:
+    """A frozen branch sells and earns nothing, nor takes holds; what was held there is captured."""
+    yield tell.sale("books", 20)
+    yield from tell.sponsor("network", 40)
+    yield tell.sponsorship("network", 30)
+    yield (asked := tell.redemption("books", 5, capture=False))
+    yield FreezeBranch(*tell.names("operator"), "books")
+    yield tell.sale("books", 10)
+    yield tell.redemption("books", 1, capture=True)
+    if (hold := tell.held(asked.label)) is not None and hold.state == "open":
+        yield tell.capture(hold)
+        if hold.state == "captured":
+            yield tell.give_back(hold)
+    yield UnfreezeBranch(*tell.names("operator"), "books")
+
+
+def stopped(tell: Teller) -> Iterator[Step]:
+    """While the network is stopped nothing is posted but brakes; the same requests are good once it runs again."""
+    yield tell.sale("cafe", 20)
+    yield (asked := tell.redemption("cafe", 5, capture=False))
+    hold = tell.held(asked.label)
+    yield StopNetwork(*tell.names("operator"))
+    waiting: list[Step] = [tell.sale("taxi", 10), tell.time(tell.plain.now + timedelta(days=1))]
+    if hold is not None:
+        waiting.append(tell.capture(hold))
+    yield from waiting
+    yield tell.rng.choice((tell.freeze, tell.unfreeze))()
+    yield FreezeBranch(*tell.names("operator"), "bakery")
+    yield tell.close()
+    yield ResumeNetwork(*tell.names("operator"))
+    for again in waiting:
+        # unless somebody let the network run before
+        if not tell.plain.answered.get(again.label):
+            tell.plain.reached["asked again when the network ran"] += not tell.plain.stopped
+            yield again
+    yield UnfreezeBranch(*tell.names("operator"), "bakery")
+    yield tell.unfreeze()
+
+
 PLOTS: Final[tuple[Plot, ...]] = (
     expires_while_held,
     own_points_restored,
@@ -551,5 +876,32 @@ PLOTS: Final[tuple[Plot, ...]] = (
     vouchers,
     many_vouchers,
     told_before,
+    sponsored,
+    family,
+    too_many_gifts,
+    sponsors_braked,
+    limited,
     long_away,
+    branch_braked,
+    stopped,
+    return_period,
+    company,
+    led_and_left,
+    sponsored_for_a_time,
+    budgets_go_back,
+    led_and_left,
 )
+
+#: The features that a history needs for its first plot to make sense.
+NEEDS: Final[dict[Plot, str]] = {
+    sponsored: "sponsors",
+    sponsors_braked: "sponsors",
+    sponsored_for_a_time: "sponsors",
+    budgets_go_back: "sponsors",
+    limited: "limits",
+    branch_braked: "brakes",
+    stopped: "brakes",
+    family: "households",
+    led_and_left: "households",
+    company: "households",
+}

@@ -37,7 +37,7 @@ class AskVoucher(Operation):
             return refused("spend_locked")
         # one that ended in this very batch counts still
         mine = [v for v in plain.vouchers.values() if v.member == self.member]
-        there = sum(1 for v in mine if v.state == "open" or v.ended == plain.step)
+        there = sum(1 for v in mine if v.state == "open" or v.ended == plain.batch)
         if there >= MOST_VOUCHERS:
             plain.reached["too many vouchers"] += 1
             return refused("limit_exceeded", allowed=MOST_VOUCHERS, asked=there + 1)
@@ -48,6 +48,12 @@ class AskVoucher(Operation):
         slices = plain.choose(usable, self.points, None)
         if slices is None:
             return refused("insufficient_points", needed=self.points, available=sum(lot.wallet for lot in usable))
+        amounts = {"redeem_points": self.points, "redeem_count": 1}
+        # a member's own asking is under no shop's key
+        if (over := plain.beyond(self.member, self.shop, None, amounts)) is not None:
+            plain.reached["a voucher beyond a limit"] += 1
+            return refused("limit_exceeded", allowed=over[0], asked=over[1])
+        plain.count(self.member, self.shop, None, amounts)
         plain.last_code[self.member] = half_minute(plain) + (self.code or 0)
         voucher = plain.promise(self.label, self.shop, self.member, slices)
         plain.reached["voucher"] += 1

@@ -5,14 +5,25 @@ It keeps what everything is called: shops, members, sales, redemptions by name h
 
 import dataclasses
 import itertools
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID, uuid5
 
 import ledger
 import settlement
 from deploy.house import House
-from deploy.simulate.plain import BEGINNING, FACE_VALUE, LIFE, PEOPLE, SHOPS, Expected, accepted, refused
+from deploy.simulate.plain import (
+    BEGINNING,
+    COMPANY,
+    FACE_VALUE,
+    LIFE,
+    MEMBERS,
+    SHOPS,
+    SPONSORS,
+    Expected,
+    accepted,
+    refused,
+)
 from merchants import contracts, people
 
 SPEND_KEY: Final = b"s" * 32
@@ -61,6 +72,8 @@ class Real:
         self.watch = simulated.watch
         self.sales: dict[str, UUID] = {}
         self.redemptions: dict[str, UUID] = {}
+        self.sponsorships: dict[str, UUID] = {}
+        self.households: dict[str, UUID] = {}
         self._shops: dict[str, UUID] = {}
         self._branches: dict[str, UUID] = {}
         self._members: dict[str, UUID] = {}
@@ -87,23 +100,29 @@ class Real:
             self.book = book
             for name in SHOPS:
                 self._open_shop(tx, name)
-            for name in PEOPLE:
-                self._enrol(tx, name)
+            for name in SPONSORS:
+                self._add(tx, name, "network" if name == "network" else "sponsor")
+            for name in MEMBERS:
+                self._enrol(tx, name, "legal" if name == COMPANY else "natural")
         self.now = BEGINNING
 
     def _open_shop(self, tx: ledger.Tx, name: str) -> None:
-        merchant = contracts.add_merchant(tx, self.book, name, "shop", None, BEGINNING)
-        assert isinstance(merchant, contracts.Merchant), merchant
-        branch = contracts.add_branch(tx, self.book, merchant.id, "main", name, "physical", None)
+        branch = contracts.add_branch(tx, self.book, self._add(tx, name, "shop"), "main", name, "physical", None)
         assert isinstance(branch, contracts.Branch), branch
-        self._shops[name], self._branches[name] = merchant.id, branch.id
+        self._branches[name] = branch.id
 
-    def _enrol(self, tx: ledger.Tx, name: str) -> None:
+    def _add(self, tx: ledger.Tx, name: str, kind: str) -> UUID:
+        merchant = contracts.add_merchant(tx, self.book, name, kind, None, BEGINNING)
+        assert isinstance(merchant, contracts.Merchant), merchant
+        self._shops[name] = merchant.id
+        return merchant.id
+
+    def _enrol(self, tx: ledger.Tx, name: str, kind: str) -> None:
         enrolled = people.enrol(
             tx,
             self.book,
             phone=f"+98912{next(_telephones):07d}",
-            kind="natural",
+            kind=kind,
             given_name=name,
             family_name=None,
             language="fa",
@@ -150,18 +169,28 @@ class Real:
     def redemption(self, label: str) -> UUID:
         return self.redemptions.get(label) or uuid5(NOWHERE, label)
 
+    def sponsorship(self, label: str) -> UUID:
+        return self.sponsorships.get(label) or uuid5(NOWHERE, label)
+
+    def household(self, label: str) -> UUID:
+        return self.households.get(label) or uuid5(NOWHERE, label)
+
     def sold(self, label: str, sale: UUID, lot: UUID | None) -> None:
         self.sales[label] = sale
         if lot is not None:
             self._lots[lot] = label
 
+    def name_lot(self, lot: UUID, name: str) -> None:
+        self._lots[lot] = name
+
     def lot(self, id: UUID) -> str:
-        """A lot goes by the name of its sale."""
+        """A shop's lot goes by the name of its sale."""
         return self._lots.get(id, str(id))
 
     def names(self) -> dict[str, str]:
         """What stands for each id in the name of an account."""
-        ids = {str(id): name for name, id in (*self._shops.items(), *self._members.items())}
+        named = (*self._shops.items(), *self._members.items(), *self.sponsorships.items())
+        ids = {str(id): name for name, id in named}
         return ids | {str(self.book.operator_id): "operator"}
 
     def code(self, member: str, half_minutes: int | None) -> str:
@@ -170,7 +199,7 @@ class Real:
         secret = self._secrets[member]
         if half_minutes is not None:
             return codes.code(secret, now + half_minutes)
-        near = {codes.code(secret, now + i) for i in range(-2, 3)}
+        near = {codes.code(each, now + i) for each in self._secrets.values() for i in range(-2, 3)}
         return next(text for text in (f"{i:06d}" for i in range(10)) if text not in near)
 
     def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
@@ -183,23 +212,34 @@ class Real:
             book_id=self.book.id,
             kind=kind,
             principal_id=self._shops.get(principal) or self._members.get(principal) or self.operator(principal),
-            actor="simulation",
+            actor=self._actor(principal),
             body=body,
             render=_render,
             key=key,
             fingerprint=ledger.fingerprint("POST", f"/{kind}", repr(body)),
         )
 
+    def _actor(self, principal: str) -> str:
+        """A shop asks with a key of its own."""
+        shop = self._shops.get(principal)
+        return "simulation" if shop is None else ledger.ids.show("key", uuid5(shop, "key"))
+
     # -- acts
 
-    def pass_time(self, by: timedelta, *, late: bool) -> datetime:
+    def pass_time(self, by: timedelta, *, late: bool) -> Expected:
         to = self.now + by
         if late:
-            self.house.committer.post(ledger.due.request(self.book.id, "set_clock", ledger.due.SetClock(to)))
+            clock = ledger.due.request(self.book.id, "set_clock", ledger.due.SetClock(to))
+            decision = self.house.committer.post(clock).decision
+            if isinstance(decision, ledger.Refusal):
+                return told_refusal(decision)
         else:
-            assert self.house.advance(self.book.id, to) == to
+            try:
+                assert self.house.advance(self.book.id, to) == to
+            except ledger.errors.Stopped:
+                return refused("unavailable")
         self.now = to
-        return to
+        return accepted(now=to)
 
     def lock_spending(self, member: str, locked: bool) -> None:
         with self.house.db.tx("door") as tx:

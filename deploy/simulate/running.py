@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from deploy.simulate import agreeing, operations
+from deploy.simulate import agreeing, braking, operations
 from deploy.simulate.acts import APPROVER, MAKER, PayWindow, StepWindow
 from deploy.simulate.answering import Answering
 from deploy.simulate.asking import Draw, SameKey, SendAgain, Step
 from deploy.simulate.comparing import differences, differences_of_notices, differences_of_windows
 from deploy.simulate.plain import Expected, Plain
-from deploy.simulate.plots import PLOTS, Teller
+from deploy.simulate.plots import NEEDS, PLOTS, Teller
 from deploy.simulate.real import Real, Simulated
 
 STEPS: Final = 34
@@ -62,6 +62,8 @@ class Drawn:
         self.steps = steps
         self._keys: defaultdict[str, int] = defaultdict(int)
         self._earlier: list[Step] = []
+        self._table = dict(operations.TABLE)
+        self._alone = dict(operations.ALONE)
 
     def key(self, principal: str) -> str:
         self._keys[principal] += 1
@@ -69,21 +71,29 @@ class Drawn:
 
     def groups(self, plain: Plain) -> Iterator[list[tuple[Step, Expected]]]:
         """Each group with its predictions. The model has been told of it; the ledger has not."""
-        yield predicted(plain, agreeing.beginning(self.key, inactivity_days=self.rng.choice((None, 2))))
+        needed = NEEDS.get(PLOTS[self.seed % len(PLOTS)])
+        chosen = [name for name in operations.SOME if self.rng.random() < 0.5 or name == needed]
+        for name in chosen:
+            self._table |= operations.SOME[name]
+            self._alone |= operations.SOME_ALONE.get(name, {})
+        inactivity_days = self.rng.choice((None, 2))
+        yield predicted(
+            plain, agreeing.beginning(self.key, inactivity_days=inactivity_days, sponsors="sponsors" in chosen)
+        )
         plot = self._plots(plain)
         group: list[tuple[Step, Expected]]
         for step in range(1, self.steps + 1):
             if self.rng.random() < 0.75 and (operation := next(plot, None)):
                 group = predicted(plain, [operation])
                 for i in range(0 if operation.alone else self.rng.choice((0, 0, 2, 5))):
-                    group += self._draw(plain, f"{step}.{i}", operations.TABLE)
+                    group += self._draw(plain, f"{step}.{i}", self._table)
                 yield group
             elif self.rng.random() < 0.35:
-                yield self._draw(plain, f"{step}", operations.ALONE)
+                yield self._draw(plain, f"{step}", self._alone)
             else:
                 group = []
                 for i in range(self.rng.choice((1, 2, 3, 4, 6, LARGEST_GROUP))):
-                    group += self._draw(plain, f"{step}.{i}", operations.TABLE)
+                    group += self._draw(plain, f"{step}.{i}", self._table)
                 if group:
                     yield group
         yield from finish(plain)
@@ -99,10 +109,12 @@ class Drawn:
 
     def _draw(self, plain: Plain, label: str, table: dict[str, tuple[int, Draw]]) -> list[tuple[Step, Expected]]:
         chance = self.rng.randrange(100)
-        if table is operations.TABLE and self._earlier and chance < operations.AGAIN + operations.SAME_KEY:
+        if table is self._table and self._earlier and chance < operations.AGAIN + operations.SAME_KEY:
             first = self.rng.choice(self._earlier[-20:])
             made = SendAgain if chance < operations.AGAIN else SameKey
             return predicted(plain, [made(label, first.key, first)])
+        if plain.stopped and self.rng.random() < 0.4:
+            return predicted(plain, [braking.ResumeNetwork(label, self.key("operator"))])
         (draw,) = self.rng.choices([draw for _, draw in table.values()], [weight for weight, _ in table.values()])
         operation = draw(self.rng, plain, label, self.key)
         if operation is None:
@@ -117,7 +129,14 @@ def predicted(plain: Plain, group: Group) -> list[tuple[Step, Expected]]:
     """Tell the model of a group; its operations with what their answers must be, those without meaning left out."""
     found = []
     for operation in group:
-        expected = operation.predict(plain)
+        apart = _exclusive(operation)
+        plain.parted += apart
+        if plain.stopped and not operation.while_stopped:
+            plain.reached["asked while the network was stopped"] += 1
+            expected: Expected | None = Expected("unavailable", {}, stored=False)
+        else:
+            expected = operation.predict(plain)
+        plain.parted += apart
         if expected is not None:
             if not isinstance(operation, SendAgain | SameKey):
                 plain.answered[operation.label] = expected.stored
@@ -125,8 +144,14 @@ def predicted(plain: Plain, group: Group) -> list[tuple[Step, Expected]]:
     return found
 
 
+def _exclusive(step: Step) -> bool:
+    return step.first.exclusive if isinstance(step, SendAgain | SameKey) else step.exclusive
+
+
 def finish(plain: Plain) -> Iterator[list[tuple[Step, Expected]]]:
-    """Close the open window and settle every one."""
+    """Resume, close the open window and settle every one."""
+    if plain.stopped:
+        yield predicted(plain, [braking.ResumeNetwork("z.resume", "z-resume-000000000")])
     last = len(plain.windows)
     yield predicted(plain, [StepWindow("z.close", "z-close-0000000000", "close", last, MAKER)])
     for number in range(1, last + 1):

@@ -22,6 +22,7 @@ from deploy.simulate.plain import (
     refused,
 )
 from deploy.simulate.real import Real
+from deploy.simulate.sponsoring import given
 from ledger import Minor, Points
 from merchants import trade
 
@@ -62,10 +63,19 @@ class MakeSale(AtShop):
         sale = plain.sell(self.label, self.shop, self.member, self.total, self.part)
         return accepted(
             points=sale.points,
-            refused=plain.why_nothing(sale),
+            refused=sale.refused,
             money=sale.money,
             expires=sale.lot.expires if sale.lot else None,
             available=plain.wallet(self.member) if self.member else None,
+            bonuses=[
+                (
+                    bonus.sponsorship.name,
+                    bonus.lot.points if bonus.lot else 0,
+                    bonus.refused,
+                    bonus.lot.expires if bonus.lot else None,
+                )
+                for bonus in sale.bonuses
+            ],
         )
 
     def body(self, real: Real) -> trade.Sale:
@@ -91,6 +101,7 @@ class MakeSale(AtShop):
             "money": value.money,
             "expires": value.expires_at,
             "available": value.available,
+            "bonuses": given(real, self.label, value.bonuses),
         }
 
 
@@ -136,11 +147,16 @@ class Redeem(AtShop):
     # half minutes from the present one, or None: a wrong code
     code: int | None
     reference: str
+    # another of the household, whose code it is
+    by: str | None = None
 
     kind: ClassVar[str] = "redemption"
 
     def predict(self, plain: Plain) -> Expected:
         shop = plain.shops[self.shop]
+        if plain.branch_frozen[self.shop]:
+            plain.reached["no hold at a frozen branch"] += 1
+            return refused("state_conflict")
         if (self.shop, "redemption", self.reference) in plain.references:
             return refused("duplicate_reference")
         if shop.contract is None:
@@ -149,7 +165,7 @@ class Redeem(AtShop):
             return refused("merchant_suspended")
         if plain.spend_locked[self.member] or plain.frozen[self.member]:
             return refused("spend_locked")
-        if (why := consents(plain, self.shop, self.member, self.code)) is not None:
+        if (why := consents(plain, self.shop, self.member, self.code, self.by)) is not None:
             return why
         plain.catch_up(self.member)
         usable = plain.usable(self.member, self.shop)
@@ -157,9 +173,21 @@ class Redeem(AtShop):
         if slices is None:
             needed = self.points if self.points is not None else -(-(self.value or 0) // plain.rules.face_value)
             return refused("insufficient_points", needed=needed, available=sum(lot.wallet for lot in usable))
-        plain.last_code[self.member] = half_minute(plain) + (self.code or 0)
+        if self.by is not None:
+            left, points = plain.month_left(self.member, self.by), sum(part for _, part in slices)
+            assert left is not None
+            if points > left:
+                plain.reached["more than may be spent for another in a month"] += 1
+                return refused("limit_exceeded", allowed=max(0, left), asked=points)
+            plain.reached["spent for another"] += 1
+        amounts = {"redeem_points": sum(part for _, part in slices), "redeem_count": 1}
+        if (over := plain.beyond(self.member, self.shop, self.shop, amounts)) is not None:
+            plain.reached["a redemption beyond a limit"] += 1
+            return refused("limit_exceeded", allowed=over[0], asked=over[1])
+        plain.count(self.member, self.shop, self.shop, amounts)
+        plain.last_code[self.by or self.member] = half_minute(plain) + (self.code or 0)
         plain.references.add((self.shop, "redemption", self.reference))
-        hold = plain.hold(self.label, self.shop, self.member, slices)
+        hold = plain.hold(self.label, self.shop, self.member, slices, self.by)
         if len({lot.issuer for lot, _ in slices}) > 1:
             plain.reached["redemption from several issuers"] += 1
         if self.value is not None:
@@ -174,7 +202,7 @@ class Redeem(AtShop):
             branch_id=real.branch(self.shop),
             external_reference=self.reference,
             member=trade.MemberRef(id=real.member(self.member)),
-            spend_code=real.code(self.member, self.code),
+            spend_code=real.code(self.by or self.member, self.code),
             points=None if self.points is None else Points(self.points),
             value=None if self.value is None else Minor(self.value),
             capture=self.capture,
@@ -185,18 +213,22 @@ class Redeem(AtShop):
         return told_redemption(real, value)
 
 
-def consents(plain: Plain, shown_by: str, member: str, code: int | None) -> Expected | None:
-    """Why a spend code does not count, or None. Wrong ones are counted against the shop or member that shows them."""
+def consents(plain: Plain, shown_by: str, member: str, code: int | None, by: str | None = None) -> Expected | None:
+    """Why a spend code does not count, or None. Wrong ones are counted against the shop or member that shows them.
+
+    A code of another than the member is wrong, unless that one may spend for the member.
+    """
     pair = (shown_by, member)
     times, since = plain.wrong_codes.get(pair, (0, plain.now))
     if since <= plain.now - LOCK_TIME:
         times, since = 0, plain.now
     if times >= MOST_WRONG:
         return refused("otp_locked")
-    if code is None or abs(code) > 1:
+    if code is None or abs(code) > 1 or (by is not None and not plain.may_spend_for(member, by)):
+        plain.reached["a code of somebody who may not spend for another"] += by is not None
         plain.wrong_codes[pair] = (times + 1, since)
         return refused("consent_required")
-    if half_minute(plain) + code <= plain.last_code[member]:
+    if half_minute(plain) + code <= plain.last_code[by or member]:
         return refused("code_already_used")
     return None
 
@@ -213,6 +245,7 @@ def redemption(plain: Plain, hold: Hold) -> Expected:
         deadline=hold.deadline,
         slices=[(lot.name, part) for lot, part in hold.used],
         available=plain.wallet(hold.member),
+        by=hold.by,
     )
 
 
@@ -224,6 +257,7 @@ def told_redemption(real: Real, value: trade.RedemptionDone) -> dict[str, Any]:
         "deadline": value.deadline,
         "slices": [(real.lot(s.lot_id), s.points) for s in value.slices],
         "available": value.available,
+        "by": real.names()[str(value.consented_by)] if value.consented_by else None,
     }
 
 
@@ -285,6 +319,7 @@ class CaptureHold(EndHold):
             return refused("hold_expired")
         if plain.shops[hold.shop].state != "active":
             plain.reached["capture of a suspended shop"] += 1
+        plain.reached["capture at a frozen branch"] += plain.branch_frozen[hold.shop]
         plain.capture(hold)
         return redemption(plain, hold)
 
@@ -336,18 +371,25 @@ class RefundSale(AtShop):
         plain.references.add((self.shop, "refund", self.reference))
         if plain.shops[self.shop].state != "active":
             plain.reached["refund of a suspended shop"] += 1
-        points, returned, owed = plain.refund(sale, self.amount)
-        available = plain.wallet(sale.member) if sale.member else None
-        return accepted(points=points, returned=returned, owed=owed, left=left - self.amount, available=available)
+        parts = plain.refund(sale, self.amount)
+        return accepted(
+            points=sum(back for _, back, _, _ in parts),
+            returned=sum(returned for _, _, returned, _ in parts),
+            owed=sum(owed for _, _, _, owed in parts),
+            parts=[(lot.name, *taken) for lot, *taken in parts],
+            left=left - self.amount,
+            available=plain.wallet(sale.member) if sale.member else None,
+        )
 
     def body(self, real: Real) -> trade.SaleRefund:
         return trade.SaleRefund(real.shop(self.shop), real.sale(self.sale), self.reference, Minor(self.amount))
 
-    def told(self, real: Real, value: trade.SaleRefundDone) -> dict[str, Any]:  # noqa: ARG002 - names nothing
+    def told(self, real: Real, value: trade.SaleRefundDone) -> dict[str, Any]:
         return {
             "points": value.points,
             "returned": value.returned,
             "owed": value.owed,
+            "parts": [(real.lot(part.lot_id), part.points, part.returned, part.owed) for part in value.parts],
             "left": value.left,
             "available": value.available,
         }
@@ -359,8 +401,8 @@ def draw_refund(rng: random.Random, plain: Plain, label: str, key: Keys) -> Step
         return None
     # of sales whose points are gone something is owed, and what is held comes back and repays
     left_over = [s for s in known if s.refunded < s.money]
-    gone = [s for s in left_over if s.lot and s.lot.wallet < s.lot.points]
-    held = [s for s in gone if s.lot and s.lot.held]
+    gone = [s for s in left_over if any(part.lot.wallet < part.lot.points for part in s.earned)]
+    held = [s for s in gone if any(part.lot.held for part in s.earned)]
     partly = [s for s in left_over if s.refunded]
     sale: Sale = rng.choice(either(rng, held, held, gone, gone, partly, left_over, known))
     left = sale.money - sale.refunded

@@ -79,7 +79,11 @@ def _invite(command: InviteToHousehold, household: Household, actor: str, known:
     if there >= households.LARGEST:
         return LimitExceeded("household_members", households.LARGEST, there + 1)
     household.people[invited.id] = Person(
-        invited.id, "invited", own_points=command.own_points, place=len(household.people)
+        invited.id,
+        "invited",
+        own_points=command.own_points,
+        # behind all who ever came, so that no two have the same place
+        place=1 + max(person.place for person in household.people.values()),
     )
     return _done("invited", household, invited.id, actor, known, working, monthly_points=command.own_points)
 

@@ -4,46 +4,90 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
+from deploy.house import handlers
 from deploy.simulate import database, running
-from deploy.simulate.asking import Step
+from deploy.simulate.asking import Operation, Step
 from deploy.simulate.plain import Expected, Plain
 from deploy.simulate.real import Simulated
+from merchants import contracts
 
 SEEDS = 100
 ROOT = Path(__file__).parents[2]
 
 #: Roads that the hundred histories must have gone, each at least once. A road that is not listed is new: list it.
 ROADS = """
+a code of somebody who may not spend for another
 a debt these points may not repay
 a face value agreed on
+a frozen member changed nothing in a household
+a frozen member left
 a gift found nobody
 a gift repaid nothing
+a limit was taken off with what it had counted
+a limit's room came back
+a month's limit of several together
 a new face value
 a new face value met a new contract
 a part payment released its share
 a payment released points
 a promise kept
 a refunded redemption paid for nothing
+a redemption beyond a limit
+a sponsor is owed
+a sponsor's points lived a day after they confirmed
+a sponsorship ended
+a sponsorship ended by its time
+a sponsorship opened
+a sponsorship opened at some shops
+a sponsorship was over and not ended yet
+a voucher beyond a limit
 a voucher that was not given
 agreed on for the window's end
 approval of something else
+asked again when the network ran
+asked while the network was stopped
+beyond a limit of a key
+beyond a limit of a member
+beyond a limit of a merchant
+bonus: budget_too_small
+bonus: given
+bonus: merchant_suspended
+bonus: velocity_limit
 bought out
 bought out and given back
 bought out by another
 bought out with accepted points to settle
 bought out with closed_loop points
 bought out with deferred points
+branch active
+branch frozen
+budget released as its sponsor left
+budget released at a window's end
+budget released to credit
+budget released to own
+budget released to pool
+budget set aside from credit
+budget set aside from own
+budget set aside from pool
 came home after its shop left
+capture at a frozen branch
 capture of a frozen member
 capture of a suspended shop
 capture too late
 captured what expired while held
 carry
+company asked somebody
+company declined
+company ended
+company founded
+company joined
+company left
+company limited somebody
 confirmed
 confirmed and repaid nothing
 credit line below what is issued
@@ -65,6 +109,15 @@ expired after grace
 expired closed_loop
 expired deferred
 expired prefunded
+family asked somebody
+family asked somebody again
+family ended
+family founded
+family handed over
+family joined
+family left
+family shared
+family took somebody out
 fee below zero
 from deferred to deferred
 from prefunded to deferred
@@ -80,13 +133,24 @@ lapsed expired while held
 left
 left with closed_loop points
 left with deferred points
+lots of one sponsor are one debt
 member active
 member active already
 member frozen
+more than a budget holds
+more than a sponsor may set aside
+more than may be spent for another in a month
+network running
+network stopped
+no hold at a frozen branch
+no sponsor gave at a frozen branch
+no sponsor gave at a suspended shop
+nobody is in two households
 notice 30 days before
 notice 60 days before
 notice 7 days before
 notice after a notice
+only the head leads
 own closed_loop settled
 own closed_loop settled below zero
 own deferred settled
@@ -111,6 +175,7 @@ redemption of a value
 refund counted what expired
 refund left a debt
 refund left a debt after an expiry
+refund of a sale at which sponsors gave
 refund of a sale whose points were given
 refund of a settled redemption
 refund of a slice
@@ -140,12 +205,14 @@ retired from wallet
 sale paid in part by a redemption
 sale: below_minimum
 sale: below_one_point
+sale: branch_frozen
 sale: earned
 sale: issuing_limit_reached
 sale: merchant_suspended
 sale: no_terms
 sale: nothing_paid
 sale: terms_exclude
+sale: velocity_limit
 sale: without member
 same key, other content
 sent again
@@ -153,6 +220,9 @@ shop active
 shop active already
 shop suspended
 sold back
+spent for another
+sponsors gave where a shop had run dry
+the eldest leads
 too many gifts found nobody
 too many gifts in a day
 too many points given in a day
@@ -167,6 +237,8 @@ voucher spent in part
 voucher spent whole
 voucher too late
 voucher voided
+what came back counts in the month no more
+who is frozen or locked consents to nothing
 window abort
 window approve
 window close
@@ -180,6 +252,12 @@ RARE = {
     "a contract at once in place of what was agreed on",
     "agreed on for the window's end in place of another",
     "approved before its predecessor is posted",
+    "branch active already",
+    "branch frozen already",
+    "company asked somebody again",
+    "company took somebody out",
+    "family declined",
+    "family shared no more",
     "from closed_loop to deferred",
     "from closed_loop to prefunded",
     "from deferred to closed_loop",
@@ -187,8 +265,12 @@ RARE = {
     "from prefunded to closed_loop",
     "member frozen already",
     "paid one",
+    "network running already",
+    "network stopped already",
+    "points would expire before they confirm",
     "retired from pending",
     "rules at once in place of what was agreed on",
+    "shop suspended already",
 }
 
 CODES = {
@@ -208,6 +290,7 @@ CODES = {
     "self_approval_forbidden",
     "spend_locked",
     "state_conflict",
+    "unavailable",
     "validation_failed",
 }
 
@@ -278,6 +361,22 @@ def test_a_seed_is_the_same_history_in_every_process() -> None:
             env={**os.environ, "PYTHONHASHSEED": number},
         )
         assert said.stdout.rstrip("\n") == here
+
+
+def test_operations_know_which_have_a_batch_of_their_own_and_which_go_on_while_all_is_stopped() -> None:
+    true = handlers(contracts.NetworkCache(), b"s" * 32)
+    for kind in set(operations(Operation)):
+        handler = true[kind.kind]
+        assert kind.exclusive == handler.exclusive, kind
+        assert kind.while_stopped == getattr(handler, "while_stopped", False), kind
+
+
+def operations(of: type[Operation]) -> Iterator[type[Operation]]:
+    """Those that are asked, not what they have in common."""
+    for kind in of.__subclasses__():
+        yield from operations(kind)
+        if hasattr(kind, "kind"):
+            yield kind
 
 
 def test_a_history_can_be_played_again(simulated: Simulated) -> None:

@@ -193,6 +193,22 @@ def test_the_founder_hands_over_or_is_followed_by_the_eldest(town: World) -> Non
     assert (left.founder_id, left.state) == (town.members["ann"], "active")
 
 
+@pytest.mark.parametrize(("first", "second"), [("bob", "eve"), ("eve", "bob")])
+def test_of_those_who_came_again_the_first_to_come_leads(town: World, first: str, second: str) -> None:
+    ann = town.members["ann"]
+    id = town.household("ann", "bob", "eve")
+    for name in (first, second):
+        again = town.members[name]
+        town.step(trade.LeaveHousehold(ann, again))
+        town.step(trade.InviteToHousehold(ann, town.number(name)))
+        town.step(trade.AnswerInvitation(again, id, True))
+    places = town.rows("select member_id, place from merchants.household_person order by place")
+    assert len({place for _, place in places}) == 3, "else whoever the database tells first would lead"
+    assert [member for member, _ in places] == [town.members[name] for name in ("ann", first, second)]
+    left = town.step(trade.LeaveHousehold(ann, ann))
+    assert (left.founder_id, left.state) == (town.members[first], "active")
+
+
 @pytest.mark.row("A8")
 def test_refusals_of_steps(town: World) -> None:
     me, bob, eve = (town.members[name] for name in ("ann", "bob", "eve"))
