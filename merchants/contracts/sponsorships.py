@@ -82,7 +82,8 @@ class SponsorshipHandler:
         else:
             id = asked.sponsorship_id
             named = sponsorship_store.sponsorships_by_id(tx, book.id, [id]).get(id)
-        if isinstance(asked, NewSponsorship) or named is not None:
+        # an account that is asked for is there from then on: none of a sponsorship in another's name
+        if isinstance(asked, NewSponsorship) or (named is not None and named.merchant_id == asked.merchant_id):
             needs.accounts.add(ledger.budgets.name(asked.merchant_id, id))
         return SponsorshipRound(needs, self._faults, found, sponsorship_store.open_sponsorships(tx, book.id), named, id)
 

@@ -6,6 +6,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -371,8 +372,9 @@ def test_operations_know_which_have_a_batch_of_their_own_and_which_go_on_while_a
         assert kind.while_stopped == getattr(handler, "while_stopped", False), kind
 
 
-def operations(of: type[Operation]) -> Iterator[type[Operation]]:
+def operations(of: type) -> Iterator[Any]:
     """Those that are asked, not what they have in common."""
+    kind: Any
     for kind in of.__subclasses__():
         yield from operations(kind)
         if hasattr(kind, "kind"):

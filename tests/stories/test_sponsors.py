@@ -98,6 +98,15 @@ def test_a_budget_that_was_set_aside_is_there_whatever_becomes_of_the_credit_lin
     assert town.change_budget(given, -900) == 0
 
 
+def test_a_sponsorship_asked_for_in_anothers_name_is_not_found_and_leaves_no_account(town: World) -> None:
+    """The audit, after the story, knows a budget only of the sponsor whose sponsorship it is of."""
+    given = town.sponsorship("bank", budget=10)
+    stranger = town.shops["network"]
+    assert town.refusal("sponsorship_budget", contracts.ChangeBudget(stranger, given.id, 5)) == "not_found"
+    assert town.refusal("sponsorship_end", contracts.EndSponsorship(stranger, given.id)) == "not_found"
+    assert town.rows("select owner_id from ledger.account where kind = 'budget'") == [(town.shops["bank"],)]
+
+
 def test_who_may_sponsor_and_how(town: World) -> None:
     def code(by: str, at: list[str] | None = None, **more: object) -> str:
         return town.refusal("sponsorship", town.sponsorship_of(by, at, **more))  # type: ignore[arg-type]
