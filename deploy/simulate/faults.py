@@ -9,7 +9,6 @@ import dataclasses
 import importlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final
 
 import ledger
@@ -112,7 +111,9 @@ def expired_not_returned(true: Any) -> Any:
 
 
 @_fault(
-    "merchants.trade.refunding:take_back", "what expired counts as returned once", road="refund counted what expired"
+    "merchants.trade.refunding:take_back",
+    "what expired counts as returned once",
+    road="refund counted no expired point twice",
 )
 def expired_counted_again(true: Any) -> Any:
     return lambda lot, points, returned_before: true(lot, points, 0 * returned_before)
@@ -177,17 +178,14 @@ def fee_on_repayment(true: Any) -> Any:
 # -- redemptions
 
 
-@_fault("merchants.trade.redeeming:spendable", "points that expire soonest go first")
+@_fault("merchants.trade.spending:usable", "points that expire soonest go first")
 def latest_expiry_first(true: Any) -> Any:
-    def spendable(lots: Any, now: datetime, accepted: Any) -> list[ledger.Lot]:
-        return list(reversed(true(lots, now, accepted)))
-
-    return spendable
+    return lambda *asked: list(reversed(true(*asked)))
 
 
-@_fault("merchants.trade.redeeming:accepts", "closed-loop points are good at their own shop only")
-def closed_loop_anywhere(true: Any) -> Any:  # noqa: ARG001 - nothing of the true one is left
-    return lambda lot, acceptor: True  # noqa: ARG005
+@_fault("merchants.trade.spending:usable", "closed-loop points are good at their own shop only")
+def closed_loop_anywhere(true: Any) -> Any:
+    return lambda lots, now, shop=None: true(lots, now)  # noqa: ARG005 - which shop asks makes no difference
 
 
 @_fault("merchants.people:use_steps", "a spend code is good once")

@@ -833,6 +833,8 @@ class Plain:
             self.go_home(lot, "wallet", wallet)
         if expired:
             self.reached["refund counted what expired"] += 1
+        if min(back - pending - wallet, lot.home) > expired:
+            self.reached["refund counted no expired point twice"] += 1
         if owed:
             self.reached["refund left a debt" if not lot.home else "refund left a debt after an expiry"] += 1
             self.reached[f"debt {lot.funding}"] += 1

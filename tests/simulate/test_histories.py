@@ -173,6 +173,7 @@ prolonged by activity
 prolonged by coming back
 redemption from several issuers
 redemption of a value
+refund counted no expired point twice
 refund counted what expired
 refund left a debt
 refund left a debt after an expiry
