@@ -1,6 +1,7 @@
 """What a batch locks and reads before it decides: accounts, lots, holds, debts. A few set-based statements, whatever its size."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -145,10 +146,9 @@ def load(tx: Tx, book: Book, needs: Needs, caches: Caches, *, firmly: bool = Fal
     named = {name for name in needs.accounts if not name.is_personal}
     behind = {name for name in needs.accounts if name.is_personal and name.kind in ("debt", "pending")}
     personal = {name for name in needs.accounts if name.is_personal} - behind
-    personal |= {AccountName("wallet", member) for member in wallets}
-    personal |= {AccountName("held", member) for member in holders}
     wallets |= {name.owner for name in personal if name.owner is not None and name.kind == "wallet"}
-    fetch_accounts = loading.lock(loading.ids(personal))
+    holders |= {name.owner for name in personal if name.owner is not None and name.kind == "held"}
+    fetch_accounts = loading.lock(loading.ids((), {"wallet": wallets, "held": holders}))
     debt_rows = None
     if wallets:
         debt_rows = tx.execute(
@@ -178,7 +178,9 @@ def load(tx: Tx, book: Book, needs: Needs, caches: Caches, *, firmly: bool = Fal
             moving.append(lot)
     if needs.lots or restored:
         moving += [lot for lot in working.lots if lot.id in needs.lots or lot.id in restored]
-    shared = {AccountName(kind, merchant) for kind, merchant in needs.shared} | homes(moving)
+    shared = {AccountName(kind, merchant) for kind, merchant in needs.shared}
+    if moving:
+        shared |= homes(moving)
     assert all(AccountName("wallet", name.owner) in working.accounts for name in behind), "locked before its wallet"
     if behind:
         loading.lock(loading.ids(behind))(working.accounts)
@@ -201,10 +203,18 @@ class _Loading:
         self._book = book
         self._names = caches.names
 
-    def ids(self, names: Iterable[AccountName]) -> dict[int, AccountName]:
-        """The names of accounts by id. Those that do not exist are opened."""
+    def ids(
+        self, names: Iterable[AccountName], owned: Mapping[str, Iterable[UUID]] = MappingProxyType({})
+    ) -> dict[int, AccountName]:
+        """The names of accounts by id: `names`, and the owners' by kind. Those that do not exist are opened."""
         found: dict[int, AccountName] = {}
         missing = []
+        for kind, owners in owned.items():
+            for owner in owners:
+                if (id := self._names.of(owner).get(kind)) is not None:
+                    found[id] = AccountName(kind, owner)
+                else:
+                    missing.append(AccountName(kind, owner))
         for name in names:
             if (id := self._names.get(self._book.id, name)) is not None:
                 found[id] = name
@@ -305,7 +315,7 @@ def _read_lots_and_holds(tx: Tx, working: Working, needs: Needs) -> None:
         )
     if needs.lots_of:
         lot_rows = tx.execute(
-            f"select {LOT} from ledger.lot where member_id = any(%s::uuid[]) and open",
+            f"select {LOT} from ledger.lot where member_id = any(%s::uuid[]) and open order by member_id",
             [uuids(needs.lots_of)],
             binary=True,
         )
