@@ -1,0 +1,97 @@
+"""`manex bench`: speed, as ratios within one run against PostgreSQL's own pgbench on the same server."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import asdict
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import psycopg
+import typer
+from rich.console import Console
+
+from deploy.bench import machine, picture, place, posting
+from deploy.bench.place import Room
+from deploy.bench.posting import LOTS, Sizes
+from deploy.bench.report import Report, show
+from deploy.errors import Refusal
+
+app = typer.Typer(
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    help="How fast it is, beside PostgreSQL's own pgbench on the same server.",
+)
+
+Seconds = Annotated[float, typer.Option(min=1, max=20, help="How long a contender works in a round.")]
+Rounds = Annotated[int, typer.Option(min=3, max=100, help="How often each contender has its turn.")]
+Shops = Annotated[int, typer.Option(min=5, max=2_000, help="Merchants.")]
+Members = Annotated[int, typer.Option(min=100, max=1_000_000, help="Wallets.")]
+Scale = Annotated[int, typer.Option(min=1, max=1_000, help="pgbench's: so many times 100,000 accounts.")]
+Callers = Annotated[int, typer.Option(min=1, max=4_096, help="Requests under way at a time, in each process.")]
+Place = Annotated[
+    Path | None, typer.Option(file_okay=False, exists=True, help="The directory to work in; else a temporary one.")
+]
+Picture = Annotated[Path | None, typer.Option(dir_okay=False, help="Write the figures as an SVG to this file.")]
+AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
+
+
+@app.callback()
+def bench() -> None:
+    """How fast it is, beside PostgreSQL's own pgbench on the same server."""
+
+
+@app.command("posting")
+def _posting(
+    seconds: Seconds = 10.0,
+    rounds: Rounds = 3,
+    shops: Shops = 200,
+    members: Members = 100_000,
+    scale: Scale = 100,
+    callers: Callers = 256,
+    at: Annotated[Path | None, typer.Option("--place", file_okay=False, exists=True)] = None,
+    svg: Annotated[Path | None, typer.Option("--picture", dir_okay=False)] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Post in process: one writer and two, one hot shop, against TPC-B, a naive contender and the bare writes."""
+    sizes = Sizes(seconds, rounds, shops, members, scale, callers)
+    _run(["posting"], sizes, at, svg, as_json)
+
+
+def _run(parts: list[str], sizes: Sizes, at: Path | None, svg: Path | None, as_json: bool) -> None:
+    """Run parts on one server. Figures are printed when every database of the run audits clean, and not otherwise."""
+    signal.signal(signal.SIGTERM, _interrupted)
+    console = Console(stderr=True)
+
+    def say(text: str) -> None:
+        console.print(text, style="dim", highlight=False)
+
+    with place.room(at, sizes.members * LOTS * 3, sizes.scale) as room:
+        report = Report(machine.seen(_version(room)), asdict(sizes))
+        for part in parts:
+            report.parts.append(_PARTS[part](room, sizes, say))
+    if report.broken:
+        raise Refusal("the books do not audit clean, and so there are no figures:\n" + "\n".join(report.broken))
+    if svg is not None:
+        svg.write_text(picture.drawn(report))
+    if as_json:
+        typer.echo(report.json())
+    else:
+        show(Console(), report)
+
+
+_PARTS = {"posting": posting.run}
+
+
+def _version(room: Room) -> str:
+    with psycopg.connect(room.server.url) as conn:
+        row = conn.execute("show server_version").fetchone()
+    assert row is not None
+    return str(row[0])
+
+
+def _interrupted(_signal: int, _frame: FrameType | None) -> None:
+    """As Ctrl-C: what was made is removed on the way out."""
+    raise KeyboardInterrupt
