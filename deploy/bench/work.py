@@ -64,15 +64,19 @@ class Work:
             other = dataclasses.replace(before.body, external_reference=f"{before.body.external_reference}-other")
             return dataclasses.replace(before, body=other, fingerprint=hashlib.sha256(before.fingerprint).digest())
         shop = self._network.shops[0 if variant == "hot" else int(chance() * len(self._network.shops))]
-        self._number += 1
-        made = None
-        if chance() >= SALES:
-            made = self._redemption(shop, networks.step_now() if step is None else step)
-        request = made or self._sale(shop)
+        request = self.fresh(shop, networks.step_now() if step is None else step)
         self._sent.append(request)
         return request
 
-    def _sale(self, shop: Shop) -> ledger.Request:
+    def fresh(self, shop: Shop, step: int) -> ledger.Request:
+        """A sale or a redemption at a shop that was never sent before."""
+        made = None
+        if self._random.random() >= SALES:
+            made = self._redemption(shop, step)
+        return made or self.sale(shop)
+
+    def sale(self, shop: Shop) -> ledger.Request:
+        self._number += 1
         member = self._network.members[int(self._random.random() * len(self._network.members))]
         first, second = (100 * (5 + int(self._random.random() * 45)) for _ in range(2))
         kinds = CATEGORIES[self._number % 4], CATEGORIES[(self._number + 1) % 4]
@@ -95,6 +99,7 @@ class Work:
         found = self._next_spender(step)
         if found is None:
             return None
+        self._number += 1
         member, of_step = found
         points = 15 + int(self._random.random() * 75)
         if self._random.random() < OVERDRAWN:

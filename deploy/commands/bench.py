@@ -12,7 +12,10 @@ import psycopg
 import typer
 from rich.console import Console
 
-from deploy.bench import machine, picture, place, posting
+from deploy.bench import doors, machine
+from deploy.bench import picture as pictures
+from deploy.bench import place as places
+from deploy.bench import posting as postings
 from deploy.bench.place import Room
 from deploy.bench.posting import LOTS, Sizes
 from deploy.bench.report import Report, show
@@ -43,21 +46,52 @@ def bench() -> None:
     """How fast it is, beside PostgreSQL's own pgbench on the same server."""
 
 
-@app.command("posting")
-def _posting(
+@app.command()
+def posting(
     seconds: Seconds = 10.0,
     rounds: Rounds = 3,
     shops: Shops = 200,
     members: Members = 100_000,
     scale: Scale = 100,
     callers: Callers = 256,
-    at: Annotated[Path | None, typer.Option("--place", file_okay=False, exists=True)] = None,
-    svg: Annotated[Path | None, typer.Option("--picture", dir_okay=False)] = None,
+    place: Place = None,
+    picture: Picture = None,
     as_json: AsJson = False,
 ) -> None:
     """Post in process: one writer and two, one hot shop, against TPC-B, a naive contender and the bare writes."""
-    sizes = Sizes(seconds, rounds, shops, members, scale, callers)
-    _run(["posting"], sizes, at, svg, as_json)
+    _run(["posting"], Sizes(seconds, rounds, shops, members, scale, callers), place, picture, as_json)
+
+
+@app.command()
+def http(
+    seconds: Seconds = 10.0,
+    rounds: Rounds = 3,
+    shops: Shops = 200,
+    members: Members = 100_000,
+    scale: Scale = 100,
+    callers: Callers = 256,
+    place: Place = None,
+    picture: Picture = None,
+    as_json: AsJson = False,
+) -> None:
+    """Serve over HTTP on loopback: a sale a request by one and two gateway processes, and batches, against TPC-B."""
+    _run(["http"], Sizes(seconds, rounds, shops, members, scale, callers), place, picture, as_json)
+
+
+@app.command("all")
+def everything(
+    seconds: Seconds = 10.0,
+    rounds: Rounds = 3,
+    shops: Shops = 200,
+    members: Members = 100_000,
+    scale: Scale = 100,
+    callers: Callers = 256,
+    place: Place = None,
+    picture: Picture = None,
+    as_json: AsJson = False,
+) -> None:
+    """All of them, one after the other, on one server."""
+    _run(list(_PARTS), Sizes(seconds, rounds, shops, members, scale, callers), place, picture, as_json)
 
 
 def _run(parts: list[str], sizes: Sizes, at: Path | None, svg: Path | None, as_json: bool) -> None:
@@ -68,21 +102,21 @@ def _run(parts: list[str], sizes: Sizes, at: Path | None, svg: Path | None, as_j
     def say(text: str) -> None:
         console.print(text, style="dim", highlight=False)
 
-    with place.room(at, sizes.members * LOTS * 3, sizes.scale) as room:
+    with places.room(at, sizes.members * LOTS * 3, sizes.scale) as room:
         report = Report(machine.seen(_version(room)), asdict(sizes))
         for part in parts:
             report.parts.append(_PARTS[part](room, sizes, say))
     if report.broken:
         raise Refusal("the books do not audit clean, and so there are no figures:\n" + "\n".join(report.broken))
     if svg is not None:
-        svg.write_text(picture.drawn(report))
+        svg.write_text(pictures.drawn(report))
     if as_json:
         typer.echo(report.json())
     else:
         show(Console(), report)
 
 
-_PARTS = {"posting": posting.run}
+_PARTS = {"posting": postings.run, "http": doors.run}
 
 
 def _version(room: Room) -> str:

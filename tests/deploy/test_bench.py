@@ -16,7 +16,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from deploy.bench import loading, network, picture, posting, rounds
+from deploy.bench import doors, loading, network, picture, posting, rounds
 from deploy.bench.machine import Machine
 from deploy.bench.report import Part, Report
 from deploy.bench.rounds import Turn, Wanted
@@ -73,6 +73,18 @@ def test_a_run_of_posting_tells_its_figures(tmp_path: Path) -> None:
             "insufficient_points",
             "idempotency_key_reused",
         }
+
+
+@pytest.mark.timeout(300)
+def test_a_run_over_http_tells_its_figures(tmp_path: Path) -> None:
+    document = told(bench(tmp_path, "http", *TINY, "--json"), tmp_path, *(wanted.key for wanted in doors.FIGURES))
+    for run in document["runs"]:
+        assert set(run["answers"]) <= doors.WANTED, run
+
+
+def test_answers_that_nobody_asked_for_are_no_figure() -> None:
+    slot = Slot(3, 1.0, answers={"accepted": 1, "429": 2})
+    assert doors._unasked([Turn("x", 1, slot, 0.0, None)]) == ["x: answered 429, 2 times"]
 
 
 def test_what_is_loaded_audits_clean(own_database_url: str) -> None:
