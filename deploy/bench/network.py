@@ -41,7 +41,7 @@ SPENT: Final = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Shop:
-    """A merchant with one branch. `source`: the account its points come from, and its id."""
+    """A merchant with one branch. `source`: the account its points come from, and its id; `accepted`: where they end."""
 
     id: UUID
     branch: UUID
@@ -51,6 +51,7 @@ class Shop:
     terms: UUID
     source: str
     source_id: int
+    accepted: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,7 @@ class Member:
     nonce: bytes
     wallet: int
     pending: int
+    held: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +158,7 @@ def found(url: str, spend_key: bytes, shops: int, members: int, say: Callable[[s
         _post(house, book.id, "velocity_limits", book.operator_id, [_limits(book)])
         _in_force(house, book, merchants)
         _first_sales(house, book, merchants, people_there[0].id)
+        _accepting(url, book.id, [merchant for merchant, _ in merchants])
         opened = _accounts(url, book.id)
         made = [_shop(opened, house, book, n, *merchant) for n, merchant in enumerate(merchants)]
         return Network(url, book.id, book.public_id, spend_key, made, people_there)
@@ -223,6 +226,16 @@ def _accounts(url: str, book_id: int) -> dict[str, int]:
         return dict(conn.execute("select name, id from ledger.account where book_id = %s", [book_id]).fetchall())
 
 
+def _accepting(url: str, book_id: int, merchants: list[UUID]) -> None:
+    """Open what shops accept points in: the first redemption would have."""
+    with psycopg.connect(url) as conn:
+        conn.execute(
+            "insert into ledger.account (book_id, name, kind, owner_id, asset)"
+            " select %s, 'accepted:' || id, 'accepted', id, 'points' from unnest(%s::uuid[]) id",
+            [book_id, merchants],
+        )
+
+
 def _shop(opened: dict[str, int], house: House, book: ledger.Book, n: int, merchant: UUID, branch: UUID) -> Shop:
     mode, maturity_days = FUNDINGS[n % len(FUNDINGS)]
     with house.db.tx("door") as tx:
@@ -232,7 +245,8 @@ def _shop(opened: dict[str, int], house: House, book: ledger.Book, n: int, merch
     assert terms is not None, merchant
     kind = {"prefunded": "pool", "deferred": "credit", "closed_loop": "own"}[mode]
     source = AccountName(kind, merchant).text
-    return Shop(merchant, branch, mode, maturity_days, contract.id, terms.id, source, opened[source])
+    accepted = opened[AccountName("accepted", merchant).text]
+    return Shop(merchant, branch, mode, maturity_days, contract.id, terms.id, source, opened[source], accepted)
 
 
 def _members(url: str, book: ledger.Book, count: int) -> list[Member]:
@@ -270,7 +284,7 @@ def _members(url: str, book: ledger.Book, count: int) -> list[Member]:
         conn.autocommit = True
         conn.execute("analyze")
     return [
-        Member(member, device, nonce, first + n * len(kinds), first + n * len(kinds) + 1)
+        Member(member, device, nonce, first + n * len(kinds), first + n * len(kinds) + 1, first + n * len(kinds) + 2)
         for n, (member, device, nonce) in enumerate(made)
     ]
 

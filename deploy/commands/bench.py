@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 
 from deploy.bench import doors, machine
+from deploy.bench import growth as growths
 from deploy.bench import picture as pictures
 from deploy.bench import place as places
 from deploy.bench import posting as postings
@@ -28,12 +29,16 @@ app = typer.Typer(
     help="How fast it is, beside PostgreSQL's own pgbench on the same server.",
 )
 
+#: Columns of the tables where there is no terminal.
+WIDTH = 120
+
 Seconds = Annotated[float, typer.Option(min=1, max=20, help="How long a contender works in a round.")]
 Rounds = Annotated[int, typer.Option(min=3, max=100, help="How often each contender has its turn.")]
 Shops = Annotated[int, typer.Option(min=5, max=2_000, help="Merchants.")]
 Members = Annotated[int, typer.Option(min=100, max=1_000_000, help="Wallets.")]
 Scale = Annotated[int, typer.Option(min=1, max=1_000, help="pgbench's: so many times 100,000 accounts.")]
 Callers = Annotated[int, typer.Option(min=1, max=4_096, help="Requests under way at a time, in each process.")]
+Records = Annotated[int, typer.Option(min=1_000, max=1_000_000_000, help="Records that the full book has stored.")]
 Place = Annotated[
     Path | None, typer.Option(file_okay=False, exists=True, help="The directory to work in; else a temporary one.")
 ]
@@ -78,6 +83,23 @@ def http(
     _run(["http"], Sizes(seconds, rounds, shops, members, scale, callers), place, picture, as_json)
 
 
+@app.command()
+def growth(
+    seconds: Seconds = 10.0,
+    rounds: Rounds = 3,
+    shops: Shops = 200,
+    members: Members = 100_000,
+    scale: Scale = 100,
+    callers: Callers = 256,
+    records: Records = 10_000_000,
+    place: Place = None,
+    picture: Picture = None,
+    as_json: AsJson = False,
+) -> None:
+    """Post to a book with ten million records, and to one that has just begun. Takes long to set up, and tens of GB."""
+    _run(["growth"], Sizes(seconds, rounds, shops, members, scale, callers, records), place, picture, as_json)
+
+
 @app.command("all")
 def everything(
     seconds: Seconds = 10.0,
@@ -86,12 +108,13 @@ def everything(
     members: Members = 100_000,
     scale: Scale = 100,
     callers: Callers = 256,
+    records: Records = 10_000_000,
     place: Place = None,
     picture: Picture = None,
     as_json: AsJson = False,
 ) -> None:
     """All of them, one after the other, on one server."""
-    _run(list(_PARTS), Sizes(seconds, rounds, shops, members, scale, callers), place, picture, as_json)
+    _run(list(_PARTS), Sizes(seconds, rounds, shops, members, scale, callers, records), place, picture, as_json)
 
 
 def _run(parts: list[str], sizes: Sizes, at: Path | None, svg: Path | None, as_json: bool) -> None:
@@ -102,7 +125,9 @@ def _run(parts: list[str], sizes: Sizes, at: Path | None, svg: Path | None, as_j
     def say(text: str) -> None:
         console.print(text, style="dim", highlight=False)
 
-    with places.room(at, sizes.members * LOTS * 3, sizes.scale) as room:
+    # lots are loaded twice or three times over, by which part it is; a part's databases are gone before the next
+    stored = sizes.members * LOTS * 3 + (sizes.records if "growth" in parts else 0)
+    with places.room(at, stored, sizes.scale) as room:
         report = Report(machine.seen(_version(room)), asdict(sizes))
         for part in parts:
             report.parts.append(_PARTS[part](room, sizes, say))
@@ -113,10 +138,11 @@ def _run(parts: list[str], sizes: Sizes, at: Path | None, svg: Path | None, as_j
     if as_json:
         typer.echo(report.json())
     else:
-        show(Console(), report)
+        console = Console()
+        show(Console(width=max(WIDTH, console.width)), report)
 
 
-_PARTS = {"posting": postings.run, "http": doors.run}
+_PARTS = {"posting": postings.run, "http": doors.run, "growth": growths.run}
 
 
 def _version(room: Room) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from deploy.bench import doors, loading, network, picture, posting, rounds
+from deploy.bench import doors, growth, loading, network, picture, posting, rounds
 from deploy.bench.machine import Machine
 from deploy.bench.report import Part, Report
 from deploy.bench.rounds import Turn, Wanted
@@ -82,6 +82,12 @@ def test_a_run_over_http_tells_its_figures(tmp_path: Path) -> None:
         assert set(run["answers"]) <= doors.WANTED, run
 
 
+@pytest.mark.timeout(300)
+def test_a_run_of_growth_tells_its_figure(tmp_path: Path) -> None:
+    done = bench(tmp_path, "growth", *TINY, "--records", "2000", "--json")
+    told(done, tmp_path, *(wanted.key for wanted in growth.FIGURES))
+
+
 def test_answers_that_nobody_asked_for_are_no_figure() -> None:
     slot = Slot(3, 1.0, answers={"accepted": 1, "429": 2})
     assert doors._unasked([Turn("x", 1, slot, 0.0, None)]) == ["x: answered 429, 2 times"]
@@ -89,8 +95,12 @@ def test_answers_that_nobody_asked_for_are_no_figure() -> None:
 
 def test_what_is_loaded_audits_clean(own_database_url: str) -> None:
     there = network.found(own_database_url, b"s" * 32, 5, 100, lambda _text: None)
-    loading.load(there, loading.BATCH + 100, 2, lambda _text: None)
+    # more than a batch of either, and neither a whole number of them
+    loading.load(there, loading.BATCH + 100, 2, lambda _text: None, history=loading.BATCH + 101)
     network.owe(there)
+    with psycopg.connect(own_database_url) as conn:
+        kinds: dict[str, int] = dict(conn.execute("select kind, count(*) from ledger.record group by 1").fetchall())
+    assert (kinds["hold"], kinds["sale"]) == (203 + 1, 203 + 610 + 5 + 1)
     assert posting.faults(own_database_url) == []
 
 
