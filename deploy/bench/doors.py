@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections import Counter
 from typing import Final, Protocol
 
 from deploy.bench import machine, posting, rounds, served, tills, wrk
@@ -13,7 +12,7 @@ from deploy.bench.pgbench import Pgbench
 from deploy.bench.place import Room
 from deploy.bench.posting import LOTS, PGBENCH, TPCB, Sizes, TpcB
 from deploy.bench.report import Part
-from deploy.bench.rounds import Contender, Said, Turn, Wanted
+from deploy.bench.rounds import Contender, Said, Wanted
 from deploy.bench.served import House
 from deploy.bench.slot import Slot
 
@@ -100,17 +99,7 @@ def run(room: Room, sizes: Sizes, say: Said) -> Part:
         room.settle()
         turns = rounds.interleaved(contenders, sizes.rounds, sizes.seconds, room.postmaster, say)
     say("proving the books")
-    broken = [f"{SERVED}: {check}" for check in posting.faults(there.url)] + _unasked(turns)
+    broken = [f"{SERVED}: {check}" for check in posting.faults(there.url)] + rounds.unasked(turns, WANTED)
     for name in (SERVED, PGBENCH):
         room.drop(name)
     return Part("http", turns, rounds.figures(FIGURES, turns), broken)
-
-
-def _unasked(turns: list[Turn]) -> list[str]:
-    """Answers that this work does not ask for: a figure of refusals would be none."""
-    strays = Counter[str]()
-    for turn in turns:
-        for answer, times in turn.slot.answers.items():
-            if answer not in WANTED:
-                strays[f"{turn.contender}: answered {answer}"] += times
-    return [f"{what}, {times:,} times" for what, times in strays.items()]

@@ -44,7 +44,7 @@ def run(room: Room, sizes: Sizes, say: Said) -> Part:
         posting.warm(contenders, dataclasses.replace(sizes, seconds=sizes.seconds * 2), say)
         room.settle()
         turns = rounds.interleaved(contenders, sizes.rounds, sizes.seconds, room.postmaster, say)
-    broken = []
+    broken = rounds.unasked(turns, posting.WANTED)
     for database in DATABASES.values():
         say(f"proving the books: {database}")
         broken += [f"{database}: {check}" for check in posting.faults(room.server.dsn(database))]

@@ -295,8 +295,12 @@ def code(network: Network, member: Member, step: int) -> str:
     return people.spend_codes.code(secret, step)
 
 
+def step_at(at: datetime) -> int:
+    return people.spend_codes.step(at)
+
+
 def step_now() -> int:
-    return people.spend_codes.step(datetime.now(UTC))
+    return step_at(datetime.now(UTC))
 
 
 def owe(network: Network) -> None:

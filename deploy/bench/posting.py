@@ -31,6 +31,9 @@ FIGURES: Final = (
     Wanted("posting.floor_share", SPREAD, BARE, 0.55),
 )
 
+#: Answers that the work asks for.
+WANTED: Final = {"accepted", "replayed", "insufficient_points", "idempotency_key_reused"}
+
 #: Lots that every member has when it begins, of as many shops.
 LOTS: Final = 4
 #: Who knows all database names of a run.
@@ -110,7 +113,7 @@ def run(room: Room, sizes: Sizes, say: Said) -> Part:
         turns = rounds.interleaved(contenders, sizes.rounds, sizes.seconds, room.postmaster, say)
     say("proving the books")
     broken = [f"{name}: {check}" for name in (POSTING, COPY) for check in faults(room.server.dsn(name))]
-    broken += naive.faults(naive_url)
+    broken += naive.faults(naive_url) + rounds.unasked(turns, WANTED)
     for name in (POSTING, COPY, NAIVE_DATABASE, PGBENCH):
         room.drop(name)
     return Part("posting", turns, rounds.figures(FIGURES, turns), broken)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -81,6 +82,16 @@ def figures(wanted: Sequence[Wanted], turns: Sequence[Turn]) -> list[Figure]:
         if by_round:
             found.append(Figure(each, statistics.median(by_round), by_round))
     return found
+
+
+def unasked(turns: Sequence[Turn], wanted: Collection[str]) -> list[str]:
+    """Answers that the work does not ask for: a figure of refusals would be none."""
+    strays = Counter[str]()
+    for turn in turns:
+        for answer, times in turn.slot.answers.items():
+            if answer not in wanted:
+                strays[f"{turn.contender}: answered {answer}"] += times
+    return [f"{what}, {times:,} times" for what, times in strays.items()]
 
 
 def of_contenders(turns: Sequence[Turn]) -> list[dict[str, Any]]:

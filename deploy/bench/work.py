@@ -10,13 +10,15 @@ import dataclasses
 import hashlib
 import random
 from collections import deque
+from datetime import UTC, datetime, timedelta
 from typing import Final
+from uuid import UUID
 
 import ledger
 from deploy.bench import network as networks
 from deploy.bench.network import Member, Network, Shop
 from ledger import Minor, Points
-from merchants import trade
+from merchants import people, trade
 
 SALES: Final = 0.6
 REPLAYED: Final = 0.01
@@ -26,6 +28,9 @@ TOO_MANY: Final = 50_000_000
 
 #: What is sent again was sent so many requests before: with 256 asking, it has been answered.
 BEHIND: Final = 1_024
+
+#: How many members are asked whose code is still fresh, before a sale is made instead.
+TRIES: Final = 64
 
 CATEGORIES: Final = ("bakery", "dairy", "produce", "household")
 
@@ -47,11 +52,11 @@ class Work:
         self._spenders = [m for i, m in enumerate(network.members) if i % processes == index]
         self._random.shuffle(self._spenders)
         self._turn = 0
-        self._shown: dict[object, int] = {}
+        self._shown: dict[UUID, int] = {}
 
     def requests(self, count: int, variant: str) -> list[ledger.Request]:
-        """So many, made ahead. Codes are of now: they are to be sent within half a minute."""
-        step = networks.step_now()
+        """So many, made ahead. Their codes are good for the next three quarters of a minute."""
+        step = networks.step_at(datetime.now(UTC) + timedelta(seconds=people.spend_codes.STEP_SECONDS / 2))
         return [self.request(variant, step) for _ in range(count)]
 
     def request(self, variant: str, step: int | None = None) -> ledger.Request:
@@ -96,11 +101,10 @@ class Work:
 
     def _redemption(self, shop: Shop, step: int) -> ledger.Request | None:
         """A redemption, or none when every member has shown the codes of this moment."""
-        found = self._next_spender(step)
-        if found is None:
+        member = self._next_spender(step)
+        if member is None:
             return None
         self._number += 1
-        member, of_step = found
         points = 15 + int(self._random.random() * 75)
         if self._random.random() < OVERDRAWN:
             points = TOO_MANY
@@ -112,21 +116,20 @@ class Work:
                 branch_id=shop.branch,
                 external_reference=f"{self._name}-{self._number}",
                 member=trade.MemberRef(id=member.id),
-                spend_code=networks.code(self._network, member, of_step),
+                spend_code=networks.code(self._network, member, step),
                 points=Points(points),
                 capture=True,
             ),
         )
 
-    def _next_spender(self, step: int) -> tuple[Member, int] | None:
-        """Whose turn it is, and the step of a code that they have not shown yet."""
-        for _ in range(min(len(self._spenders), 64)):
+    def _next_spender(self, step: int) -> Member | None:
+        """Whose turn it is, if they have not shown the code of this step, or of a later one, yet."""
+        for _ in range(min(len(self._spenders), TRIES)):
             member = self._spenders[self._turn]
             self._turn = (self._turn + 1) % len(self._spenders)
-            fresh = max(step, self._shown.get(member.device, 0) + 1)
-            if fresh <= step + 1:
-                self._shown[member.device] = fresh
-                return member, fresh
+            if self._shown.get(member.device, 0) < step:
+                self._shown[member.device] = step
+                return member
         return None
 
     def _request(self, kind: str, shop: Shop, body: object) -> ledger.Request:

@@ -21,7 +21,7 @@ from deploy.bench.slot import Slot
 from deploy.bench.work import Work
 from merchants import contracts
 
-#: Requests a second that are made ahead at first; then half as many again as were needed.
+#: Requests a second that are made ahead at first; then a fifth more than were needed.
 GUESS: Final = 4_000
 LARGEST_AHEAD: Final = 150_000
 
@@ -59,7 +59,7 @@ class Writer:
     def prepare(self, variant: str, seconds: float) -> None:
         """Make the requests of a slot, and keep the collector from looking at them while it is measured."""
         gc.unfreeze()
-        count = min(LARGEST_AHEAD, int(self._rate * seconds * 1.5) + 512)
+        count = min(LARGEST_AHEAD, int(self._rate * seconds * 1.2) + 512)
         self._ahead = self._work.requests(count, variant)
         self._ahead.reverse()
         gc.collect()
