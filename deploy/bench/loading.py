@@ -229,7 +229,9 @@ class _Made:
         """Rows of one sale that earned one lot, and of its redemption if it is spent; their records in canonical form."""
         chance = self._random.random
         place = self._places[int(chance() * len(self._places))]
-        member, owner = self._members[int(chance() * len(self._members))]
+        # what is spent is anybody's; what is left to spend, everybody's alike
+        drawn = int(chance() * len(self._members)) if self._spent else number * BATCH + n
+        member, owner = self._members[drawn % len(self._members)]
         points = 20 + int(chance() * 80)
         # ids in the order of time, of version 7: a millisecond for each batch, then its place
         stem = self._milliseconds + number
