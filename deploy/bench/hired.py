@@ -13,7 +13,7 @@ from deploy.bench import slot
 from deploy.bench.slot import Slot
 from deploy.errors import Refusal
 
-ANSWER_SECONDS: Final = 600.0
+ANSWER_SECONDS: Final = 1_200.0
 LEAVE_SECONDS: Final = 30.0
 
 

@@ -44,6 +44,6 @@ def drawn(report: Report) -> str:
             f'<text x="{NAME + room + 14}" y="{y + 17}" font-weight="600">{figure.ratio:.2f}</text>',
             f'<text class="s" x="{NAME + room + 68}" y="{y + 17}">/ {figure.wanted.floor:g}</text>',
         ]
-    settings = ", ".join(f"{name} {value:,}" for name, value in report.settings.items() if isinstance(value, int))
+    settings = ", ".join(f"{name} {value:,}" for name, value in report.settings.items())
     lines += [f'<text class="s" x="20" y="{height - 16}">{escape(settings)}</text>', "</svg>", ""]
     return "\n".join(lines)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Console
 from rich.table import Table
@@ -13,6 +13,9 @@ from rich.text import Text
 from deploy.bench import rounds
 from deploy.bench.machine import Machine
 from deploy.bench.rounds import Figure, Turn
+
+#: Of its processors, so many may be wanted by others before a run.
+BUSY: Final = 0.25
 
 
 @dataclass
@@ -64,6 +67,11 @@ def show(console: Console, report: Report) -> None:
         f" Python {machine.python}\n",
         highlight=False,
     )
+    if machine.load is not None and machine.load > BUSY * machine.cores:
+        # sixteen clients and their servers get more of a machine that is asked for than one writer and its server do
+        console.print(
+            "others were at work on this machine: what has fewer processes looks slower than it is\n", style="yellow"
+        )
     for part in report.parts:
         console.print(_contenders(part))
         console.print()

@@ -19,16 +19,15 @@ import msgspec
 
 import ledger
 from deploy.asgi import die_with_parent
-from deploy.bench import network as networks
 from deploy.bench import slot
 from deploy.bench.network import Network, Shop
 from deploy.bench.slot import Slot
-from deploy.bench.work import Work
+from deploy.bench.work import LONGEST_AHEAD_SECONDS, Work, step_ahead
 from merchants import trade
 
 #: Operations of one batch.
 BULK: Final = 100
-#: Requests a second that are made ahead at first; then half as many again as were needed.
+#: Requests a second that are made ahead at first; then a fifth more than were needed.
 GUESS: Final = 2_000
 CURRENCY: Final = "USD"
 
@@ -65,7 +64,7 @@ class Tills:
         each = BULK if variant == "bulk" else 1
         rate = self._rates.get(variant, GUESS / each)
         made = self._requests(variant)
-        self._ahead = [next(made) for _ in range(int(rate * seconds * 1.5) + 64)]
+        self._ahead = [next(made) for _ in range(int(rate * min(seconds, LONGEST_AHEAD_SECONDS) * 1.2) + 64)]
         self._ahead.reverse()
         gc.collect()
         gc.freeze()
@@ -104,7 +103,7 @@ class Tills:
                 asked = self._work.sale(shop)
                 yield self._sent("/v1/sales", shop, shown(asked.body), asked.key)
             else:
-                step = networks.step_now()
+                step = step_ahead()
                 operations = [self._work.fresh(shop, step) for _ in range(BULK)]
                 told = [
                     {"operation": asked.kind, "idempotency_key": _key(asked), "body": shown(asked.body)}

@@ -29,10 +29,17 @@ TOO_MANY: Final = 50_000_000
 #: What is sent again was sent so many requests before: with 256 asking, it has been answered.
 BEHIND: Final = 1_024
 
+#: Requests are made ahead for so long at most, whose codes have to be good when they are sent.
+LONGEST_AHEAD_SECONDS: Final = 20.0
 #: How many members are asked whose code is still fresh, before a sale is made instead.
 TRIES: Final = 64
 
 CATEGORIES: Final = ("bakery", "dairy", "produce", "household")
+
+
+def step_ahead() -> int:
+    """The step whose code is good now and for three quarters of a minute."""
+    return networks.step_at(datetime.now(UTC) + timedelta(seconds=people.spend_codes.STEP_SECONDS / 2))
 
 
 class Work:
@@ -56,7 +63,7 @@ class Work:
 
     def requests(self, count: int, variant: str) -> list[ledger.Request]:
         """So many, made ahead. Their codes are good for the next three quarters of a minute."""
-        step = networks.step_at(datetime.now(UTC) + timedelta(seconds=people.spend_codes.STEP_SECONDS / 2))
+        step = step_ahead()
         return [self.request(variant, step) for _ in range(count)]
 
     def request(self, variant: str, step: int | None = None) -> ledger.Request:
@@ -69,7 +76,7 @@ class Work:
             other = dataclasses.replace(before.body, external_reference=f"{before.body.external_reference}-other")
             return dataclasses.replace(before, body=other, fingerprint=hashlib.sha256(before.fingerprint).digest())
         shop = self._network.shops[0 if variant == "hot" else int(chance() * len(self._network.shops))]
-        request = self.fresh(shop, networks.step_now() if step is None else step)
+        request = self.fresh(shop, step_ahead() if step is None else step)
         self._sent.append(request)
         return request
 

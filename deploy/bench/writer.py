@@ -18,7 +18,7 @@ from deploy.asgi import SWITCH_SECONDS, die_with_parent
 from deploy.bench import recording, slot
 from deploy.bench.network import Network
 from deploy.bench.slot import Slot
-from deploy.bench.work import Work
+from deploy.bench.work import LONGEST_AHEAD_SECONDS, Work
 from merchants import contracts
 
 #: Requests a second that are made ahead at first; then a fifth more than were needed.
@@ -57,9 +57,12 @@ class Writer:
         sys.setswitchinterval(SWITCH_SECONDS)
 
     def prepare(self, variant: str, seconds: float) -> None:
-        """Make the requests of a slot, and keep the collector from looking at them while it is measured."""
+        """Make the requests of a slot, and keep the collector from looking at them while it is measured.
+
+        What a long slot needs beyond them is made as it is sent.
+        """
         gc.unfreeze()
-        count = min(LARGEST_AHEAD, int(self._rate * seconds * 1.2) + 512)
+        count = min(LARGEST_AHEAD, int(self._rate * min(seconds, LONGEST_AHEAD_SECONDS) * 1.2) + 512)
         self._ahead = self._work.requests(count, variant)
         self._ahead.reverse()
         gc.collect()

@@ -32,7 +32,7 @@ app = typer.Typer(
 #: Columns of the tables where there is no terminal.
 WIDTH = 120
 
-Seconds = Annotated[float, typer.Option(min=1, max=20, help="How long a contender works in a round.")]
+Seconds = Annotated[float, typer.Option(min=1, max=300, help="How long a contender works in a round.")]
 Rounds = Annotated[int, typer.Option(min=3, max=100, help="How often each contender has its turn.")]
 Shops = Annotated[int, typer.Option(min=5, max=2_000, help="Merchants.")]
 Members = Annotated[int, typer.Option(min=100, max=1_000_000, help="Wallets.")]
@@ -128,7 +128,10 @@ def _run(parts: list[str], sizes: Sizes, at: Path | None, svg: Path | None, as_j
     # lots are loaded twice or three times over, by which part it is; a part's databases are gone before the next
     stored = sizes.members * LOTS * 3 + (sizes.records if "growth" in parts else 0)
     with places.room(at, stored, sizes.scale) as room:
-        report = Report(machine.seen(_version(room)), asdict(sizes))
+        settings = asdict(sizes)
+        if "growth" not in parts:
+            del settings["records"]
+        report = Report(machine.seen(_version(room)), settings)
         for part in parts:
             report.parts.append(_PARTS[part](room, sizes, say))
     if report.broken:
