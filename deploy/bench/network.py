@@ -153,15 +153,16 @@ def found(url: str, spend_key: bytes, shops: int, members: int, say: Callable[[s
             )
         assert isinstance(book, ledger.Book)
         say(f"{shops} shops, {members:,} members")
-        people_there = _members(url, book, members)
+        # the first of all opens accounts at every shop, and does no more: points of theirs lie before what is loaded
+        first, *others = _members(url, book, members + 1)
         merchants = [_merchant(house, book, n) for n in range(shops)]
         _post(house, book.id, "velocity_limits", book.operator_id, [_limits(book)])
         _in_force(house, book, merchants)
-        _first_sales(house, book, merchants, people_there[0].id)
+        _first_sales(house, book, merchants, first.id)
         _accepting(url, book.id, [merchant for merchant, _ in merchants])
         opened = _accounts(url, book.id)
         made = [_shop(opened, house, book, n, *merchant) for n, merchant in enumerate(merchants)]
-        return Network(url, book.id, book.public_id, spend_key, made, people_there)
+        return Network(url, book.id, book.public_id, spend_key, made, others)
     finally:
         house.close()
 
