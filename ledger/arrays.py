@@ -36,6 +36,42 @@ class Array(bytes):
     __slots__ = ()
 
 
+class UuidArray(Array):
+    __slots__ = ()
+
+
+class BigintArray(Array):
+    __slots__ = ()
+
+
+class IntegerArray(Array):
+    __slots__ = ()
+
+
+class SmallintArray(Array):
+    __slots__ = ()
+
+
+class BooleanArray(Array):
+    __slots__ = ()
+
+
+class TextArray(Array):
+    __slots__ = ()
+
+
+class ByteaArray(Array):
+    __slots__ = ()
+
+
+class TimeArray(Array):
+    __slots__ = ()
+
+
+class DocumentArray(Array):
+    __slots__ = ()
+
+
 Encode = Callable[[Sequence[Any]], list[bytes]]
 
 
@@ -100,8 +136,7 @@ def _documents(values: Sequence[Any]) -> list[bytes]:
     return elements
 
 
-def _kind(name: str, element: int, encode: Encode) -> Callable[[Iterable[Any]], Array]:
-    kind: type[Array] = type(f"{name}_array", (Array,), {"__slots__": ()})
+def _kind(kind: type[Array], name: str, element: int, encode: Encode) -> Callable[[Iterable[Any]], Array]:
     array_oid = psycopg.postgres.types[name].array_oid
 
     class Dump(Dumper):
@@ -122,15 +157,15 @@ def _kind(name: str, element: int, encode: Encode) -> Callable[[Iterable[Any]], 
     return make
 
 
-uuids: Final = _kind("uuid", 2950, _uuids)
-bigints: Final = _kind("int8", 20, _bigints)
-integers: Final = _kind("int4", 23, _integers)
-smallints: Final = _kind("int2", 21, _smallints)
-booleans: Final = _kind("bool", 16, _booleans)
-texts: Final = _kind("text", 25, _texts)
-bytea: Final = _kind("bytea", 17, _bytes)
-times: Final = _kind("timestamptz", 1184, _times)
-documents: Final = _kind("jsonb", 3802, _documents)
+uuids: Final = _kind(UuidArray, "uuid", 2950, _uuids)
+bigints: Final = _kind(BigintArray, "int8", 20, _bigints)
+integers: Final = _kind(IntegerArray, "int4", 23, _integers)
+smallints: Final = _kind(SmallintArray, "int2", 21, _smallints)
+booleans: Final = _kind(BooleanArray, "bool", 16, _booleans)
+texts: Final = _kind(TextArray, "text", 25, _texts)
+bytea: Final = _kind(ByteaArray, "bytea", 17, _bytes)
+times: Final = _kind(TimeArray, "timestamptz", 1184, _times)
+documents: Final = _kind(DocumentArray, "jsonb", 3802, _documents)
 
 _BY_CLASS: Final[dict[type, Callable[[Iterable[Any]], Array]]] = {
     UUID: uuids,

@@ -1,0 +1,160 @@
+"""`manex bench`: speed, as ratios within one run against PostgreSQL's own pgbench on the same server."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import asdict
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import psycopg
+import typer
+from rich.console import Console
+
+from deploy.bench import doors, machine
+from deploy.bench import growth as growths
+from deploy.bench import picture as pictures
+from deploy.bench import place as places
+from deploy.bench import posting as postings
+from deploy.bench.place import Room
+from deploy.bench.posting import LOTS, Sizes
+from deploy.bench.report import Report, show
+from deploy.errors import Refusal
+
+app = typer.Typer(
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    help="How fast it is, beside PostgreSQL's own pgbench on the same server.",
+)
+
+#: Columns of the tables where there is no terminal.
+WIDTH = 120
+
+Seconds = Annotated[float, typer.Option(min=1, max=300, help="How long a contender works in a round.")]
+Rounds = Annotated[int, typer.Option(min=3, max=100, help="How often each contender has its turn.")]
+Shops = Annotated[int, typer.Option(min=5, max=2_000, help="Merchants.")]
+Members = Annotated[int, typer.Option(min=100, max=1_000_000, help="Wallets.")]
+Scale = Annotated[int, typer.Option(min=1, max=1_000, help="pgbench's: so many times 100,000 accounts.")]
+Callers = Annotated[int, typer.Option(min=1, max=4_096, help="Requests under way at a time, in each process.")]
+Records = Annotated[int, typer.Option(min=1_000, max=1_000_000_000, help="Records that the full book has stored.")]
+Place = Annotated[
+    Path | None, typer.Option(file_okay=False, exists=True, help="The directory to work in; else a temporary one.")
+]
+Picture = Annotated[Path | None, typer.Option(dir_okay=False, help="Write the figures as an SVG to this file.")]
+AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
+
+
+@app.callback()
+def bench() -> None:
+    """How fast it is, beside PostgreSQL's own pgbench on the same server."""
+
+
+@app.command()
+def posting(
+    seconds: Seconds = 10.0,
+    rounds: Rounds = 3,
+    shops: Shops = 200,
+    members: Members = 100_000,
+    scale: Scale = 100,
+    callers: Callers = 256,
+    place: Place = None,
+    picture: Picture = None,
+    as_json: AsJson = False,
+) -> None:
+    """Post in process: one writer and two, one hot shop, against TPC-B, a naive contender and the bare writes."""
+    _run(["posting"], Sizes(seconds, rounds, shops, members, scale, callers), place, picture, as_json)
+
+
+@app.command()
+def http(
+    seconds: Seconds = 10.0,
+    rounds: Rounds = 3,
+    shops: Shops = 200,
+    members: Members = 100_000,
+    scale: Scale = 100,
+    callers: Callers = 256,
+    place: Place = None,
+    picture: Picture = None,
+    as_json: AsJson = False,
+) -> None:
+    """Serve over HTTP on loopback: a sale a request by one and two gateway processes, and batches, against TPC-B."""
+    _run(["http"], Sizes(seconds, rounds, shops, members, scale, callers), place, picture, as_json)
+
+
+@app.command()
+def growth(
+    seconds: Seconds = 10.0,
+    rounds: Rounds = 3,
+    shops: Shops = 200,
+    members: Members = 100_000,
+    scale: Scale = 100,
+    callers: Callers = 256,
+    records: Records = 10_000_000,
+    place: Place = None,
+    picture: Picture = None,
+    as_json: AsJson = False,
+) -> None:
+    """Post to a book with ten million records, and to one that has just begun. Takes long to set up, and tens of GB."""
+    _run(["growth"], Sizes(seconds, rounds, shops, members, scale, callers, records), place, picture, as_json)
+
+
+@app.command("all")
+def everything(
+    seconds: Seconds = 10.0,
+    rounds: Rounds = 3,
+    shops: Shops = 200,
+    members: Members = 100_000,
+    scale: Scale = 100,
+    callers: Callers = 256,
+    records: Records = 10_000_000,
+    place: Place = None,
+    picture: Picture = None,
+    as_json: AsJson = False,
+) -> None:
+    """All of them, one after the other, on one server."""
+    _run(list(_PARTS), Sizes(seconds, rounds, shops, members, scale, callers, records), place, picture, as_json)
+
+
+def _run(parts: list[str], sizes: Sizes, at: Path | None, svg: Path | None, as_json: bool) -> None:
+    """Run parts on one server. Figures are printed when every database of the run audits clean, and not otherwise."""
+    signal.signal(signal.SIGTERM, _interrupted)
+    console = Console(stderr=True)
+
+    def say(text: str) -> None:
+        console.print(text, style="dim", highlight=False)
+
+    # lots are loaded twice or three times over, by which part it is; a part's databases are gone before the next
+    stored = sizes.members * LOTS * 3 + (sizes.records if "growth" in parts else 0)
+    with places.room(at, stored, sizes.scale) as room:
+        settings = asdict(sizes)
+        if "growth" not in parts:
+            del settings["records"]
+        report = Report(machine.seen(_version(room)), settings)
+        for part in parts:
+            report.parts.append(_PARTS[part](room, sizes, say))
+    if report.broken:
+        raise Refusal("the books do not audit clean, and so there are no figures:\n" + "\n".join(report.broken))
+    if svg is not None:
+        svg.write_text(pictures.drawn(report))
+    if as_json:
+        typer.echo(report.json())
+    else:
+        console = Console()
+        show(Console(width=max(WIDTH, console.width)), report)
+
+
+_PARTS = {"posting": postings.run, "http": doors.run, "growth": growths.run}
+
+
+def _version(room: Room) -> str:
+    with psycopg.connect(room.server.url) as conn:
+        row = conn.execute("show server_version").fetchone()
+    assert row is not None
+    return str(row[0])
+
+
+def _interrupted(_signal: int, _frame: FrameType | None) -> None:
+    """As Ctrl-C: what was made is removed on the way out."""
+    raise KeyboardInterrupt
