@@ -25,7 +25,7 @@ from ledger.lots import (
 from ledger.posting import Accepted, Decision, Handler, Outcome, Render, Request, Round
 from ledger.store.loading import read_book
 from ledger.store.reading import LONGEST_LINEAGE, balances, last_step, lineages, open_lots
-from ledger.store.rows import Insert, Update
+from ledger.store.rows import Insert, Rows, Update
 from ledger.store.settings import (
     make_prefunded,
     owing_lots,
@@ -63,6 +63,7 @@ __all__ = [
     "Render",
     "Request",
     "Round",
+    "Rows",
     "Slice",
     "TakenBack",
     "Tx",

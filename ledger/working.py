@@ -10,6 +10,8 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
+import msgspec
+
 from ledger import ids
 from ledger.accounts import Account, AccountName, Accounts
 from ledger.book import SOURCES, Book, Issuer
@@ -39,6 +41,8 @@ class Draft:
     entries: list[tuple[Account, int]] = field(default_factory=list)
     moves: list[tuple[Lot, str, str, UUID | None, int]] = field(default_factory=list)
     revises: tuple[UUID, int] | None = None
+    #: the payload in canonical JSON: what is stored and what is hashed. Made once, when all is decided
+    told: msgspec.Raw = field(default_factory=msgspec.Raw)
 
 
 @dataclass(slots=True)

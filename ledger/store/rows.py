@@ -1,6 +1,8 @@
 """Rows written many at a time: one statement, an array for each column, whatever the number of rows."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import attrgetter
+from types import MappingProxyType
 from typing import Any, Final
 
 import sqlalchemy
@@ -45,6 +47,25 @@ class Insert:
         if rows:
             columns = zip(*rows, strict=True)
             tx.execute(self._sql, [*same, *(make(column) for make, column in zip(self._arrays, columns, strict=True))])
+
+
+class Rows:
+    """Inserts objects: an attribute is the column of its name, or of the name that `renamed` gives it (attribute by column)."""
+
+    def __init__(
+        self,
+        table: sqlalchemy.Table,
+        *columns: str,
+        same: Sequence[str] = (),
+        renamed: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        self._insert = Insert(table, *columns, same=same)
+        self._values = attrgetter(*(renamed.get(column, column) for column in columns))
+
+    def __call__(self, tx: Tx, objects: Iterable[Any], *same: Any) -> None:
+        """Insert `objects` with one statement, and with none if there are none."""
+        values = self._values
+        self._insert(tx, [values(each) for each in objects], *same)
 
 
 class Update:

@@ -1,17 +1,18 @@
 """What a batch leaves: balances, lots, holds and debts as they are now, and the rows that never change. A statement each."""
 
 from collections.abc import Sequence
-from operator import attrgetter
 from typing import Any
 from uuid import UUID
+
+import msgspec
 
 from ledger import encoding, schema
 from ledger.arrays import bigints, booleans
 from ledger.db import Tx
-from ledger.store.rows import Insert, Update
+from ledger.store.rows import Insert, Rows, Update
 from ledger.working import Draft, Working
 
-_lots = Insert(
+_lots = Rows(
     schema.lot,
     "id",
     "member_id",
@@ -34,34 +35,13 @@ _lots = Insert(
     "grace_used",
     "returned",
     same=["book_id"],
-)
-_lot = attrgetter(
-    "id",
-    "member_id",
-    "issuer_id",
-    "batch_id",
-    "n",
-    "unit_value",
-    "funding",
-    "contract_id",
-    "points",
-    "pending",
-    "remaining",
-    "held",
-    "earned_at",
-    "available_at",
-    "expires_at",
-    "rule_id",
-    "sale_id",
-    "parent_id",
-    "grace_used",
-    "returned",
+    renamed={"unit_value_minor": "unit_value"},
 )
 _moved_lots = Update(
     schema.lot, "id", "pending", "remaining", "held", "available_at", "expires_at", "grace_used", "returned"
 )
 _ended_holds = Update(schema.hold, "id", "state")
-_debts = Insert(
+_debts = Rows(
     schema.debt,
     "id",
     "member_id",
@@ -74,9 +54,8 @@ _debts = Insert(
     "n",
     same=["book_id"],
 )
-_debt = attrgetter("id", "member_id", "creditor_id", "sale_id", "closed_loop", "points", "remaining", "batch_id", "n")
 _repaid_debts = Update(schema.debt, "id", "remaining")
-_records = Insert(
+_records = Rows(
     schema.record,
     "n",
     "id",
@@ -89,9 +68,7 @@ _records = Insert(
     "reverses_id",
     "payload",
     same=["batch_id", "book_id"],
-)
-_record = attrgetter(
-    "n", "id", "kind", "at", "actor", "merchant_id", "member_id", "subject_id", "reverses_id", "payload"
+    renamed={"payload": "told"},
 )
 _entries = Insert(schema.entry, "n", "ordinal", "account_id", "asset", "amount", same=["batch_id"])
 _moves = Insert(
@@ -102,7 +79,7 @@ _outcomes = Insert(schema.outcome, "principal_id", "key", "fingerprint", "status
 
 
 def hashable(draft: Draft) -> list[Any]:
-    """A record as it is hashed. `audit` builds the same from the tables."""
+    """A record, once it is written, as it is hashed. `audit` builds the same from the tables."""
     return [
         draft.n,
         draft.id,
@@ -113,7 +90,7 @@ def hashable(draft: Draft) -> list[Any]:
         draft.member_id,
         draft.subject_id,
         draft.reverses_id,
-        draft.payload,
+        draft.told,
         [(account.text, account.asset, amount) for account, amount in draft.entries],
         [(lot.id, source, target, merchant, points) for lot, source, target, merchant, points in draft.moves],
     ]
@@ -122,16 +99,18 @@ def hashable(draft: Draft) -> list[Any]:
 def write(tx: Tx, working: Working) -> None:
     """Write what the batch decided, but for what is shared: that comes last, with `settle`."""
     book_id, number = working.book.id, working.batch_id
-    _lots(tx, [_lot(lot) for lot in working.lots if lot.loaded is None], book_id)
+    _lots(tx, [lot for lot in working.lots if lot.loaded is None], book_id)
     _moved_lots(
         tx, [(lot.id, *lot.state) for lot in working.lots if lot.loaded is not None and lot.loaded != lot.state]
     )
     _write_holds(tx, working)
     debts = [debt for of_member in working.debts.values() for debt in of_member]
-    _debts(tx, [_debt(debt) for debt in debts if debt.loaded is None], book_id)
+    _debts(tx, [debt for debt in debts if debt.loaded is None], book_id)
     _repaid_debts(tx, [(d.id, d.remaining) for d in debts if d.loaded is not None and d.loaded != d.remaining])
     records = working.records
-    _records(tx, [_record(record) for record in records], number, book_id)
+    for record in records:
+        record.told = msgspec.Raw(encoding.canonical(record.payload))
+    _records(tx, records, number, book_id)
     _entries(
         tx,
         [

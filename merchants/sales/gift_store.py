@@ -53,7 +53,7 @@ class GiftTold(NamedTuple):
     at: datetime
 
 
-_GIFT: Final = store.Rows(schema.gift, GiftRow, "book_id", "batch_id")
+_GIFT: Final = store.rows(schema.gift, GiftRow, "book_id", "batch_id")
 
 
 def gift_rules(tx: Tx, book_id: int) -> GiftRules:
@@ -118,7 +118,7 @@ def put_gift_days(tx: Tx, book: Book, days: dict[UUID, GiftDay]) -> None:
 
 
 def add_gifts(tx: Tx, book_id: int, batch_id: int, rows: Sequence[GiftRow]) -> None:
-    _GIFT.add(tx, rows, book_id, batch_id)
+    _GIFT(tx, rows, book_id, batch_id)
 
 
 def gifts_of(tx: Tx, book_id: int, member_id: UUID, *, before: UUID | None, limit: int) -> list[GiftTold]:

@@ -31,7 +31,7 @@ class RedemptionRow(Struct, frozen=True):
     consented_by: UUID | None = None
 
 
-_REDEMPTION: Final = store.Rows(schema.redemption, RedemptionRow, "book_id", "batch_id")
+_REDEMPTION: Final = store.rows(schema.redemption, RedemptionRow, "book_id", "batch_id")
 
 
 def known_redemptions(tx: Tx, references: Sequence[Reference]) -> Callable[[], dict[Reference, UUID]]:
@@ -90,4 +90,4 @@ def captures(tx: Tx, ids: Sequence[UUID]) -> list[tuple[UUID, UUID, UUID, int]]:
 
 
 def add_redemptions(tx: Tx, book_id: int, batch_id: int, rows: Sequence[RedemptionRow]) -> None:
-    _REDEMPTION.add(tx, rows, book_id, batch_id)
+    _REDEMPTION(tx, rows, book_id, batch_id)

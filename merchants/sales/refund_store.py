@@ -63,7 +63,7 @@ class RefundRow:
     n: int
 
 
-_REFUND: Final = store.Rows(schema.refund, RefundRow, "book_id", "batch_id")
+_REFUND: Final = store.rows(schema.refund, RefundRow, "book_id", "batch_id")
 
 
 def known_refunds(tx: Tx, references: Sequence[Reference]) -> Callable[[], dict[Reference, UUID]]:
@@ -130,7 +130,7 @@ def add_refunds(tx: Tx, book_id: int, batch_id: int, rows: Sequence[RefundRow], 
     """Write refunds and what they left of the sales and redemptions they are of."""
     if not rows:
         return
-    _REFUND.add(tx, rows, book_id, batch_id)
+    _REFUND(tx, rows, book_id, batch_id)
     changed = [ledger.array(r.id for r in refunded), ledger.array(r.refunded for r in refunded)]
     tx.execute(
         "update merchants.sale s set refunded_minor = new.refunded, points_taken_back = new.taken_back"

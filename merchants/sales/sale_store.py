@@ -43,8 +43,8 @@ class BonusRow:
     points: int
 
 
-_SALE: Final = store.Rows(schema.sale, SaleRow, "book_id", "batch_id")
-_BONUS: Final = store.Rows(schema.bonus, BonusRow, "book_id")
+_SALE: Final = store.rows(schema.sale, SaleRow, "book_id", "batch_id")
+_BONUS: Final = store.rows(schema.bonus, BonusRow, "book_id")
 
 
 def known_sales(tx: Tx, references: Sequence[Reference]) -> Callable[[], dict[Reference, UUID]]:
@@ -53,8 +53,8 @@ def known_sales(tx: Tx, references: Sequence[Reference]) -> Callable[[], dict[Re
 
 
 def add_sales(tx: Tx, book_id: int, batch_id: int, rows: Sequence[SaleRow]) -> None:
-    _SALE.add(tx, rows, book_id, batch_id)
+    _SALE(tx, rows, book_id, batch_id)
 
 
 def add_bonuses(tx: Tx, book_id: int, rows: Sequence[BonusRow]) -> None:
-    _BONUS.add(tx, rows, book_id)
+    _BONUS(tx, rows, book_id)

@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from operator import attrgetter
 from typing import Any, Final
 from uuid import UUID
 
@@ -31,17 +30,10 @@ def known(tx: Tx, table: str, references: Sequence[Reference]) -> Callable[[], d
     return lambda: {(row[0], row[1]): row[2] for row in rows.fetchall()}
 
 
-class Rows:
-    """Writes rows of one dataclass: a field is the column of its name, the columns `same` are alike in all of them."""
-
-    def __init__(self, table: Table, row: type[Any], *same: str) -> None:
-        if dataclasses.is_dataclass(row):
-            names = [field.name for field in dataclasses.fields(row) if field.metadata != ELSEWHERE]
-        else:
-            names = [field.name for field in msgspec.structs.fields(row)]
-        self._insert = ledger.Insert(table, *names, same=same)
-        self._values = attrgetter(*names)
-
-    def add(self, tx: Tx, rows: Sequence[Any], *same: int) -> None:
-        """Write rows with one statement, and with none if there are none."""
-        self._insert(tx, [self._values(row) for row in rows], *same)
+def rows(table: Table, row: type[Any], *same: str) -> ledger.Rows:
+    """How rows of one class are written: a field is the column of its name, the columns `same` are alike in all of them."""
+    if dataclasses.is_dataclass(row):
+        names = [field.name for field in dataclasses.fields(row) if field.metadata != ELSEWHERE]
+    else:
+        names = [field.name for field in msgspec.structs.fields(row)]
+    return ledger.Rows(table, *names, same=same)

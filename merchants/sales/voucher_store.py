@@ -37,7 +37,7 @@ class VoucherRow:
     spent: int | None = field(default=None, metadata=store.ELSEWHERE)
 
 
-_VOUCHER: Final = store.Rows(schema.voucher, VoucherRow, "book_id", "batch_id")
+_VOUCHER: Final = store.rows(schema.voucher, VoucherRow, "book_id", "batch_id")
 
 
 def vouchers(tx: Tx, book_id: int, ids: set[UUID]) -> dict[UUID, VoucherRow]:
@@ -77,4 +77,4 @@ def vouchers_of(tx: Tx, book_id: int, member_id: UUID, before: UUID | None, limi
 
 
 def add_vouchers(tx: Tx, book_id: int, batch_id: int, rows: Sequence[VoucherRow]) -> None:
-    _VOUCHER.add(tx, rows, book_id, batch_id)
+    _VOUCHER(tx, rows, book_id, batch_id)
