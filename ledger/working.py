@@ -130,11 +130,10 @@ class Working:
         assert giver.asset == taker.asset, (giver.text, taker.text)
         giver.balance -= amount
         taker.balance += amount
-        # credit's floor stops an earn, never points that are issued already
-        assert giver.floor is None or giver.kind == "credit" or giver.balance >= giver.floor, (
-            giver.text,
-            giver.balance,
-        )
+        # credit's floor stops an earn, which asks before (`issuing_limit`), never points that are issued already
+        if giver.balance < giver.lowest and giver.kind != "credit":
+            giver.lowest = giver.balance
+            assert giver.floor is None or giver.balance >= giver.floor, (giver.text, giver.balance)
         draft.entries.append((giver, -amount))
         draft.entries.append((taker, amount))
 
@@ -197,7 +196,7 @@ class Working:
         if account.floor is not None:
             if account.balance - points < account.floor:
                 return LimitExceeded("issuing", max(0, account.balance - account.floor), points)
-            account.counted_on = True
+            account.lowest = min(account.lowest, account.balance - points)
         return None
 
     def issue(
