@@ -51,4 +51,6 @@ def taken_under(merchant_id: UUID, member: people.Member, known: Known) -> contr
         return Suspended()
     if (by := member.locked_by) is not None:
         return SpendLocked(by)
+    if member.kind not in contract.spends_for:
+        return StateConflict("member", f"a {member.kind} person, whose points this shop does not take")
     return contract
