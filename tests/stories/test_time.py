@@ -5,7 +5,6 @@ from collections.abc import Iterator
 
 import pytest
 
-import ledger
 from tests.world import BEGINNING, World
 
 
@@ -193,7 +192,7 @@ def test_many_members_are_told_in_parts_and_each_once(town: World) -> None:
 
 def test_more_lots_at_one_moment_than_one_record_can_tell_of(town: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A company that buys a hundred times a day has thousands that confirm or expire together."""
-    monkeypatch.setattr(ledger.working, "LARGEST_RECORD", 3)
+    monkeypatch.setattr("ledger.working.LARGEST_RECORD", 3)
     for shop, lots in (("boots", 4), ("cafe", 3)):
         for _ in range(lots):
             town.earn("ann", at=shop, points=10)
