@@ -79,10 +79,10 @@ class Account:
 
     `locked` accounts are the batch's own until it commits. Of the others the balance is what was committed when it was
     read; what the batch adds or takes is applied to what it finds, and a floor that the batch counted on is looked at
-    again then (`guarded`).
+    again then (`guarded`), where the balance stood lowest: what came back later in the batch was not there before.
     """
 
-    __slots__ = ("asset", "balance", "counted_on", "floor", "id", "kind", "loaded", "loaded_floor", "locked", "text")
+    __slots__ = ("asset", "balance", "floor", "id", "kind", "loaded", "loaded_floor", "locked", "lowest", "text")
 
     def __init__(self, id: int, text: str, kind: str, balance: int, floor: int | None, locked: bool) -> None:
         self.id = id
@@ -92,17 +92,17 @@ class Account:
         self.balance = self.loaded = balance
         self.floor = self.loaded_floor = floor
         self.locked = locked
-        #: something was accepted because the floor of a credit line allowed it
-        self.counted_on = False
+        #: the lowest balance that something was accepted with because the floor allows it
+        self.lowest = balance
 
     @property
     def changed(self) -> bool:
-        return self.balance != self.loaded or self.floor != self.loaded_floor
+        return self.balance != self.loaded or self.floor != self.loaded_floor or self.guarded
 
     @property
     def guarded(self) -> bool:
         """Whether the floor must still hold when the batch is written: others may have taken from the account meanwhile."""
-        return not self.locked and self.balance < self.loaded and (self.kind != "credit" or self.counted_on)
+        return not self.locked and self.lowest < self.loaded
 
 
 class Accounts:

@@ -22,6 +22,8 @@ from ledger.values import Points
 
 #: What an expired lot gets when a refund of a redemption restores it, once in its life.
 GRACE: Final = timedelta(days=30)
+#: Lots that one record of the clock tells of; it numbers their entries, four a lot at most, in two bytes.
+LARGEST_RECORD: Final = 5_000
 
 
 @dataclass(slots=True)
@@ -134,11 +136,10 @@ class Working:
         assert giver.asset == taker.asset, (giver.text, taker.text)
         giver.balance -= amount
         taker.balance += amount
-        # credit's floor stops an earn, never points that are issued already
-        assert giver.floor is None or giver.kind == "credit" or giver.balance >= giver.floor, (
-            giver.text,
-            giver.balance,
-        )
+        # credit's floor stops an earn, which asks before (`issuing_limit`), never points that are issued already
+        if giver.balance < giver.lowest and giver.kind != "credit":
+            giver.lowest = giver.balance
+            assert giver.floor is None or giver.balance >= giver.floor, (giver.text, giver.balance)
         draft.entries.append((giver, -amount))
         draft.entries.append((taker, amount))
 
@@ -201,7 +202,7 @@ class Working:
         if account.floor is not None:
             if account.balance - points < account.floor:
                 return LimitExceeded("issuing", max(0, account.balance - account.floor), points)
-            account.counted_on = True
+            account.lowest = min(account.lowest, account.balance - points)
         return None
 
     def issue(
@@ -491,31 +492,25 @@ class Working:
         """Post what the clock did to a member's points: those that confirm do, then those past their time expire."""
         self._mature(member)
         gone = [lot for lot in self.lots_of[member] if lot.remaining > 0 and lot.expires_at <= self.now]
-        if not gone:
-            return
-        draft = self.record(
-            "expiry",
-            "clock",
-            member=member,
-            payload={"points": sum(lot.remaining for lot in gone)},
-        )
-        for lot in sorted(gone, key=lambda lot: lot.order):
-            draft.moves.append((lot, "wallet", "home", None, lot.remaining))
-            self.return_home(draft, lot, AccountName("wallet", member), lot.remaining)
-            lot.remaining = 0
+        for part in _parts(gone):
+            points = sum(lot.remaining for lot in part)
+            draft = self.record("expiry", "clock", member=member, payload={"points": points})
+            for lot in part:
+                draft.moves.append((lot, "wallet", "home", None, lot.remaining))
+                self.return_home(draft, lot, AccountName("wallet", member), lot.remaining)
+                lot.remaining = 0
 
     def _mature(self, member: UUID) -> None:
         """pending -> wallet. Points repaid what was owed when they were earned; confirming repays nothing."""
         ripe = [lot for lot in self.lots_of[member] if lot.pending > 0 and lot.available_at <= self.now]
-        if not ripe:
-            return
-        points = sum(lot.pending for lot in ripe)
-        draft = self.record("maturity", "clock", member=member, payload={"points": points})
-        self.move(draft, AccountName("pending", member), AccountName("wallet", member), points)
-        for lot in sorted(ripe, key=lambda lot: lot.order):
-            draft.moves.append((lot, "pending", "wallet", None, lot.pending))
-            lot.remaining += lot.pending
-            lot.pending = 0
+        for part in _parts(ripe):
+            points = sum(lot.pending for lot in part)
+            draft = self.record("maturity", "clock", member=member, payload={"points": points})
+            self.move(draft, AccountName("pending", member), AccountName("wallet", member), points)
+            for lot in part:
+                draft.moves.append((lot, "pending", "wallet", None, lot.pending))
+                lot.remaining += lot.pending
+                lot.pending = 0
 
     def active(self, draft: Draft, member: UUID) -> None:
         """The member earns or spends: where the network expires the points of the inactive, theirs live on."""
@@ -533,6 +528,12 @@ class Working:
             lot.expires_at = until
         if moved:
             draft.payload["prolonged"] = told
+
+
+def _parts(lots: list[Lot]) -> list[list[Lot]]:
+    """Lots in the order in which they go, as many together as one record tells of."""
+    ordered = sorted(lots, key=lambda lot: lot.order)
+    return [ordered[i : i + LARGEST_RECORD] for i in range(0, len(ordered), LARGEST_RECORD)]
 
 
 def homes(lots: Iterable[Lot]) -> set[AccountName]:

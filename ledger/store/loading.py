@@ -131,7 +131,8 @@ def load(tx: Tx, book: Book, needs: Needs, caches: Caches, *, firmly: bool = Fal
     The order is the same in every process, so two batches never wait for each other in a circle. What a member owes and
     what is pending is locked after the wallets, and by nobody who has not locked their member's wallet. The batch's number
     is drawn after the members' locks: along one wallet, numbers and sequence agree. What is shared is read, and locked when
-    the batch is written; or here, `firmly`, where a batch failed because others had moved it meanwhile.
+    the batch is written; or here, where the batch names any of it as its own (points bought, a top-up), or `firmly`, where
+    it failed because others had moved it meanwhile.
     """
     loading = _Loading(tx, book, caches)
     working = Working(book, 0, caches.issuers.of(tx, book))
@@ -144,6 +145,7 @@ def load(tx: Tx, book: Book, needs: Needs, caches: Caches, *, firmly: bool = Fal
         holders.update(member for (member,) in owners)
         wallets |= holders
     named = {name for name in needs.accounts if not name.is_personal}
+    budgets = {name for name in named if name.kind == "budget"}
     behind = {name for name in needs.accounts if name.is_personal and name.kind in ("debt", "pending")}
     personal = {name for name in needs.accounts if name.is_personal} - behind
     wallets |= {name.owner for name in personal if name.owner is not None and name.kind == "wallet"}
@@ -184,12 +186,16 @@ def load(tx: Tx, book: Book, needs: Needs, caches: Caches, *, firmly: bool = Fal
     assert all(AccountName("wallet", name.owner) in working.accounts for name in behind), "locked before its wallet"
     if behind:
         loading.lock(loading.ids(behind))(working.accounts)
-    if firmly:
+    # budgets, then in one go all the rest that a batch locks: here, or when it is written
+    named -= budgets
+    if named or firmly:
         named |= shared
-    shared -= named
+        shared.clear()
     # ids before locks, so that what has to be opened is opened before
-    named_ids, shared_ids = loading.ids(named), loading.ids(shared)
-    fetch_named, fetch_shared = loading.lock(named_ids), loading.read(shared_ids)
+    budget_ids, named_ids, shared_ids = loading.ids(budgets), loading.ids(named), loading.ids(shared)
+    fetch_budgets, fetch_named = loading.lock(budget_ids), loading.lock(named_ids)
+    fetch_shared = loading.read(shared_ids)
+    fetch_budgets(working.accounts)
     fetch_named(working.accounts)
     fetch_shared(working.accounts)
     return working

@@ -177,8 +177,8 @@ def remember(tx: Tx, working: Working, outcomes: Sequence[tuple[UUID, str, bytes
 def settle(tx: Tx, working: Working) -> None:
     """Write balances: from here to the commit the shared accounts are this batch's alone.
 
-    What was read without a lock is moved by what the batch adds or takes, and where the batch counted on a floor that does
-    not hold any more the statement fails as a serialization failure, and the batch is tried again.
+    What was read without a lock is moved by what the batch adds or takes, and where the batch counted on a floor that did
+    not hold any more at one of its records the statement fails as a serialization failure, and the batch is tried again.
     """
     changed = sorted((a for a in working.accounts.values() if a.changed), key=lambda a: a.id)
     if not changed:
@@ -189,12 +189,14 @@ def settle(tx: Tx, working: Working) -> None:
         )
     tx.execute(
         "update ledger.account a set floor = new.floor, balance = case when new.guarded"
-        " and a.balance + new.moved < a.floor then ledger.floor_crossed(a.id) else a.balance + new.moved end"
-        " from unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::boolean[]) as new(id, moved, floor, guarded)"
+        " and a.balance + new.dipped < a.floor then ledger.floor_crossed(a.id) else a.balance + new.moved end"
+        " from unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::boolean[])"
+        " as new(id, moved, dipped, floor, guarded)"
         " where a.id = new.id",
         [
             bigints(a.id for a in changed),
             bigints(a.balance - a.loaded for a in changed),
+            bigints(a.lowest - a.loaded for a in changed),
             bigints(a.floor for a in changed),
             booleans(a.guarded for a in changed),
         ],

@@ -27,8 +27,6 @@ def redemption(command: Redemption, actor: str, known: Known, working: Working) 
     contract = spending.taken_under(command.merchant_id, member, known)
     if isinstance(contract, Refusal):
         return contract
-    if member.kind not in contract.spends_for:
-        return StateConflict("member", f"a {member.kind} person, whose points this shop does not take")
     assert command.spend_code is not None, "a spend of a voucher is decided by vouching"
     others = known.spenders_for(member.id)
     consented = consent(command.spend_code, member.id, others, command.merchant_id, known, working.now)

@@ -2,12 +2,16 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from ledger import Lot, Minor, Points, Refusal, Slice, Working, spendable, take, take_value
-from ledger.errors import InsufficientPoints, SpendLocked, StateConflict, Suspended
+from ledger.errors import InsufficientPoints, LimitExceeded, SpendLocked, StateConflict, Suspended
 from merchants import contracts, people
 from merchants.trade.known import Known
+
+#: Lots that one redemption, voucher or gift may take from: a record numbers what it moves, two moves a lot, in two bytes.
+MOST_LOTS: Final = 10_000
 
 
 def usable(lots: Iterable[Lot], now: datetime, shop: UUID | None = None) -> list[Lot]:
@@ -22,7 +26,7 @@ def of_points(member_id: UUID, points: Points, working: Working, shop: UUID | No
     """The slices that `points` of a wallet are, or that there are not so many to spend here."""
     lots = _there(member_id, working, shop)
     there = Points(sum(lot.remaining for lot in lots))
-    return InsufficientPoints(points, there) if points > there else take(lots, points)
+    return InsufficientPoints(points, there) if points > there else _told(take(lots, points))
 
 
 def of_value(member_id: UUID, value: Minor, working: Working, shop: UUID) -> list[Slice] | Refusal:
@@ -32,7 +36,12 @@ def of_value(member_id: UUID, value: Minor, working: Working, shop: UUID) -> lis
     if not slices or sum(lot.remaining * lot.unit_value for lot in lots) < value:
         there = Points(sum(lot.remaining for lot in lots))
         return InsufficientPoints(Points(-(-value // working.book.face_value_minor)), there)
-    return slices
+    return _told(slices)
+
+
+def _told(slices: list[Slice]) -> list[Slice] | Refusal:
+    """The slices, if one record can tell of them; who has so many lots spends them a part at a time."""
+    return LimitExceeded("lots", MOST_LOTS, len(slices)) if len(slices) > MOST_LOTS else slices
 
 
 def _there(member_id: UUID, working: Working, shop: UUID | None) -> list[Lot]:
@@ -51,4 +60,6 @@ def taken_under(merchant_id: UUID, member: people.Member, known: Known) -> contr
         return Suspended()
     if (by := member.locked_by) is not None:
         return SpendLocked(by)
+    if member.kind not in contract.spends_for:
+        return StateConflict("member", f"a {member.kind} person, whose points this shop does not take")
     return contract

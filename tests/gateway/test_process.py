@@ -10,11 +10,12 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from starlette.testclient import TestClient
 
@@ -45,8 +46,10 @@ def served(api: Api, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], in
         process.communicate()
 
 
-def send(port: int, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+def send(
+    port: int, method: str, path: str, body: Any = None, *, timeout: float = 30, **headers: str
+) -> tuple[int, Any]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
     try:
         raw = None if body is None else json.dumps(body)
         told = {"Content-Type": "application/json"} if raw else {}
@@ -78,6 +81,48 @@ def test_a_sale_over_a_socket_and_an_end_in_order(api: Api, served: tuple[subpro
     assert set(told[0]) == {"time", "level", "logger", "request_id", "method", "route", "status", "ms"}
     assert "0912" not in said
     assert api.shops["cafe"].key not in said
+
+
+def test_told_to_stop_it_finishes_the_batch_that_it_is_in_and_answers_it(
+    api: Api, served: tuple[subprocess.Popen[str], int]
+) -> None:
+    process, port = served
+    cafe = f"Bearer {api.shops['cafe'].key}"
+    assert send(port, "GET", "/readyz")[0] == 200
+    operations = [{"operation": "sale", "idempotency_key": new_key(), "body": api.sale()} for _ in range(3)]
+    with ThreadPoolExecutor(1) as thread, psycopg.connect(api.url) as by_hand:
+        by_hand.execute("select from ledger.head for update")  # the batch waits for it with its last statement
+        asked = thread.submit(send, port, "POST", "/v1/batches", {"operations": operations}, Authorization=cafe)
+        with psycopg.connect(api.url, autocommit=True) as looking:
+            waiting = "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+            until(lambda: looking.execute(waiting).fetchone() is not None)
+        process.send_signal(signal.SIGTERM)
+        until(lambda: turned_away(port))
+        assert process.poll() is None
+        assert not asked.done()
+        by_hand.rollback()
+        status, told = asked.result(30)
+    assert (status, [outcome["status"] for outcome in told["outcomes"]]) == (200, [200] * 3)
+    process.communicate(timeout=30)
+    assert process.returncode in (0, -signal.SIGTERM)
+    sold = [outcome["body"]["id"] for outcome in told["outcomes"]]
+    with psycopg.connect(api.url) as looking:
+        assert looking.execute("select count(*) from merchants.sale").fetchone() == (len(sold),)
+
+
+def until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def turned_away(port: int) -> bool:
+    """New work is refused: with 503, or by nobody who listens."""
+    try:
+        return send(port, "GET", "/readyz", timeout=1)[0] == 503
+    except (OSError, http.client.HTTPException):
+        return True
 
 
 def test_a_head_without_end_is_cut_off(served: tuple[subprocess.Popen[str], int]) -> None:

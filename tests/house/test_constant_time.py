@@ -24,7 +24,7 @@ MODULES = (
     "merchants/people/one_time_codes.py",
     "merchants/people/spend_codes.py",
     "merchants/people/store.py",
-    "merchants/trade/redeeming.py",
+    "merchants/trade/consenting.py",
     "deploy/keys.py",
     "gateway/metrics_page.py",
 )

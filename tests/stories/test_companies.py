@@ -95,6 +95,12 @@ def test_a_contract_that_is_for_one_kind_only(town: World) -> None:
     assert town.sale("ann", "club", 10_000).points == 100
     assert spend(town, "acme", 5, by="acme", at="club") == "state_conflict"
     assert spend(town, "acme", 5, by="acme", at="cafe") == "captured"
+    assert town.refusal("voucher", town.voucher_of("acme", "club", 5)) == "state_conflict"
+    promised = town.voucher("acme", "cafe", 5)
+    # what was promised is kept, whoever the shop deals with from now on
+    town.agree("cafe", "deferred", credit_line_points=1_000_000, spends_for=("natural",))
+    assert town.spend(promised, "cafe", 5).state == "captured"
+    assert spend(town, "acme", 5, by="acme", at="cafe") == "state_conflict"
     # a company's people spend the company's points, which this shop does not take
     town.household("acme", "bob", limits=30)
     assert spend(town, "acme", 5, by="bob", at="club") == "state_conflict"

@@ -227,3 +227,27 @@ def test_a_contract_may_lengthen_the_life_of_points_and_never_shorten_it(world: 
     assert done.expires_at == world.book.now + dt.timedelta(days=300)
     with pytest.raises(AssertionError, match="must be 120"):
         world.shop("books", points_life_days=30)
+
+
+def test_more_lots_than_one_record_can_tell_of_are_spent_a_part_at_a_time(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("merchants.trade.spending.MOST_LOTS", 3)
+    world.shop("cafe")
+    world.member("ann")
+    world.member("bob")
+    for _ in range(5):
+        world.earn("ann", at="cafe", points=10)
+    refused = {
+        kind: world.refusal(kind, body)
+        for kind, body in {
+            "redemption": world.redemption_of("ann", "cafe", 31),
+            "voucher": world.voucher_of("ann", "cafe", 31),
+            "gift": world.gift_of("ann", "bob", 31),
+        }.items()
+    }
+    assert refused == dict.fromkeys(refused, "limit_exceeded")
+    assert world.refusal("redemption", world.redemption_of("ann", "cafe", value=40)) == "limit_exceeded"
+    assert world.redeem("ann", "cafe", 30).points == 30
+    assert world.redeem("ann", "cafe", 20).points == 20
+    assert world.audit() == []

@@ -188,3 +188,20 @@ def test_many_members_are_told_in_parts_and_each_once(town: World) -> None:
         told = notices(town, name)
         for stage in ("60", "30", "7"):
             assert sum(points for days, points, _ in told if days == stage) == 30, (name, told)
+
+
+def test_more_lots_at_one_moment_than_one_record_can_tell_of(town: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A company that buys a hundred times a day has thousands that confirm or expire together."""
+    monkeypatch.setattr("ledger.working.LARGEST_RECORD", 3)
+    for shop, lots in (("boots", 4), ("cafe", 3)):
+        for _ in range(lots):
+            town.earn("ann", at=shop, points=10)
+    town.later(days=14)
+    assert town.balance("ann") == 70
+    town.later(days=107)
+    assert town.balance("ann") == 0
+    told = town.rows(
+        "select kind, (payload ->> 'points')::int from ledger.record where actor = 'clock' and kind in ('maturity', 'expiry')"
+        " order by batch_id, n"
+    )
+    assert told == [("maturity", 30), ("maturity", 10), ("expiry", 30), ("expiry", 30), ("expiry", 10)]
