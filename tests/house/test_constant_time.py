@@ -91,6 +91,7 @@ def test_these_are_the_modules_that_handle_secrets() -> None:
         str(path.relative_to(ROOT))
         for package in packages
         for path in (ROOT / package).rglob("*.py")
-        if handles.search(path.read_text()) and "demo" not in path.parts
+        # a demo and a bench have nobody's secrets but those they make up
+        if handles.search(path.read_text()) and not {"demo", "bench"} & set(path.parts)
     }
     assert found <= set(MODULES) | NOT_OF_SECRETS
