@@ -71,9 +71,11 @@ def server(
     # the key that all processes of a house have, and nobody else
     neighbours = Neighbours(redis_url, keys.codes, timeout_ms=redis_timeout_ms) if redis_url else None
     house = House.open(url, keys.spend, metrics, largest_pool=largest_pool, statement_timeout_ms=statement_timeout_ms)
+    made = Server(house.db, house.committer, keys, house.networks, JOBS, settings, metrics, neighbours)
     try:
-        yield Server(house.db, house.committer, keys, house.networks, JOBS, settings, metrics, neighbours)
+        yield made
     finally:
+        made.close()
         house.close()
 
 

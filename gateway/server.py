@@ -12,6 +12,7 @@ from uuid import UUID
 import anyio
 
 import ledger
+from gateway import wallets
 from gateway.limits import Buckets, Limiter, Rate
 from gateway.live import Live
 from gateway.metrics import Metrics
@@ -126,7 +127,7 @@ def _digest(credential: str) -> bytes:
 
 
 class Server:
-    """Owns nothing it did not make: whoever assembled it closes the database and the committer."""
+    """Owns nothing it did not make: whoever assembled it closes it, then the committer and the database."""
 
     def __init__(
         self,
@@ -148,6 +149,7 @@ class Server:
         self.metrics = metrics or Metrics()
         self.tokens = Tokens(keys.signing)
         self.cursors = Cursors(keys.cursors)
+        self.wallets = ledger.Gathered(db.url, "door", wallets.of, statement_timeout_ms=db.statement_timeout_ms)
         self.merchant_keys = contracts.KeyRing(db)
         self.operator_keys = OperatorRing(db)
         self.limits: Mapping[str, Limits] = {
@@ -175,6 +177,10 @@ class Server:
                 await beside.enter_async_context(self._neighbours.running())
             await beside.enter_async_context(self.live.running())
             yield
+
+    def close(self) -> None:
+        """Answer what was asked."""
+        self.wallets.close()
 
     @property
     def closing(self) -> bool:

@@ -8,6 +8,7 @@ from ledger.commit import Committer, Watch
 from ledger.db import Database, Tx
 from ledger.encoding import canonical, fingerprint
 from ledger.errors import Refusal
+from ledger.gathering import Gathered
 from ledger.holds import Hold
 from ledger.lots import (
     Lot,
@@ -50,6 +51,7 @@ __all__ = [
     "Database",
     "Decision",
     "Draft",
+    "Gathered",
     "Handler",
     "Hold",
     "Insert",

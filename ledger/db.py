@@ -24,7 +24,7 @@ class Database:
     def __init__(self, url: str, *, largest_pool: int = 8, statement_timeout_ms: int = STATEMENT_TIMEOUT_MS) -> None:
         self.url = url
         self._largest = largest_pool
-        self._timeout_ms = statement_timeout_ms
+        self.statement_timeout_ms = statement_timeout_ms
         self._pools: dict[str, ConnectionPool[Tx]] = {}
         self._lock = threading.Lock()
 
@@ -38,7 +38,7 @@ class Database:
                     max_size=self._largest,
                     open=True,
                     timeout=POOL_WAIT_SECONDS,
-                    configure=lambda conn: _configure(conn, role, self._timeout_ms),
+                    configure=lambda conn: _configure(conn, role, self.statement_timeout_ms),
                     check=ConnectionPool.check_connection,
                     name=f"manex-{role}",
                 )
@@ -55,7 +55,7 @@ class Database:
     @contextlib.contextmanager
     def connection(self, role: str) -> Iterator[Tx]:
         """A connection of one's own, outside the pool: the writer's, the audit's."""
-        conn = connect(self.url, role, self._timeout_ms)
+        conn = connect(self.url, role, self.statement_timeout_ms)
         try:
             yield conn
         finally:

@@ -102,12 +102,9 @@ async def get_card(call: Call[None]) -> CardOut:
 
 async def get_balance(call: Call[None]) -> MemberBalance:
     caller = call.member
-
-    def read(tx: ledger.Tx) -> ledger.wallet.Wallet:
-        _me(call, tx)
-        return ledger.wallet.read(tx, ledger.read_book(tx, caller.book.id), caller.id)
-
-    wallet = await call.work(read)
+    wallet = await call.server.wallets.ask((caller.book.id, caller.id))
+    if wallet is None:
+        raise problems.not_found("member")
     return MemberBalance(
         available=wallet.available,
         pending=wallet.pending,

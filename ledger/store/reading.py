@@ -1,10 +1,11 @@
 """Questions to the ledger's tables, as last committed."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
 from uuid import UUID
 
 from ledger.accounts import AccountName
-from ledger.arrays import uuids
+from ledger.arrays import texts, uuids
 from ledger.db import Tx
 from ledger.lots import Lot
 from ledger.store.loading import LOT, find
@@ -64,10 +65,24 @@ def balances(tx: Tx, book_id: int, names: Sequence[AccountName]) -> dict[Account
     return dict.fromkeys(names, 0) | {name: balance for name, (_, balance) in find(tx, book_id, names).items()}
 
 
-def owed(tx: Tx, book_id: int, member_id: UUID) -> int:
-    """Points the member owes to shops, over all debts."""
-    row = tx.execute(
-        "select coalesce(sum(remaining), 0)::bigint from ledger.debt where book_id = %s and member_id = %s and remaining > 0",
-        [book_id, member_id],
-    ).fetchone()
-    return int(row[0]) if row else 0
+def wallets(
+    tx: Tx, book_id: int, members: Collection[UUID]
+) -> list[tuple[UUID, int, int, int, int, int, datetime | None, datetime | None]]:
+    """(member, held, owed, remaining, pending, unit value, available at, expires at) of what members have, of one moment.
+
+    A row for each open lot, for what is held and for what is owed; what a row does not tell of is 0, its times null.
+    """
+    return tx.execute(
+        "select member_id, 0::bigint, 0::bigint, remaining, pending, unit_value_minor, available_at, expires_at"
+        " from ledger.lot where member_id = any(%(members)s::uuid[]) and open and book_id = %(book)s"
+        " union all select owner_id, balance, 0, 0, 0, 0, null, null from ledger.account"
+        " where book_id = %(book)s and name = any(%(held)s::text[]) and balance <> 0"
+        " union all select member_id, 0, sum(remaining)::bigint, 0, 0, 0, null, null from ledger.debt"
+        " where book_id = %(book)s and member_id = any(%(members)s::uuid[]) and remaining > 0 group by member_id",
+        {
+            "book": book_id,
+            "members": uuids(list(members)),
+            "held": texts([AccountName("held", member).text for member in members]),
+        },
+        binary=True,
+    ).fetchall()
