@@ -17,6 +17,7 @@ from deploy.bench import growth as growths
 from deploy.bench import picture as pictures
 from deploy.bench import place as places
 from deploy.bench import posting as postings
+from deploy.bench import reads as reading
 from deploy.bench.place import Room
 from deploy.bench.posting import LOTS, Sizes
 from deploy.bench.report import Report, show
@@ -100,6 +101,22 @@ def growth(
     _run(["growth"], Sizes(seconds, rounds, shops, members, scale, callers, records), place, picture, as_json)
 
 
+@app.command()
+def reads(
+    seconds: Seconds = 10.0,
+    rounds: Rounds = 3,
+    shops: Shops = 200,
+    members: Members = 100_000,
+    scale: Scale = 100,
+    callers: Callers = 256,
+    place: Place = None,
+    picture: Picture = None,
+    as_json: AsJson = False,
+) -> None:
+    """Read balances: many at a time, as the house does, against one pooled query each."""
+    _run(["reads"], Sizes(seconds, rounds, shops, members, scale, callers), place, picture, as_json)
+
+
 @app.command("all")
 def everything(
     seconds: Seconds = 10.0,
@@ -145,7 +162,7 @@ def _run(parts: list[str], sizes: Sizes, at: Path | None, svg: Path | None, as_j
         show(Console(width=max(WIDTH, console.width)), report)
 
 
-_PARTS = {"posting": postings.run, "http": doors.run, "growth": growths.run}
+_PARTS = {"posting": postings.run, "http": doors.run, "reads": reading.run, "growth": growths.run}
 
 
 def _version(room: Room) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from deploy.bench import doors, growth, loading, network, picture, posting, rounds
+from deploy.bench import doors, growth, loading, network, picture, posting, reads, rounds
 from deploy.bench.machine import Machine
 from deploy.bench.report import Part, Report
 from deploy.bench.rounds import Turn, Wanted
@@ -65,6 +65,11 @@ def test_a_run_of_posting_tells_its_figures(tmp_path: Path) -> None:
     assert svg.read_text().count("posting.one_writer") == 1
     assert list(place.iterdir()) == []
     assert document["runs"][0]["contender"] == posting.TPCB
+
+
+@pytest.mark.timeout(300)
+def test_a_run_of_reads_tells_its_figure(tmp_path: Path) -> None:
+    told(bench(tmp_path, "reads", *TINY, "--json"), tmp_path, *(wanted.key for wanted in reads.FIGURES))
 
 
 @pytest.mark.timeout(300)

@@ -25,6 +25,7 @@ OPEN_TO_DEPLOY = {
     "streams",
     "table",
     "tokens",
+    "wallets",
 }
 
 
