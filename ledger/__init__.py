@@ -28,6 +28,7 @@ from ledger.store.loading import read_book
 from ledger.store.reading import LONGEST_LINEAGE, balances, last_step, lineages, open_lots
 from ledger.store.rows import Insert, Rows, Update
 from ledger.store.settings import (
+    SettingsCache,
     make_prefunded,
     owing_lots,
     put_issuers,
@@ -66,6 +67,7 @@ __all__ = [
     "Request",
     "Round",
     "Rows",
+    "SettingsCache",
     "Slice",
     "TakenBack",
     "Tx",

@@ -1,7 +1,5 @@
 """Reads that gather: questions are answered together by a few statements while others gather for the next. No timer."""
 
-import asyncio
-import contextlib
 import logging
 import threading
 from collections import deque
@@ -12,6 +10,7 @@ import psycopg
 
 from ledger import db
 from ledger.errors import Unavailable
+from ledger.waiting import Waiter, wake
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +39,7 @@ class Gathered(Generic[Question, Answer]):
         self._role = role
         self._answer = answer
         self._timeout_ms = statement_timeout_ms
-        self._queue: deque[tuple[Question, asyncio.AbstractEventLoop, asyncio.Future[Answer]]] = deque()
+        self._queue: deque[tuple[Question, Waiter]] = deque()
         self._wake = threading.Condition()
         self._closing = False
         self._conn: db.Tx | None = None
@@ -49,16 +48,16 @@ class Gathered(Generic[Question, Answer]):
 
     async def ask(self, question: Question) -> Answer:
         """The answer as last committed when the question was taken up. Raises Unavailable when the database does not answer."""
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Answer] = loop.create_future()
+        waiter = Waiter.here()
         with self._wake:
             if self._closing:
                 raise Unavailable("closing")
             if len(self._queue) >= LARGEST_QUEUE:
                 raise Unavailable("too many reads are waiting")
-            self._queue.append((question, loop, future))
+            self._queue.append((question, waiter))
             self._wake.notify()
-        return await future
+        answer: Answer = await waiter.future
+        return answer
 
     def close(self) -> None:
         """Take nothing new, answer what was asked."""
@@ -75,14 +74,8 @@ class Gathered(Generic[Question, Answer]):
                 if not self._queue:
                     break
                 taken = [self._queue.popleft() for _ in range(min(len(self._queue), LARGEST_GATHERING))]
-            answers = self._answers([question for question, _, _ in taken])
-            by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Answer], Answer | Exception]]] = {}
-            for (_, loop, future), answer in zip(taken, answers, strict=True):
-                by_loop.setdefault(loop, []).append((future, answer))
-            for loop, settled in by_loop.items():
-                # a loop that is closed has nobody in it who waits
-                with contextlib.suppress(RuntimeError):
-                    loop.call_soon_threadsafe(_settle, settled)
+            answers = self._answers([question for question, _ in taken])
+            wake(zip((waiter for _, waiter in taken), answers, strict=True))
         if self._conn is not None:
             self._conn.close()
 
@@ -113,13 +106,3 @@ class Gathered(Generic[Question, Answer]):
                 if last:
                     raise Unavailable("the database does not answer") from error
         raise AssertionError("unreachable")
-
-
-def _settle(settled: Sequence[tuple[asyncio.Future[Answer], Answer | Exception]]) -> None:
-    for future, answer in settled:
-        if future.done():
-            continue
-        if isinstance(answer, Exception):
-            future.set_exception(answer)
-        else:
-            future.set_result(answer)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Sequence
 from dataclasses import asdict
+from enum import StrEnum
 from pathlib import Path
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, Final
 
 import psycopg
 import typer
@@ -23,12 +25,14 @@ from deploy.bench.posting import LOTS, Sizes
 from deploy.bench.report import Report, show
 from deploy.errors import Refusal
 
-app = typer.Typer(
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    no_args_is_help=True,
-    help="How fast it is, beside PostgreSQL's own pgbench on the same server.",
-)
+
+class Part(StrEnum):
+    POSTING = "posting"
+    HTTP = "http"
+    READS = "reads"
+    GROWTH = "growth"
+    ALL = "all"
+
 
 #: Columns of the tables where there is no terminal.
 WIDTH = 120
@@ -47,45 +51,10 @@ Picture = Annotated[Path | None, typer.Option(dir_okay=False, help="Write the fi
 AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
 
 
-@app.callback()
-def bench() -> None:
-    """How fast it is, beside PostgreSQL's own pgbench on the same server."""
-
-
-@app.command()
-def posting(
-    seconds: Seconds = 10.0,
-    rounds: Rounds = 3,
-    shops: Shops = 200,
-    members: Members = 100_000,
-    scale: Scale = 100,
-    callers: Callers = 256,
-    place: Place = None,
-    picture: Picture = None,
-    as_json: AsJson = False,
-) -> None:
-    """Post in process: one writer and two, one hot shop, against TPC-B, a naive contender and the bare writes."""
-    _run(["posting"], Sizes(seconds, rounds, shops, members, scale, callers), place, picture, as_json)
-
-
-@app.command()
-def http(
-    seconds: Seconds = 10.0,
-    rounds: Rounds = 3,
-    shops: Shops = 200,
-    members: Members = 100_000,
-    scale: Scale = 100,
-    callers: Callers = 256,
-    place: Place = None,
-    picture: Picture = None,
-    as_json: AsJson = False,
-) -> None:
-    """Serve over HTTP on loopback: a sale a request by one and two gateway processes, and batches, against TPC-B."""
-    _run(["http"], Sizes(seconds, rounds, shops, members, scale, callers), place, picture, as_json)
-
-
-@app.command()
-def growth(
+def bench(
+    part: Annotated[
+        Part, typer.Argument(help="posting, http, reads, growth (loads ten million records first); or all.")
+    ],
     seconds: Seconds = 10.0,
     rounds: Rounds = 3,
     shops: Shops = 200,
@@ -97,44 +66,17 @@ def growth(
     picture: Picture = None,
     as_json: AsJson = False,
 ) -> None:
-    """Post to a book with ten million records, and to one that has just begun. Takes long to set up, and tens of GB."""
-    _run(["growth"], Sizes(seconds, rounds, shops, members, scale, callers, records), place, picture, as_json)
+    """How fast it is, beside PostgreSQL's own pgbench on the same server.
+
+    posting: in process, one writer and two, one hot shop, against TPC-B, a naive contender and the bare writes. http: a sale
+    a request by one and two gateway processes, and batches, on loopback. reads: balances, many at a time, against one pooled
+    query each. growth: a book with so many records stored, against one that has just begun; takes long, and tens of GB.
+    """
+    parts = list(_PARTS) if part is Part.ALL else [part]
+    _run(parts, Sizes(seconds, rounds, shops, members, scale, callers, records), place, picture, as_json)
 
 
-@app.command()
-def reads(
-    seconds: Seconds = 10.0,
-    rounds: Rounds = 3,
-    shops: Shops = 200,
-    members: Members = 100_000,
-    scale: Scale = 100,
-    callers: Callers = 256,
-    place: Place = None,
-    picture: Picture = None,
-    as_json: AsJson = False,
-) -> None:
-    """Read balances: many at a time, as the house does, against one pooled query each."""
-    _run(["reads"], Sizes(seconds, rounds, shops, members, scale, callers), place, picture, as_json)
-
-
-@app.command("all")
-def everything(
-    seconds: Seconds = 10.0,
-    rounds: Rounds = 3,
-    shops: Shops = 200,
-    members: Members = 100_000,
-    scale: Scale = 100,
-    callers: Callers = 256,
-    records: Records = 10_000_000,
-    place: Place = None,
-    picture: Picture = None,
-    as_json: AsJson = False,
-) -> None:
-    """All of them, one after the other, on one server."""
-    _run(list(_PARTS), Sizes(seconds, rounds, shops, members, scale, callers, records), place, picture, as_json)
-
-
-def _run(parts: list[str], sizes: Sizes, at: Path | None, svg: Path | None, as_json: bool) -> None:
+def _run(parts: Sequence[Part], sizes: Sizes, at: Path | None, svg: Path | None, as_json: bool) -> None:
     """Run parts on one server. Figures are printed when every database of the run audits clean, and not otherwise."""
     signal.signal(signal.SIGTERM, _interrupted)
     console = Console(stderr=True)
@@ -143,10 +85,10 @@ def _run(parts: list[str], sizes: Sizes, at: Path | None, svg: Path | None, as_j
         console.print(text, style="dim", highlight=False)
 
     # lots are loaded twice or three times over, by which part it is; a part's databases are gone before the next
-    stored = sizes.members * LOTS * 3 + (sizes.records if "growth" in parts else 0)
+    stored = sizes.members * LOTS * 3 + (sizes.records if Part.GROWTH in parts else 0)
     with places.room(at, stored, sizes.scale) as room:
         settings = asdict(sizes)
-        if "growth" not in parts:
+        if Part.GROWTH not in parts:
             del settings["records"]
         report = Report(machine.seen(_version(room)), settings)
         for part in parts:
@@ -162,7 +104,7 @@ def _run(parts: list[str], sizes: Sizes, at: Path | None, svg: Path | None, as_j
         show(Console(width=max(WIDTH, console.width)), report)
 
 
-_PARTS = {"posting": postings.run, "http": doors.run, "reads": reading.run, "growth": growths.run}
+_PARTS: Final = {Part.POSTING: postings.run, Part.HTTP: doors.run, Part.READS: reading.run, Part.GROWTH: growths.run}
 
 
 def _version(room: Room) -> str:

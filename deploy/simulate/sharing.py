@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from abc import abstractmethod
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -36,27 +37,43 @@ class HouseholdStep(Operation):
             return refused("state_conflict")
         return self._step(plain)
 
+    @abstractmethod
     def _step(self, plain: Plain) -> Expected:
-        household = plain.household_of(self.member)
-        if household is None:
-            return refused("state_conflict")
-        return self._in(plain, household)
-
-    def _in(self, plain: Plain, household: Household) -> Expected:
-        """Of somebody who is in one: mostly the head's to ask."""
-        if household.head != self.member:
-            plain.reached["only the head leads"] += 1
-            return refused("state_conflict")
-        return self._lead(plain, household)
-
-    def _lead(self, plain: Plain, household: Household) -> Expected:
-        raise NotImplementedError
+        """Of a member who is not frozen."""
 
     def told(self, real: Real, value: trade.HouseholdDone) -> dict[str, Any]:
         if isinstance(self, Found):
             real.households[self.label] = value.household_id
         head = real.names()[str(value.founder_id)]
         return {"kind": value.kind, "ended": value.state == "ended", "head": head}
+
+
+@dataclass(frozen=True)
+class Inside(HouseholdStep):
+    """Asked by somebody who is in a household."""
+
+    def _step(self, plain: Plain) -> Expected:
+        household = plain.household_of(self.member)
+        return refused("state_conflict") if household is None else self._in(plain, household)
+
+    @abstractmethod
+    def _in(self, plain: Plain, household: Household) -> Expected:
+        """In the member's own household."""
+
+
+@dataclass(frozen=True)
+class Leading(Inside):
+    """For the head to ask."""
+
+    def _in(self, plain: Plain, household: Household) -> Expected:
+        if household.head != self.member:
+            plain.reached["only the head leads"] += 1
+            return refused("state_conflict")
+        return self._lead(plain, household)
+
+    @abstractmethod
+    def _lead(self, plain: Plain, household: Household) -> Expected:
+        """In the household that the member is the head of."""
 
 
 def _done(plain: Plain, household: Household, road: str) -> Expected:
@@ -79,7 +96,7 @@ class Found(HouseholdStep):
 
 
 @dataclass(frozen=True)
-class Invite(HouseholdStep):
+class Invite(Leading):
     to: str
     limit: int | None
 
@@ -124,7 +141,7 @@ class Answer(HouseholdStep):
 
 
 @dataclass(frozen=True)
-class Share(HouseholdStep):
+class Share(Inside):
     points: int | None
 
     def _in(self, plain: Plain, household: Household) -> Expected:
@@ -138,7 +155,7 @@ class Share(HouseholdStep):
 
 
 @dataclass(frozen=True)
-class LimitPerson(HouseholdStep):
+class LimitPerson(Leading):
     person: str
     points: int
 
@@ -156,7 +173,7 @@ class LimitPerson(HouseholdStep):
 
 
 @dataclass(frozen=True)
-class HandOver(HouseholdStep):
+class HandOver(Leading):
     person: str
 
     def _lead(self, plain: Plain, household: Household) -> Expected:
@@ -172,7 +189,7 @@ class HandOver(HouseholdStep):
 
 
 @dataclass(frozen=True)
-class Leave(HouseholdStep):
+class Leave(Leading):
     """Oneself, frozen or not; or somebody whom the head takes out."""
 
     person: str

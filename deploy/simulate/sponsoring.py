@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from abc import abstractmethod
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
@@ -117,8 +118,9 @@ class OfSponsorship(Operation):
             return refused("state_conflict")
         return self._done(plain, there)
 
+    @abstractmethod
     def _done(self, plain: Plain, there: Sponsorship) -> Expected:
-        raise NotImplementedError
+        """To one that is there and open."""
 
     def told(self, real: Real, value: contracts.SponsorshipDone) -> dict[str, Any]:  # noqa: ARG002 - names nothing
         return {"budget": value.budget_points}

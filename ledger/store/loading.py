@@ -7,11 +7,12 @@ from uuid import UUID
 
 from ledger.accounts import KINDS, Account, AccountName, Accounts
 from ledger.arrays import bigints, integers, texts, uuids
-from ledger.book import Book, Issuer
+from ledger.book import Book
 from ledger.db import Tx
 from ledger.errors import BookNotFound
 from ledger.holds import Debt, Hold
 from ledger.lots import Lot, Slice
+from ledger.store.settings import SettingsCache, issuers
 from ledger.values import Points
 from ledger.working import Needs, Working, homes
 
@@ -61,31 +62,12 @@ class _Names:
                 self._others[book_id, name] = id
 
 
-class _Issuers:
-    """Issuers by book, as of a settings revision."""
-
-    def __init__(self) -> None:
-        self._held: dict[int, tuple[int, UUID, dict[UUID, Issuer]]] = {}
-
-    def of(self, tx: Tx, book: Book) -> dict[UUID, Issuer]:
-        held = self._held.get(book.id)
-        if held is None or held[0] != book.settings_revision or held[1] != book.public_id:
-            rows = tx.execute(
-                "select merchant_id, mode, unit_value_minor, credit_line_points, contract_id, suspended, exited"
-                " from ledger.issuer where book_id = %s",
-                [book.id],
-            ).fetchall()
-            held = (book.settings_revision, book.public_id, {row[0]: Issuer(*row) for row in rows})
-            self._held[book.id] = held
-        return held[2]
-
-
 class Caches:
     """What a process remembers of a database between batches. One per database, never shared between two."""
 
     def __init__(self) -> None:
         self.names = _Names()
-        self.issuers = _Issuers()
+        self.issuers = SettingsCache(issuers)
 
 
 _BOOK = """

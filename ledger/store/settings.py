@@ -1,11 +1,48 @@
 """What the ledger is told of its merchants and of the network's rules, as handlers write it in their own transactions."""
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
 from uuid import UUID
 
 from ledger.arrays import bigints, booleans, texts, uuids
-from ledger.book import Issuer
+from ledger.book import Book, Issuer
 from ledger.db import Tx
+
+Picture = TypeVar("Picture")
+
+
+class SettingsCache(Generic[Picture]):
+    """What `read` tells of a book, until the book's settings revision moves. One per database; threads may share it.
+
+    Whatever changes the picture raises the revision in the same transaction, and `book` was read in `tx` before: a
+    picture may be newer than its revision, and is then read once more, but never older.
+    """
+
+    def __init__(self, read: Callable[[Tx, int], Picture]) -> None:
+        self._read = read
+        self._held: dict[int, tuple[UUID, int, Picture]] = {}
+        self._lock = threading.Lock()
+
+    def of(self, tx: Tx, book: Book) -> Picture:
+        with self._lock:
+            held = self._held.get(book.id)
+        if held is not None and held[:2] == (book.public_id, book.settings_revision):
+            return held[2]
+        picture = self._read(tx, book.id)
+        with self._lock:
+            self._held[book.id] = (book.public_id, book.settings_revision, picture)
+        return picture
+
+
+def issuers(tx: Tx, book_id: int) -> dict[UUID, Issuer]:
+    """What the contracts in force let the merchants of a book issue."""
+    rows = tx.execute(
+        "select merchant_id, mode, unit_value_minor, credit_line_points, contract_id, suspended, exited"
+        " from ledger.issuer where book_id = %s",
+        [book_id],
+    ).fetchall()
+    return {row[0]: Issuer(*row) for row in rows}
 
 
 def put_issuers(tx: Tx, book_id: int, issuers: Sequence[Issuer]) -> None:

@@ -14,7 +14,7 @@ from merchants.contracts.handlers import (
 from merchants.contracts.keys import Key, KeyRing
 from merchants.contracts.leaving import BuyOut, BuyOutDone, BuyOutHandler
 from merchants.contracts.parties import Branch, Contract, Merchant, Sponsorship, Taken, Terms, Till
-from merchants.contracts.snapshot import Network, NetworkCache, SettingsCache, load
+from merchants.contracts.snapshot import Network, NetworkCache, load
 from merchants.contracts.sponsorship_store import list_sponsorships, sponsorship
 from merchants.contracts.sponsorships import (
     ChangeBudget,
@@ -58,7 +58,6 @@ __all__ = [
     "NewTerms",
     "RulesHandler",
     "RulesInForce",
-    "SettingsCache",
     "Sponsorship",
     "SponsorshipDone",
     "SponsorshipHandler",

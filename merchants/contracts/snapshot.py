@@ -1,17 +1,13 @@
 """A book's merchants, branches, tills, contracts, terms and sponsorships in force: one frozen picture to decide a batch on."""
 
-import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, TypeVar
 from uuid import UUID
 
 import ledger
 from merchants.contracts import sponsorship_store, store
 from merchants.contracts.parties import Branch, Contract, Merchant, Sponsorship, Terms, Till
-
-Picture = TypeVar("Picture")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,30 +53,7 @@ def load(tx: ledger.Tx, book_id: int) -> Network:
     )
 
 
-class SettingsCache(Generic[Picture]):
-    """What `read` tells of a book, until the book's settings revision moves. One per database; threads may share it.
-
-    Whatever changes the picture raises the revision in the same transaction, and `book` was read in `tx` before: a
-    picture may be newer than its revision, and is then read once more, but never older.
-    """
-
-    def __init__(self, read: Callable[[ledger.Tx, int], Picture]) -> None:
-        self._read = read
-        self._held: dict[int, tuple[UUID, int, Picture]] = {}
-        self._lock = threading.Lock()
-
-    def of(self, tx: ledger.Tx, book: ledger.Book) -> Picture:
-        with self._lock:
-            held = self._held.get(book.id)
-        if held is not None and held[:2] == (book.public_id, book.settings_revision):
-            return held[2]
-        picture = self._read(tx, book.id)
-        with self._lock:
-            self._held[book.id] = (book.public_id, book.settings_revision, picture)
-        return picture
-
-
-class NetworkCache(SettingsCache[Network]):
+class NetworkCache(ledger.SettingsCache[Network]):
     """Who is in a book and what they agreed to."""
 
     def __init__(self) -> None:

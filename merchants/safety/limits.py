@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from uuid import UUID, uuid5
 
 import ledger
-from merchants import contracts
 from merchants.safety import store, velocity
 from merchants.safety.velocity import Limit
 
@@ -78,7 +77,7 @@ class LimitsRound:
             ledger.raise_settings_revision(tx, working.book.id)
 
 
-class LimitsCache(contracts.SettingsCache[list[Limit]]):
+class LimitsCache(ledger.SettingsCache[list[Limit]]):
     """The limits of a book: one without limits costs no statement."""
 
     def __init__(self) -> None:
