@@ -44,11 +44,11 @@ def _wallets(tx: ledger.Tx, member: people.Member, book_id: int) -> list[UUID]:
     return [member.id, *(p.member_id for p in household.active() if member.id in household.spenders(p.member_id))]
 
 
-async def post_approve(call: Call[NothingIn]) -> Outcome:
+async def post_own_approval(call: Call[NothingIn]) -> Outcome:
     return await _answer(call, approves=True)
 
 
-async def post_decline(call: Call[NothingIn]) -> Outcome:
+async def post_own_refusal(call: Call[NothingIn]) -> Outcome:
     return await _answer(call, approves=False)
 
 

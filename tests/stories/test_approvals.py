@@ -9,9 +9,11 @@ import psycopg
 import pytest
 
 import ledger
+from deploy.commands.audit import audited
 from deploy.house import House
 from merchants import safety, trade
 from merchants.trade.approving import ANSWERED_WITHIN, MOST_OPEN, MOST_UNANSWERED
+from tests.gateway.network import Api, Member, new_key
 from tests.world import SPEND_KEY, World
 
 
@@ -316,3 +318,96 @@ def test_one_reference_asked_and_redeemed_at_once_is_one_redemption(town: World)
         [(redeemed,)] = town.rows("select count(*) from merchants.redemption where external_reference = %s", f"R-{i}")
         assert redeemed == 1
         town.later(minutes=6)
+
+
+# -- over HTTP
+
+
+def body_of(api: Api, member: Member, points: int, shop: str = "cafe", **more: Any) -> Any:
+    return {name: value for name, value in api.redemption(member, points, shop, **more).items() if name != "spend_code"}
+
+
+def at_till(api: Api, member: Member, points: int, **more: Any) -> Any:
+    return api.done(
+        "POST", "/v1/redemptions", body_of(api, member, points, **more), by=api.shops["cafe"].key, key=new_key()
+    )
+
+
+def test_a_till_and_a_phone(api: Api) -> None:
+    ann, bob = api.member(), api.member("+15550100124")
+    api.sell(ann, 10_000)
+    till = api.shops["cafe"].key
+    told = at_till(api, ann, 30, capture=True)
+    assert (told["state"], told["points"], told["value"], told["slices"]) == ("awaiting_approval", 30, None, [])
+    assert told["balance"] is None
+    assert api.done("GET", f"/v1/redemptions/{told['id']}", by=till) == told
+    other = api.shops["grocer"].key
+    assert api.call("GET", f"/v1/redemptions/{told['id']}", by=other).status_code == 404
+    (listed,) = api.done("GET", "/v1/me/redemptions?state=awaiting_approval", by=ann.token)["data"]
+    assert (listed["id"], listed["shop"], listed["points"], listed["capture"]) == (
+        told["id"],
+        api.shops["cafe"].id,
+        30,
+        True,
+    )
+    assert listed["shop_name"] != ""
+    assert api.done("GET", "/v1/me/redemptions", by=bob.token)["data"] == []
+    path = f"/v1/me/redemptions/{told['id']}"
+    for what in ("approve", "decline"):
+        assert api.call("POST", f"{path}/{what}", {}, by=bob.token, key=new_key()).status_code == 404
+    key = new_key()
+    answer = api.call("POST", f"{path}/approve", {}, by=ann.token, key=key)
+    done = answer.json()
+    assert (answer.status_code, done["state"], done["points"], done["value"]["amount"]) == (200, "approved", 30, 30)
+    assert done["balance"] == {"available": 70}
+    again = api.call("POST", f"{path}/approve", {}, by=ann.token, key=key)
+    assert (again.content, again.headers["Idempotent-Replayed"]) == (answer.content, "true")
+    assert api.call("POST", f"{path}/decline", {}, by=ann.token, key=new_key()).json()["code"] == "state_conflict"
+    assert api.done("GET", "/v1/me/redemptions", by=ann.token)["data"] == []
+    read = api.done("GET", f"/v1/redemptions/{told['id']}", by=till)
+    assert (read["state"], read["points"], [part["points"] for part in read["slices"]]) == ("captured", 30, [30])
+    records = api.done("GET", "/v1/me/records", by=ann.token)["data"]
+    assert [record["kind"] for record in records] == ["sale", "approval_asked", "hold", "capture"]
+    assert records[2]["facts"]["approval"] == records[1]["id"] == told["record"]
+    assert records[1]["subject"] == told["id"]
+    clean(api)
+
+
+def test_a_batch_asks_and_withdraws_by_reference(api: Api) -> None:
+    ann = api.member()
+    operations = [
+        {
+            "operation": "redemption",
+            "idempotency_key": new_key(),
+            "body": body_of(api, ann, 5, external_reference="A-1"),
+        },
+        {"operation": "void", "idempotency_key": new_key(), "redemption_reference": "A-1"},
+    ]
+    outcomes = api.done("POST", "/v1/batches", {"operations": operations}, by=api.shops["cafe"].key)["outcomes"]
+    assert [(each["status"], each["body"]["state"]) for each in outcomes] == [
+        (200, "awaiting_approval"),
+        (200, "withdrawn"),
+    ]
+    clean(api)
+
+
+def test_a_household_s_list_shows_whose_wallet_it_is(api: Api) -> None:
+    ann, bob = api.member(), api.member("+15550100124")
+    api.sell(ann, 10_000)
+    household = api.done("POST", "/v1/me/household", {}, by=ann.token, key=new_key())["household"]
+    invited = {"number": bob.number}
+    api.done("POST", "/v1/me/household/invitations", invited, by=ann.token, key=new_key())
+    api.done("POST", f"/v1/me/household-invitations/{household}/accept", {}, by=bob.token, key=new_key())
+    told = at_till(api, ann, 30)
+    assert api.done("GET", "/v1/me/redemptions", by=bob.token)["data"] == []
+    api.done("PUT", "/v1/me/household/sharing", {"monthly_points": 40}, by=ann.token, key=new_key())
+    (listed,) = api.done("GET", "/v1/me/redemptions", by=bob.token)["data"]
+    assert listed["wallet"] == "*" * 8 + ann.number[-4:]
+    done = api.done("POST", f"/v1/me/redemptions/{told['id']}/approve", {}, by=bob.token, key=new_key())
+    assert (done["state"], done["balance"]) == ("approved", None)
+    clean(api)
+
+
+def clean(api: Api) -> None:
+    report = audited(api.url)
+    assert report.clean, [finding for finding in report.findings if not finding.ok]
