@@ -711,6 +711,7 @@ class Plain:
         if lot.funding != "prefunded":
             self.move(there, f"{HOMES[lot.funding]}:{lot.issuer}", points)
         elif self.pools(lot.issuer, lot.unit):
+            self.reached[f"back in the pool from {place}"] += 1
             self.move(there, f"pool:{lot.issuer}", points)
         else:
             self.reached[f"retired from {place}"] += 1

@@ -65,6 +65,8 @@ asked and lapsed
 asked and withdrawn
 asked to approve
 asked while the network was stopped
+back in the pool from pending
+back in the pool from wallet
 beyond a limit of a key
 beyond a limit of a member
 beyond a limit of a merchant
