@@ -38,6 +38,7 @@ def _close_window(db: ledger.Database, committer: ledger.Committer, book: ledger
 JOBS = (
     *ledger.jobs.OWN,
     contracts.sponsorships.JOB,
+    trade.APPROVALS_JOB,
     ledger.jobs.Job("windows", settlement.schedule.next_due, _close_window),
 )
 

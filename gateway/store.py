@@ -98,8 +98,8 @@ class RedemptionTold(NamedTuple):
     member_id: UUID
     external_reference: str
     at: datetime
-    points: int
-    value_minor: int
+    points: int | None
+    value_minor: int | None
     state: str
     deadline: datetime
     record_id: UUID
@@ -107,15 +107,29 @@ class RedemptionTold(NamedTuple):
 
 
 def redemption(tx: ledger.Tx, id: UUID) -> RedemptionTold | None:
-    """A redemption at the tenant's own shop."""
-    row = tx.execute(
+    """A redemption at the tenant's own shop, or what its member was asked to approve."""
+    row = _redeemed(tx, id)
+    if row is None:
+        row = tx.execute(
+            "select a.id, a.branch_id, a.till_id, a.member_id, a.external_reference, a.at, a.points, a.value_minor,"
+            " a.state, a.deadline, r.id, '[]'::jsonb from merchants.approval a"
+            " join ledger.record r on r.batch_id = a.batch_id and r.n = a.n where a.id = %s",
+            [id],
+        ).fetchone()
+        if row is not None and row[8] == "approved":
+            # between the two looks
+            row = _redeemed(tx, id)
+    return None if row is None else RedemptionTold(*row)
+
+
+def _redeemed(tx: ledger.Tx, id: UUID) -> tuple[Any, ...] | None:
+    return tx.execute(
         "select d.id, d.branch_id, d.till_id, d.member_id, d.external_reference, d.at, d.points, d.value_minor,"
         " h.state, h.deadline, r.id, r.payload -> 'slices'"
         " from merchants.redemption d join ledger.hold h on h.id = d.id"
         " join ledger.record r on r.batch_id = d.batch_id and r.n = d.n where d.id = %s",
         [id],
     ).fetchone()
-    return None if row is None else RedemptionTold(*row)
 
 
 def uuid(text: str) -> UUID:

@@ -39,13 +39,17 @@ ABORT: Final = "manex.abort"
 
 _encode = msgspec.json.Encoder().encode
 
-#: What to tell of some records: (name, data) of each, in order. May refuse, which ends the stream.
-Tell = Callable[[Sequence[Touched]], Awaitable[list[tuple[str, msgspec.Struct]]]]
+#: What to tell of some records: (name, data) of one event or several of each, in order. May refuse, which ends the stream.
+Tell = Callable[[Sequence[Touched]], Awaitable[list[list[tuple[str, msgspec.Struct]]]]]
 
 
-def event(id: int, name: str, data: msgspec.Struct) -> bytes:
-    """One event as it goes over the wire. JSON has no line feed, so `data` is one line."""
-    return b"id: %d\nevent: %s\ndata: %s\n\n" % (id, name.encode(), _encode(data))
+def event(id: int | None, name: str, data: msgspec.Struct) -> bytes:
+    """One event as it goes over the wire. JSON has no line feed, so `data` is one line.
+
+    Without id, who is cut off behind it is told it again.
+    """
+    numbered = b"" if id is None else b"id: %d\n" % id
+    return numbered + b"event: %s\ndata: %s\n\n" % (name.encode(), _encode(data))
 
 
 @dataclass(slots=True)
@@ -90,7 +94,12 @@ class Stream:
             return []
         async with self.live.turns:
             told = await self.tell(rows)
-        return [event(row.sequence, name, data) for row, (name, data) in zip(rows, told, strict=True)]
+        # a record is told of once all its events are
+        return [
+            event(row.sequence if i == len(events) - 1 else None, name, data)
+            for row, events in zip(rows, told, strict=True)
+            for i, (name, data) in enumerate(events)
+        ]
 
     async def serve(self, receive: Receive, send: Send, abort: Callable[[], None] | None) -> None:
         """The body of the answer, to its end."""

@@ -303,6 +303,45 @@ class World:
         assert isinstance(done, trade.RedemptionDone)
         return done
 
+    def ask_of(
+        self,
+        member: str,
+        at: str,
+        points: int | None = None,
+        *,
+        value: int | None = None,
+        reference: str | None = None,
+        capture: bool = True,
+    ) -> trade.Redemption:
+        """A redemption that its member is asked to approve in the wallet."""
+        return trade.Redemption(
+            merchant_id=self.shops[at],
+            branch_id=self.branches[at],
+            external_reference=reference or f"A-{next(self._numbers)}",
+            member=trade.MemberRef(id=self.members[member]),
+            points=ledger.Points(points) if points is not None else None,
+            value=ledger.Minor(value) if value is not None else None,
+            capture=capture,
+        )
+
+    def ask_approval(self, member: str, at: str, points: int | None = None, **more: Any) -> trade.ApprovalDone:
+        done = self.do("redemption", self.ask_of(member, at, points, **more), principal=self.shops[at])
+        assert isinstance(done, trade.ApprovalDone)
+        return done
+
+    def answer_of(self, asked: trade.ApprovalDone, by: str, *, approves: bool = True) -> trade.AnswerApproval:
+        return trade.AnswerApproval(self.members[by], asked.row.id, approves)
+
+    def approve(self, asked: trade.ApprovalDone, by: str) -> trade.ApprovalDone:
+        done = self.do("approval", self.answer_of(asked, by), principal=self.members[by])
+        assert isinstance(done, trade.ApprovalDone)
+        return done
+
+    def decline(self, asked: trade.ApprovalDone, by: str) -> trade.ApprovalDone:
+        done = self.do("approval", self.answer_of(asked, by, approves=False), principal=self.members[by])
+        assert isinstance(done, trade.ApprovalDone)
+        return done
+
     def voucher_of(self, member: str, at: str, points: int) -> trade.NewVoucher:
         return trade.NewVoucher(
             merchant_id=self.shops[at],

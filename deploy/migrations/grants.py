@@ -91,6 +91,10 @@ TENANT_ROWS = [
 ]
 
 
+#: The same of tables that came after the first migration, each executed by its own.
+LATER_TENANT_ROWS = {"merchants.approval": f"merchant_id = {_TENANT}"}
+
+
 def _policies(table: str, condition: str) -> tuple[str, ...]:
     """Every role but the tenant's sees all rows: the second lock stands on tenants' reads."""
     return (

@@ -61,8 +61,14 @@ def _sides(plain: Plain, real: Real) -> Iterator[tuple[str, dict[Any, Any], dict
             " from merchants.household h join merchants.household_person p on p.household_id = h.id where h.book_id = %s",
             [book],
         )
+        asked = tx.execute(
+            "select id, merchant_id, member_id, points, value_minor, capture, deadline, state from merchants.approval"
+            " where book_id = %s",
+            [book],
+        )
         found = [
-            rows.fetchall() for rows in (accounts, lots, holds, debts, sales, issuers, bonuses, sponsorships, people)
+            rows.fetchall()
+            for rows in (accounts, lots, holds, debts, sales, issuers, bonuses, sponsorships, people, asked)
         ]
     sale_names = {id: label for label, id in real.sales.items()}
     hold_names = {id: label for label, id in real.redemptions.items()}
@@ -153,6 +159,14 @@ def _sides(plain: Plain, real: Real) -> Iterator[tuple[str, dict[Any, Any], dict
         "sponsorship",
         {each.name: (each.sponsor, each.ended) for each in plain.sponsorships.values()},
         {called(id): (called(sponsor), ended) for id, sponsor, ended in found[7]},
+    )
+    yield (
+        "request for approval",
+        {
+            each.name: (each.shop, each.member, each.points, each.value, each.capture, each.deadline, each.state)
+            for each in plain.asked.values()
+        },
+        {hold_names.get(id, str(id)): (called(shop), called(member), *rest) for id, shop, member, *rest in found[9]},
     )
     household_names = {id: label for label, id in real.households.items()}
     yield (

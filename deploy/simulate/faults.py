@@ -414,6 +414,17 @@ def promises_end(true: Any) -> Any:
     return spend
 
 
+# -- approvals
+
+
+@_fault("merchants.trade.approving:_end", "a request is answered once", road="answered twice")
+def answered_again(true: Any) -> Any:
+    def end(row: Any, state: str, known: Any) -> None:
+        true(row, "awaiting" if state == "declined" else state, known)
+
+    return end
+
+
 # -- sponsors and their budgets
 
 

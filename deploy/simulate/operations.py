@@ -2,7 +2,19 @@
 
 from typing import Final
 
-from deploy.simulate import acts, agreeing, braking, giving, leaving, limiting, promising, sharing, sponsoring, till
+from deploy.simulate import (
+    acts,
+    agreeing,
+    approving,
+    braking,
+    giving,
+    leaving,
+    limiting,
+    promising,
+    sharing,
+    sponsoring,
+    till,
+)
 from deploy.simulate.asking import Draw
 
 #: How often each is drawn, those that gather in a group first.
@@ -36,6 +48,9 @@ SOME: Final[dict[str, dict[str, tuple[int, Draw]]]] = {
         "companys_sale": (3, sharing.draw_companys_sale),
     },
 }
+#: And what every seventh has, whatever is chosen.
+EVERY: Final = 7
+SEVENTH: Final[dict[str, tuple[int, Draw]]] = {"ask": (14, approving.draw_ask), "answer": (20, approving.draw_answer)}
 #: And those of them that stand alone.
 SOME_ALONE: Final[dict[str, dict[str, tuple[int, Draw]]]] = {"households": {"household": (14, sharing.draw_step)}}
 #: And those that stand alone.

@@ -32,6 +32,10 @@ MEMBERS: Final = (*PEOPLE, COMPANY)
 #: How long a voucher is held, and how many of them a member may have open.
 VOUCHER: Final = timedelta(days=7)
 MOST_VOUCHERS: Final = 5
+#: How long a member has to answer a shop; what it may have open with one member, and ask in an hour without a yes.
+ANSWERED: Final = timedelta(minutes=5)
+MOST_ASKED: Final = 3
+MOST_UNANSWERED: Final = 10
 #: How often a day a giver may find nobody, and how often a lot may be given.
 MOST_MISSED: Final = 10
 LONGEST_LINEAGE: Final = 8
@@ -251,6 +255,26 @@ class Hold:
         return worth(self.used)
 
 
+@dataclass(eq=False)
+class Asked:
+    """What a shop asks a member to approve; approved, it is a hold of the same name as well."""
+
+    name: str
+    shop: str
+    member: str
+    points: int | None
+    value: int | None
+    capture: bool
+    reference: str
+    at: datetime
+    deadline: datetime
+    step: int
+    state: str = "awaiting"
+    # the batches in which it was asked, and ended
+    batch: "Batch" = (-1, 0)
+    ended: "Batch" = (-1, 0)
+
+
 class Limit(NamedTuple):
     """At most so much of something by one subject, a member, a merchant or a key of it, in so many minutes."""
 
@@ -366,6 +390,7 @@ class Plain:
         #: what became a redemption, and what members had set aside for their telephones to spend; a spent one is in both
         self.holds: dict[str, Hold] = {}
         self.vouchers: dict[str, Hold] = {}
+        self.asked: dict[str, Asked] = {}
         self.limits: list[Limit] = []
         #: what passed of what is limited: by subject, its name, what, and the minutes counted together: (minute, how much)
         self.passed: defaultdict[tuple[str, str, str, int], list[tuple[int, int]]] = defaultdict(list)
@@ -686,6 +711,7 @@ class Plain:
         if lot.funding != "prefunded":
             self.move(there, f"{HOMES[lot.funding]}:{lot.issuer}", points)
         elif self.pools(lot.issuer, lot.unit):
+            self.reached[f"back in the pool from {place}"] += 1
             self.move(there, f"pool:{lot.issuer}", points)
         else:
             self.reached[f"retired from {place}"] += 1
@@ -759,6 +785,27 @@ class Plain:
             lot.wallet -= part
             lot.held += part
         self.move(f"wallet:{held.member}", f"held:{held.member}", held.points)
+
+    def too_many_asked(self, shop: str, member: str) -> tuple[int, int] | None:
+        """(allowed, asked) of the limit of requests to a member that one more would pass. What a batch ends that was there
+        before counts in it still."""
+        mine = [each for each in self.asked.values() if (each.shop, each.member) == (shop, member)]
+        there = sum(
+            each.state == "awaiting" or (each.ended == self.batch and each.batch != self.batch) for each in mine
+        )
+        if there >= MOST_ASKED:
+            return MOST_ASKED, there + 1
+        lately = [each for each in mine if each.at > self.now - timedelta(hours=1)]
+        unanswered = sum(each.state != "approved" or each.ended == self.batch for each in lately)
+        return (MOST_UNANSWERED, unanswered + 1) if unanswered >= MOST_UNANSWERED else None
+
+    def end_asked(self, asked: Asked, state: str) -> None:
+        asked.state, asked.ended = state, self.batch
+        self.reached[f"asked and {state}"] += 1
+
+    @property
+    def awaiting(self) -> list[Asked]:
+        return [asked for asked in self.asked.values() if asked.state == "awaiting"]
 
     def capture(self, hold: Hold, points: int | None = None) -> None:
         """All of it, or of a voucher what was spent: the rest goes back like a void, right behind."""
@@ -1013,6 +1060,7 @@ class Plain:
             if self.now >= to:
                 return
             ahead = [hold.deadline for hold in self.open_holds]
+            ahead += [asked.deadline for asked in self.awaiting]
             ahead += [lot.expires for lot in self.lots if lot.wallet]
             ahead += [lot.available for lot in self.lots if lot.pending]
             ahead += self.notice_times().values()
@@ -1023,6 +1071,9 @@ class Plain:
         over = [hold for hold in self.open_holds if hold.deadline <= self.now]
         for hold in sorted(over, key=lambda h: h.deadline):
             self.release(hold, "lapsed")
+        for asked in self.awaiting:
+            if asked.deadline <= self.now:
+                self.end_asked(asked, "lapsed")
         for member in MEMBERS:
             self.catch_up(member)
         self.notice()

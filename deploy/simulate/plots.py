@@ -12,6 +12,8 @@ from typing import Any, Final
 
 from deploy.simulate.acts import APPROVER, MAKER, PassTime, PayWindow, StepWindow
 from deploy.simulate.agreeing import BuyPoints, ChangeContract, ChangeRules, ChangeTerms, TopUp, sponsors_contract
+from deploy.simulate.approving import Answer as Answered
+from deploy.simulate.approving import Ask, Withdraw
 from deploy.simulate.asking import Keys, Step
 from deploy.simulate.braking import (
     FreezeBranch,
@@ -28,11 +30,13 @@ from deploy.simulate.households import Household
 from deploy.simulate.leaving import BuyOut
 from deploy.simulate.limiting import ChangeLimits
 from deploy.simulate.plain import (
+    ANSWERED,
     COMPANY,
     FACE_VALUE,
     GRACE,
     HALF_MINUTE,
     LOCK_TIME,
+    MOST_ASKED,
     MOST_MISSED,
     MOST_VOUCHERS,
     MOST_WRONG,
@@ -81,6 +85,14 @@ class Teller:
     def voucher(self, shop: str, points: int) -> AskVoucher:
         label, key = self.names(self.member)
         return AskVoucher(label, key, shop, self.member, points, self._fresh_code())
+
+    def ask(self, shop: str, points: int, *, capture: bool = True) -> Ask:
+        label, key = self.names(shop)
+        return Ask(label, key, shop, self.member, points, None, capture, f"R{label}")
+
+    def answer(self, asked: str, *, yes: bool) -> Answered:
+        label, key = self.names(self.member)
+        return Answered(label, key, self.member, asked, yes)
 
     def _fresh_code(self) -> int:
         """The present code, or the next where that was used."""
@@ -573,6 +585,77 @@ def many_vouchers(tell: Teller) -> Iterator[Step]:
         yield tell.time(tell.plain.now + HALF_MINUTE)
 
 
+def asked(tell: Teller) -> Iterator[Step]:
+    """A shop asks; what befalls the wallet and the shop meanwhile counts at the answer, and after five minutes nothing does."""
+    yield tell.sale("cafe", 40)
+    shop = tell.rng.choice(("books", "bakery", "cafe"))
+    what = tell.rng.choice(
+        (
+            "lapses",
+            "late",
+            "held",
+            "frozen",
+            "suspended",
+            "too much",
+            "twice",
+            "withdrawn",
+            "no",
+            "many",
+            "late",
+            "held",
+        )
+    )
+    yield (request := tell.ask(shop, 12, capture=what != "held"))
+    if what == "lapses":
+        yield tell.time(tell.plain.now + ANSWERED)
+    if what == "late":
+        yield tell.time(tell.plain.now + ANSWERED, late=True)
+    if what == "frozen":
+        yield tell.freeze()
+    if what == "suspended":
+        yield tell.suspend(shop)
+    if what == "too much":
+        yield tell.redemption("cafe", max(1, tell.plain.wallet(tell.member) - 5), capture=True)
+    if what == "withdrawn":
+        yield Withdraw(*tell.names(shop), shop, request.label)
+    if what == "many":
+        for _ in range(MOST_ASKED):
+            yield tell.ask(shop, 1)
+    yield tell.answer(request.label, yes=what != "no")
+    if what == "frozen":
+        yield tell.unfreeze()
+    if what == "suspended":
+        yield tell.resume(shop)
+    if what in ("twice", "no", "frozen", "suspended"):
+        yield tell.answer(request.label, yes=True)
+    hold = tell.held(request.label)
+    if hold is not None and hold.state == "open":
+        yield tell.time(hold.deadline, late=True)
+        yield tell.capture(hold)
+    if hold is not None and hold.state == "captured" and hold.refunded < hold.points:
+        yield tell.give_back(hold, max(1, (hold.points - hold.refunded) // 2))
+
+
+def asked_of_a_family(tell: Teller) -> Iterator[Step]:
+    """Whoever may spend for another answers for them too, within the month's limit and no longer than they may."""
+    head, other, third = tell.rng.sample(PEOPLE, 3)
+    there = yield from tell.family(head, (other, third))
+    if there is None:
+        return
+    yield tell.sale("cafe", 60)
+    yield tell.share(head, 20)
+    for points, by, yes in ((9, other, True), (14, third, True), (3, third, False), (1, other, True)):
+        tell.member = head
+        yield (request := tell.ask(tell.rng.choice(("books", "bakery")), points))
+        tell.member = by
+        yield tell.answer(request.label, yes=yes)
+    tell.member = head
+    yield (last := tell.ask("books", 2))
+    yield tell.share(head, None)
+    tell.member = other
+    yield tell.answer(last.label, yes=True)
+
+
 def told_before(tell: Teller) -> Iterator[Step]:
     """A member is told of what expires, stage by stage; what is spent meanwhile is told of no more."""
     yield tell.contract("kiosk", life_days=70)
@@ -891,6 +974,8 @@ PLOTS: Final[tuple[Plot, ...]] = (
     budgets_go_back,
     led_and_left,
 )
+#: Those that every seventh history begins with, one of them first.
+SEVENTH: Final[tuple[Plot, ...]] = (asked, asked_of_a_family)
 
 #: The features that a history needs for its first plot to make sense.
 NEEDS: Final[dict[Plot, str]] = {

@@ -12,7 +12,7 @@ from deploy.simulate.answering import Answering
 from deploy.simulate.asking import Draw, SameKey, SendAgain, Step
 from deploy.simulate.comparing import differences, differences_of_notices, differences_of_windows
 from deploy.simulate.plain import Expected, Plain
-from deploy.simulate.plots import NEEDS, PLOTS, Teller
+from deploy.simulate.plots import NEEDS, PLOTS, SEVENTH, Teller
 from deploy.simulate.real import Real, Simulated
 
 STEPS: Final = 34
@@ -64,6 +64,7 @@ class Drawn:
         self._earlier: list[Step] = []
         self._table = dict(operations.TABLE)
         self._alone = dict(operations.ALONE)
+        self._seventh = seed % operations.EVERY == 0
 
     def key(self, principal: str) -> str:
         self._keys[principal] += 1
@@ -76,6 +77,8 @@ class Drawn:
         for name in chosen:
             self._table |= operations.SOME[name]
             self._alone |= operations.SOME_ALONE.get(name, {})
+        if self._seventh:
+            self._table |= operations.SEVENTH
         inactivity_days = self.rng.choice((None, 2))
         yield predicted(
             plain, agreeing.beginning(self.key, inactivity_days=inactivity_days, sponsors="sponsors" in chosen)
@@ -104,6 +107,9 @@ class Drawn:
         plots = [plot for plot in dict.fromkeys(PLOTS) if plot is not first]
         self.rng.shuffle(plots)
         plots.insert(0, first)
+        if self._seventh:
+            own = [SEVENTH[(self.seed // operations.EVERY + i) % len(SEVENTH)] for i in range(3)]
+            plots = [own[0], own[1], first, own[2], *plots[1:]]
         for number, plot in enumerate(plots):
             yield from plot(Teller(self.rng, plain, self.key, f"p{number}"))
 

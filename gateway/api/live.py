@@ -8,8 +8,8 @@ import msgspec
 
 import ledger
 from gateway import callers, problems, store
-from gateway.api import membership, reading
-from gateway.api.shapes import BalanceEvent, Ready, RecordOut, Reset
+from gateway.api import approvals, membership, reading
+from gateway.api.shapes import ApprovalEvent, BalanceEvent, Ready, RecordOut, Reset
 from gateway.calls import Call
 from gateway.live import Listener, Touched
 from gateway.operation import Merchant
@@ -19,8 +19,14 @@ from gateway.streams import LIFE_SECONDS, Stream, last_event_id
 RESUME_HEADER: Final = "Last-Event-ID"
 
 #: What the data of an event is, by the event's name.
-BALANCE_EVENTS: Final = (("ready", Ready), ("balance", BalanceEvent), ("reset", Reset))
+BALANCE_EVENTS: Final = (("ready", Ready), ("balance", BalanceEvent), ("approval", ApprovalEvent), ("reset", Reset))
 RECORD_EVENTS: Final = (("ready", Ready), ("record", RecordOut), ("reset", Reset))
+
+
+#: Records that may be of something that a member was asked to approve: a hold is, where it came of a yes.
+_OF_APPROVALS: Final = frozenset(
+    {"approval_asked", "approval_declined", "approval_withdrawn", "approval_lapsed", "hold"}
+)
 
 
 async def get_me_events(call: Call[None]) -> Stream:
@@ -32,11 +38,17 @@ async def get_me_events(call: Call[None]) -> Stream:
         last, rows = store.missed(tx, caller.book.id, after, member=caller.id)
         return last, None if rows is None else [Touched(*row) for row in rows]
 
-    async def tell(rows: Sequence[Touched]) -> list[tuple[str, msgspec.Struct]]:
+    async def tell(rows: Sequence[Touched]) -> list[list[tuple[str, msgspec.Struct]]]:
         # one balance for all of them: what it was in between is over
         balance = await membership.get_balance(call)
         facts = msgspec.structs.asdict(balance)
-        return [("balance", BalanceEvent(kind=row.kind, **facts)) for row in rows]
+        asked = await approvals.of_records(call, [row.id for row in rows if row.kind in _OF_APPROVALS])
+        events: list[list[tuple[str, msgspec.Struct]]] = []
+        for row in rows:
+            about = asked.get(row.id)
+            of_it = [] if about is None else [("approval", approvals.event(about, row.kind))]
+            events.append([*of_it, ("balance", BalanceEvent(kind=row.kind, **facts))])
+        return events
 
     async def still() -> None:
         """The stream ends with the token; whether the member is there is asked with every balance."""
@@ -64,12 +76,12 @@ async def get_position_events(call: Call[None]) -> Stream:
         last, rows = store.missed(tx, caller.book.id, after, merchant=caller.id)
         return last, None if rows is None else [Touched(*row) for row in rows]
 
-    async def tell(rows: Sequence[Touched]) -> list[tuple[str, msgspec.Struct]]:
+    async def tell(rows: Sequence[Touched]) -> list[list[tuple[str, msgspec.Struct]]]:
         # read as the merchant, who sees its own rows only
         found = {row.id: row for row in await call.read(store.records_named, caller.book.id, [row.id for row in rows])}
         if len(found) != len(rows):
             raise problems.not_found("record")
-        return [("record", reading.record_told(found[row.id])) for row in rows]
+        return [[("record", reading.record_told(found[row.id]))] for row in rows]
 
     async def still() -> None:
         await callers.admit(call.server, Merchant("position:read"), call.sent, call.address)

@@ -54,6 +54,8 @@ _NAMED: Final = {
     "consented_by": "member",
     "sponsorship": "sponsorship",
     "shops": "merchant",
+    "approval": "record",
+    "declined_by": "member",
 }
 
 #: What a record of a kind is about.
@@ -63,6 +65,7 @@ _SUBJECTS: Final = {
     "capture": "redemption",
     "void": "redemption",
     "lapse": "redemption",
+    **dict.fromkeys(("approval_asked", "approval_declined", "approval_withdrawn", "approval_lapsed"), "redemption"),
     "refund": "sale",
     "repayment": "sale",
     "redemption_refund": "redemption",

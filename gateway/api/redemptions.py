@@ -12,15 +12,18 @@ from gateway.problems import Problem
 from gateway.server import BookFacts
 from gateway.tokens import Tokens
 from ledger import Outcome, Points, ids
-from merchants import trade
+from merchants import sales, trade
 
-State = Literal["held", "captured", "voided", "lapsed"]
+State = Literal["awaiting_approval", "held", "captured", "voided", "lapsed", "declined", "withdrawn"]
 _STATES: Final[dict[str, State]] = {
     "open": "held",
     "held": "held",
     "captured": "captured",
     "voided": "voided",
     "lapsed": "lapsed",
+    "awaiting": "awaiting_approval",
+    "declined": "declined",
+    "withdrawn": "withdrawn",
 }
 
 
@@ -47,8 +50,8 @@ async def get_redemption(call: Call[None]) -> RedemptionOut:
 
 def asked(tokens: Tokens, acceptor: MerchantCaller, body: RedemptionIn) -> trade.Redemption:
     """The redemption that `body` means: of points, or of what they are to be worth; or a spend of a voucher."""
-    names.one_of_two(spend_code=body.spend_code, voucher=body.voucher)
     if body.voucher is not None:
+        names.one_of_two(spend_code=body.spend_code, voucher=body.voucher)
         return _of_voucher(tokens, acceptor, body, body.voucher)
     names.one_of_two(points=body.points, value=body.value)
     value = (
@@ -97,8 +100,10 @@ def _of_voucher(tokens: Tokens, acceptor: MerchantCaller, body: RedemptionIn, si
     )
 
 
-def shown(book: BookFacts) -> Callable[[trade.RedemptionDone], RedemptionOut]:
-    def show(done: trade.RedemptionDone) -> RedemptionOut:
+def shown(book: BookFacts) -> Callable[[trade.RedemptionDone | trade.ApprovalDone], RedemptionOut]:
+    def show(done: trade.RedemptionDone | trade.ApprovalDone) -> RedemptionOut:
+        if isinstance(done, trade.ApprovalDone):
+            return _asked_told(book, done.row, done.record_id)
         return _told(book, done, done.value, slices(book, done.slices), amounts.balance(done.available))
 
     return show
@@ -116,7 +121,7 @@ def _read_back(book: BookFacts, row: store.RedemptionTold) -> RedemptionOut:
 def _told(
     book: BookFacts,
     row: trade.RedemptionDone | store.RedemptionTold,
-    value: int,
+    value: int | None,
     parts: list[SliceOut],
     balance: Balance | None,
 ) -> RedemptionOut:
@@ -130,10 +135,29 @@ def _told(
         external_reference=row.external_reference,
         at=row.at,
         points=row.points,
-        value=amounts.total(book, value),
+        value=None if value is None else amounts.total(book, value),
         deadline=row.deadline,
         slices=parts,
         balance=balance,
+    )
+
+
+def _asked_told(book: BookFacts, row: sales.Approval, record_id: UUID) -> RedemptionOut:
+    """What awaits the member's approval, or was not approved."""
+    return RedemptionOut(
+        id=ids.show("redemption", row.id),
+        record=ids.show("record", record_id),
+        state=_STATES[row.state],
+        branch=ids.show("branch", row.branch_id),
+        till=names.shown("till", row.till_id),
+        member=ids.show("member", row.member_id),
+        external_reference=row.external_reference,
+        at=row.at,
+        points=row.points,
+        value=None if row.value_minor is None else amounts.total(book, row.value_minor),
+        deadline=row.deadline,
+        slices=[],
+        balance=None,
     )
 
 

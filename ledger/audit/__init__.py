@@ -4,6 +4,7 @@ Call `run(url, CHECKS)`; packages above add their own list of `Checks` and the c
 """
 
 from ledger.audit import (
+    approvals,
     brakes,
     budgets,
     chain,
@@ -37,6 +38,7 @@ CHECKS: list[Check] = [
     *gifts.check,
     *households.check,
     *budgets.check,
+    *approvals.check,
 ]
 
 __all__ = ["CHECKS", "LOTS", "SHOWN", "Check", "Checks", "Finding", "Report", "Row", "Scope", "funded", "prove", "run"]

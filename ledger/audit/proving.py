@@ -47,6 +47,7 @@ _COUNTS: Final = {
     "sale": "select count(*) from merchants.sale where book_id = any(%(books)s)",
     "redemption": "select count(*) from merchants.redemption where book_id = any(%(books)s)",
     "voucher": "select count(*) from merchants.voucher where book_id = any(%(books)s)",
+    "approval": "select count(*) from merchants.approval where book_id = any(%(books)s)",
     "refund": "select count(*) from merchants.refund where book_id = any(%(books)s)",
     "brake": "select count(*) from merchants.brake where book_id = any(%(books)s)",
     "velocity_limit": "select count(*) from merchants.velocity_limit where book_id = any(%(books)s)",

@@ -1,5 +1,18 @@
 """What was bought, redeemed and refunded, as rows beside the ledger's records."""
 
+from merchants.sales.approval_store import (
+    Approval,
+    ApprovalTold,
+    Asked,
+    add_approvals,
+    approvals,
+    approvals_awaiting,
+    approvals_told,
+    approvals_unanswered,
+    asked_before,
+    next_unanswered,
+    put_approval_states,
+)
 from merchants.sales.gift_store import (
     GiftDay,
     GiftRow,
@@ -35,6 +48,9 @@ from merchants.sales.store import Reference
 from merchants.sales.voucher_store import VoucherRow, add_vouchers, open_vouchers, vouchers, vouchers_of
 
 __all__ = [
+    "Approval",
+    "ApprovalTold",
+    "Asked",
     "BonusRow",
     "Earned",
     "GiftDay",
@@ -47,12 +63,18 @@ __all__ = [
     "Refundable",
     "SaleRow",
     "VoucherRow",
+    "add_approvals",
     "add_bonuses",
     "add_gifts",
     "add_redemptions",
     "add_refunds",
     "add_sales",
     "add_vouchers",
+    "approvals",
+    "approvals_awaiting",
+    "approvals_told",
+    "approvals_unanswered",
+    "asked_before",
     "captures",
     "gift_days",
     "gift_rules",
@@ -60,7 +82,9 @@ __all__ = [
     "known_redemptions",
     "known_refunds",
     "known_sales",
+    "next_unanswered",
     "open_vouchers",
+    "put_approval_states",
     "put_gift_days",
     "put_gift_rules",
     "redemptions",

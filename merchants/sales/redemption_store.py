@@ -34,8 +34,11 @@ class RedemptionRow(Struct, frozen=True):
 _REDEMPTION: Final = store.rows(schema.redemption, RedemptionRow, "book_id", "batch_id")
 
 
-def known_redemptions(tx: Tx, references: Sequence[Reference]) -> Callable[[], dict[Reference, UUID]]:
-    return store.known(tx, "redemption", references)
+def known_redemptions(
+    tx: Tx, references: Sequence[Reference], *, even_asked: bool = True
+) -> Callable[[], dict[Reference, UUID]]:
+    """Redemptions that already bear one of the references; with `even_asked` those that a member was asked to approve too."""
+    return store.known(tx, "redemption", references, *(("approval",) if even_asked else ()))
 
 
 def redemptions(tx: Tx, book_id: int, ids: set[UUID]) -> dict[UUID, RedemptionRow]:

@@ -2,6 +2,8 @@
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
+    CheckConstraint,
     Column,
     Date,
     DateTime,
@@ -118,6 +120,47 @@ voucher = Table(
     Column("batch_id", BigInteger, nullable=False),
     Column("n", SmallInteger, nullable=False),
     Index("voucher_of_member", "member_id", "id"),
+)
+
+approval = Table(
+    "approval",
+    metadata,
+    # the id of the redemption, and of the ledger's hold, that it becomes when the member approves
+    Column("id", UUID(as_uuid=True), primary_key=True),
+    Column("book_id", Integer, nullable=False),
+    Column("merchant_id", UUID(as_uuid=True), nullable=False),
+    Column("branch_id", UUID(as_uuid=True), nullable=False),
+    Column("till_id", UUID(as_uuid=True)),
+    Column("member_id", UUID(as_uuid=True), nullable=False),
+    Column("external_reference", Text, nullable=False),
+    Column("occurred_at", DateTime(timezone=True)),
+    Column("at", DateTime(timezone=True), nullable=False),
+    # the member answers before then
+    Column("deadline", DateTime(timezone=True), nullable=False),
+    # what was asked: points, or what they are to be worth; one of the two
+    Column("points", BigInteger),
+    Column("value_minor", BigInteger),
+    Column("capture", Boolean, nullable=False),
+    # the key that asked: its velocity limits count the redemption
+    Column("asked_by", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    # one of the few places that a shop's open requests to a member have: two processes never give the same one
+    Column("slot", SmallInteger, nullable=False),
+    Column("batch_id", BigInteger, nullable=False),
+    Column("n", SmallInteger, nullable=False),
+    CheckConstraint("(points is null) <> (value_minor is null)", name="approval_asked"),
+    CheckConstraint("state in ('awaiting', 'approved', 'declined', 'withdrawn', 'lapsed')", name="approval_state"),
+    UniqueConstraint("merchant_id", "external_reference", name="approval_reference"),
+    Index(
+        "approval_awaiting",
+        "member_id",
+        "merchant_id",
+        "slot",
+        unique=True,
+        postgresql_where=text("state = 'awaiting'"),
+    ),
+    Index("approval_of_member", "member_id", "merchant_id", "at"),
+    Index("approval_due", "book_id", "deadline", postgresql_where=text("state = 'awaiting'")),
 )
 
 refund = Table(

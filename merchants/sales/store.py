@@ -17,14 +17,21 @@ Reference = tuple[UUID, str]
 ELSEWHERE: Final = {"elsewhere": True}
 
 
-def known(tx: Tx, table: str, references: Sequence[Reference]) -> Callable[[], dict[Reference, UUID]]:
-    """Ask which rows of a table already bear one of the (merchant, external reference) pairs; the answer when called for."""
+def known(tx: Tx, table: str, references: Sequence[Reference], *more: str) -> Callable[[], dict[Reference, UUID]]:
+    """Ask which rows of a table already bear one of the (merchant, external reference) pairs; the answer when called for.
+
+    `more` tables are looked through by the same query; where several have a pair, any of theirs is told.
+    """
     if not references:
         return dict
+    one_by_one = " union all ".join(
+        f"(select t.merchant_id, t.external_reference, t.id from merchants.{each} t"
+        " where t.merchant_id = asked.merchant_id and t.external_reference = asked.reference offset 0)"
+        for each in (table, *more)
+    )
     rows = tx.execute(
-        f"select t.merchant_id, t.external_reference, t.id from unnest(%s::uuid[], %s::text[])"
-        f" as asked(merchant_id, reference), lateral (select * from merchants.{table} t"
-        " where t.merchant_id = asked.merchant_id and t.external_reference = asked.reference offset 0) as t",
+        "select t.merchant_id, t.external_reference, t.id from unnest(%s::uuid[], %s::text[])"
+        f" as asked(merchant_id, reference), lateral ({one_by_one}) as t",
         [ledger.array(r[0] for r in references), ledger.array(r[1] for r in references)],
     )
     return lambda: {(row[0], row[1]): row[2] for row in rows.fetchall()}

@@ -1,7 +1,10 @@
 """Sales, redemptions and their refunds: what a till may do, decided on the ledger's batches."""
 
+from merchants.trade.approving import JOB as APPROVALS_JOB
 from merchants.trade.commands import (
+    AnswerApproval,
     AnswerInvitation,
+    ApprovalDone,
     BonusDone,
     Capture,
     FoundHousehold,
@@ -10,6 +13,7 @@ from merchants.trade.commands import (
     HandOver,
     HouseholdDone,
     InviteToHousehold,
+    LapseApproval,
     LeaveHousehold,
     LimitPerson,
     Line,
@@ -39,7 +43,10 @@ from merchants.trade.handler import handlers
 from merchants.trade.quoting import quote, spendable_at
 
 __all__ = [
+    "APPROVALS_JOB",
+    "AnswerApproval",
     "AnswerInvitation",
+    "ApprovalDone",
     "BonusDone",
     "Capture",
     "FoundHousehold",
@@ -49,6 +56,7 @@ __all__ = [
     "HandOver",
     "HouseholdDone",
     "InviteToHousehold",
+    "LapseApproval",
     "LeaveHousehold",
     "LimitPerson",
     "Line",

@@ -62,19 +62,27 @@ class Spend:
 
 @dataclass(frozen=True, slots=True)
 class Redemption:
-    """Consent is a spend code or a spend of a voucher. With a code: points, or what they are to be worth; one of the two."""
+    """Consent is a spend code or a spend of a voucher; with neither, the member is asked to approve in the wallet.
+
+    But for a voucher: points, or what they are to be worth; one of the two.
+    """
 
     merchant_id: UUID
     branch_id: UUID
     external_reference: str
     member: MemberRef
-    spend_code: str | None = field(repr=False)
+    spend_code: str | None = field(default=None, repr=False)
     points: Points | None = None
     value: Minor | None = None
     till_id: UUID | None = None
     occurred_at: datetime | None = None
     capture: bool = False
     spend: Spend | None = None
+
+    @property
+    def asks(self) -> bool:
+        """Whether the member's approval is asked for."""
+        return self.spend_code is None and self.spend is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +95,22 @@ class Capture:
 class Void:
     merchant_id: UUID
     redemption: Named
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerApproval:
+    """Somebody at a wallet approves or declines what a shop asked."""
+
+    member_id: UUID
+    redemption_id: UUID
+    approves: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LapseApproval:
+    """The clock's own: nobody answered in time."""
+
+    redemption_id: UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +228,21 @@ class RedemptionDone(Struct, frozen=True):
     available: Points | None
     # who of the household consented, when not the member whose points they are
     consented_by: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalDone:
+    """What became of a request for approval, and the redemption once it is one."""
+
+    row: sales.Approval
+    # of what was just done
+    record_id: UUID
+    merchant_name: str
+    # the member number of the wallet's owner
+    number: str = field(default="", repr=False)
+    redemption: RedemptionDone | None = None
+    # the points of whoever answers, where it is their own wallet
+    available: Points | None = None
 
 
 @dataclass(frozen=True, slots=True)

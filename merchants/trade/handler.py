@@ -1,7 +1,7 @@
 """Trade's part of a posting: a few set-based reads, pure decisions in arrival order, set-based rows."""
 
 import typing
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,14 +9,17 @@ from uuid import UUID
 
 import ledger
 from ledger import AccountName, Book, Decision, Needs, Request, Tx, Working, budgets
+from ledger.errors import Stale
 from merchants import contracts, people, safety, sales
-from merchants.trade import gift_rules, gifting, limiting, redeeming, refunding, selling, sharing, vouching
+from merchants.trade import approving, gift_rules, gifting, limiting, redeeming, refunding, selling, sharing, vouching
 from merchants.trade.commands import (
+    AnswerApproval,
     AnswerInvitation,
     Capture,
     Gift,
     HouseholdStep,
     InviteToHousehold,
+    LapseApproval,
     Named,
     NewVoucher,
     Redemption,
@@ -56,7 +59,11 @@ class Trade:
         given: list[Gift] = of(Gift)
         refunded: list[SaleRefund | RedemptionRefund] = of(SaleRefund, RedemptionRefund)
         steps: list[HouseholdStep] = of(*typing.get_args(HouseholdStep))
+        answered: list[AnswerApproval] = of(AnswerApproval)
+        lapsing = {c.redemption_id for c in of(LapseApproval)}
         _name(known, tx, asked)
+        # whose wallets they are of stays what it is; what became of them is read again, behind their lock
+        awaited = sales.approvals(tx, book.id, {c.redemption_id for c in answered})
         refs = [c.member for c in sold if c.member is not None] + [c.member for c in spent]
         askers = {c.member_id for c in promised}
         known.members = people.members_by(
@@ -65,15 +72,17 @@ class Trade:
             {r.id for r in refs if r.id is not None}
             | askers
             | {c.giver_id for c in given}
-            | {c.member_id for c in steps},
+            | {c.member_id for c in steps}
+            | {c.member_id for c in answered}
+            | {row.member_id for row in awaited.values()},
             {r.number for r in refs if r.number is not None}
             | {c.to_number for c in given if c.to_number is not None}
             | {c.number for c in steps if isinstance(c, InviteToHousehold)},
             {c.to_phone for c in given if c.to_phone is not None},
         )
-        owners = {m.id for c in spent if c.spend is None and (m := known.member(c.member))}
+        owners = {m.id for c in spent if c.spend_code is not None and (m := known.member(c.member))}
         # households, then devices, then today's gifts, all before wallets, in every process
-        _share(tx, book, known, owners, steps)
+        _share(tx, book, known, owners | {row.member_id for row in awaited.values()}, steps)
         spenders = owners | askers | {c.giver_id for c in given}
         for device in people.devices_of(tx, book.id, spenders.union(*map(known.spenders_for, owners))):
             known.devices.setdefault(device.member_id, []).append(device)
@@ -92,11 +101,12 @@ class Trade:
         known.captures = {row[0]: row[1:] for row in sales.captures(tx, list(restored))}
         # then what counts towards a velocity limit
         if limits := self._limits.of(tx, book):
-            counted = _counted(limits, known, requests)
+            counted = _counted(limits, known, requests, awaited)
             known.velocity = safety.Counts(limits, safety.lock_counts(tx, book.id, counted), book.now)
         # asked for one after the other, and waited for once
         known_refunds = sales.known_refunds(tx, [(c.merchant_id, c.external_reference) for c in refunded])
-        wrong = people.wrong_codes(tx, book, {c.merchant_id for c in spent} | askers | {c.giver_id for c in given})
+        shown_at = {c.merchant_id for c in spent if not c.asks}
+        wrong = people.wrong_codes(tx, book, shown_at | askers | {c.giver_id for c in given})
         known.open_vouchers = sales.open_vouchers(tx, askers)
         vouched = {c.spend.voucher_id for c in spent if c.spend is not None}
         vouched |= {c.voucher_id for c in asked if isinstance(c, VoucherReturn)}
@@ -110,12 +120,26 @@ class Trade:
         # what became a redemption behind the lock is none yet: a refund of it would not be seen
         too_late = paying - known.refundable.keys()
         known.redemptions = sales.redemptions(tx, book.id, (paying | ending) - too_late)
+        # what is to be ended and is no redemption may be one that a member was asked to approve
+        not_yet = ending - known.redemptions.keys()
+        known.approvals = sales.approvals(tx, book.id, awaited.keys() | lapsing | not_yet, lock=True)
+        if any(row.state == "approved" and row.id in not_yet for row in known.approvals.values()):
+            raise Stale("the member approved while this was read")
+        known.redeemed_otherwise = sales.known_redemptions(
+            tx, [(row.merchant_id, row.external_reference) for row in known.approvals.values()], even_asked=False
+        )()
+        known.asked = sales.asked_before(
+            tx,
+            {(c.merchant_id, m.id) for c in spent if c.asks and (m := known.member(c.member))},
+            book.now - approving.LOOKED_BACK,
+        )
         known.spent = sales.redemptions_spent(tx, paying)
         needs = _needs(known, book.now, sold, spent, ending, paying)
         needs |= _needs_of_refunds(known, refunded)
         needs |= _needs_of_refunds_to_come(known, sold, book.now)
         needs |= _needs_of_vouchers(known, promised)
         needs |= _needs_of_gifts(known, given)
+        needs |= _needs_of_approvals(known, answered)
         if given:
             givers = {c.giver_id for c in given}
             known.lineages = ledger.lineages(tx, book.id, givers, needs.holds | needs.restored)
@@ -143,7 +167,9 @@ def _name(known: Known, tx: Tx, asked: Sequence[Any]) -> None:
     known.redemptions_named = dict.fromkeys(redeemed) | sales.known_redemptions(tx, list(redeemed))()
 
 
-def _counted(limits: Sequence[safety.Limit], known: Known, requests: Sequence[Request]) -> set[safety.velocity.Name]:
+def _counted(
+    limits: Sequence[safety.Limit], known: Known, requests: Sequence[Request], awaited: Mapping[UUID, sales.Approval]
+) -> set[safety.velocity.Name]:
     """The counts that the sales and redemptions of a batch may add to."""
     names: set[safety.velocity.Name] = set()
     for request in requests:
@@ -151,6 +177,10 @@ def _counted(limits: Sequence[safety.Limit], known: Known, requests: Sequence[Re
         if isinstance(command, NewVoucher):
             of = limiting.subjects(request.actor, command.member_id, command.merchant_id)
             names |= safety.velocity.names(limits, of, limiting.REDEEMING)
+        elif isinstance(command, AnswerApproval):
+            if command.approves and (row := awaited.get(command.redemption_id)) is not None:
+                of = limiting.subjects(row.asked_by, row.member_id, row.merchant_id)
+                names |= safety.velocity.names(limits, of, limiting.REDEEMING)
         elif isinstance(command, Sale | Redemption) and command.member is not None:
             if (member := known.member(command.member)) is None:
                 continue
@@ -218,7 +248,7 @@ def _needs(
             for given in known.network.sponsorships_at(sale.merchant_id, now):
                 needs.accounts.add(budgets.name(given.merchant_id, given.id))
     for redemption in spent:
-        if (member := known.member(redemption.member)) is not None:
+        if not redemption.asks and (member := known.member(redemption.member)) is not None:
             needs.lots_of.add(member.id)
             needs.shared.add(("accepted", redemption.merchant_id))
     for id in ending:
@@ -235,6 +265,15 @@ def _needs_of_vouchers(known: Known, promised: Sequence[NewVoucher]) -> Needs:
         lots_of={c.member_id for c in promised if c.member_id in known.members} | {row.member_id for row in rows},
         holds=set(known.vouchers),
     )
+
+
+def _needs_of_approvals(known: Known, answered: Sequence[AnswerApproval]) -> Needs:
+    needs = Needs()
+    for answer in answered:
+        if answer.approves and (row := known.approvals.get(answer.redemption_id)) is not None:
+            needs.lots_of.add(row.member_id)
+            needs.shared.add(("accepted", row.merchant_id))
+    return needs
 
 
 def _needs_of_refunds_to_come(known: Known, sold: Sequence[Sale], now: datetime) -> Needs:
@@ -290,8 +329,16 @@ class Round:
         if isinstance(command, Sale):
             return selling.sale(command, request.actor, self.known, working)
         if isinstance(command, Redemption):
+            if command.asks:
+                return approving.ask(command, request.actor, self.known, working)
             decide = redeeming.redemption if command.spend is None else vouching.spend
             return decide(command, request.actor, self.known, working)
+        if isinstance(command, Capture | Void) and (asked := self.known.asked_for(command)) is not None:
+            return approving.end(command, asked, request.actor, self.known, working)
+        if isinstance(command, AnswerApproval):
+            return approving.answer(command, request.actor, self.known, working)
+        if isinstance(command, LapseApproval):
+            return approving.lapse(command, request.actor, self.known, working)
         if isinstance(command, NewVoucher):
             return vouching.voucher(command, request.actor, self.known, working)
         if isinstance(command, VoucherReturn):
@@ -313,6 +360,8 @@ class Round:
         sales.add_sales(tx, working.book.id, working.batch_id, self.known.new_sales)
         sales.add_bonuses(tx, working.book.id, self.known.new_bonuses)
         sales.add_redemptions(tx, working.book.id, working.batch_id, self.known.new_redemptions)
+        sales.add_approvals(tx, working.book.id, working.batch_id, self.known.new_approvals)
+        sales.put_approval_states(tx, [self.known.approvals[id] for id in sorted(self.known.answered)])
         sales.add_vouchers(tx, working.book.id, working.batch_id, self.known.new_vouchers)
         changed = {refund.sale_id or refund.redemption_id for refund in self.known.new_refunds}
         refunded = [row for row in self.known.refundable.values() if row.id in changed]
@@ -332,4 +381,5 @@ def handlers(networks: contracts.NetworkCache, spend_key: bytes) -> dict[str, le
     """The kinds trade decides, for `ledger.Committer`."""
     trade = Trade(networks, spend_key)
     kinds = ("sale", "redemption", "capture", "void", "sale_refund", "redemption_refund", "voucher", "voucher_return")
-    return {**dict.fromkeys((*kinds, "gift", "household"), trade), **gift_rules.handlers()}
+    more = ("approval", "approval_lapse", "gift", "household")
+    return {**dict.fromkeys((*kinds, *more), trade), **gift_rules.handlers()}

@@ -6,7 +6,7 @@ from uuid import UUID
 from ledger import Hold, Points, Refusal, Working
 from ledger.errors import NotFound, StateConflict
 from merchants import contracts, people, safety, sales
-from merchants.trade.commands import Gift, MemberRef, Named, RedemptionRefund, SaleRefund
+from merchants.trade.commands import Capture, Gift, MemberRef, Named, RedemptionRefund, SaleRefund, Void
 
 
 @dataclass(slots=True)
@@ -36,6 +36,13 @@ class Known:
     vouchers: dict[UUID, sales.VoucherRow] = field(default_factory=dict)
     open_vouchers: dict[UUID, int] = field(default_factory=dict)
     new_vouchers: list[sales.VoucherRow] = field(default_factory=list)
+    # what shops ask members to approve: those that this batch answers or ends, locked; what each shop asked of each member
+    # before; and references of theirs that became redemptions otherwise
+    approvals: dict[UUID, sales.Approval] = field(default_factory=dict)
+    asked: dict[tuple[UUID, UUID], sales.Asked] = field(default_factory=dict)
+    redeemed_otherwise: dict[sales.Reference, UUID] = field(default_factory=dict)
+    new_approvals: list[sales.Approval] = field(default_factory=list)
+    answered: set[UUID] = field(default_factory=set)
     # gifts: what the network allows, today's counts by member, and the lots that the givers' lots come from
     gift_rules: sales.GiftRules = field(default_factory=sales.GiftRules)
     gift_days: dict[UUID, sales.GiftDay] = field(default_factory=dict)
@@ -98,6 +105,12 @@ class Known:
         else:
             id = self.redemption_id(command.merchant_id, command.redemption)
         row = self.refundable.get(id) if id is not None else None
+        return row if row is not None and row.merchant_id == command.merchant_id else None
+
+    def asked_for(self, command: Capture | Void) -> sales.Approval | None:
+        """What a shop's own command ends, where it is no redemption yet but only asked for."""
+        id = self.redemption_id(command.merchant_id, command.redemption)
+        row = self.approvals.get(id) if id is not None and id not in self.redemptions else None
         return row if row is not None and row.merchant_id == command.merchant_id else None
 
     def ever_member(self, ref: MemberRef) -> people.Member | None:

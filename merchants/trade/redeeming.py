@@ -11,12 +11,31 @@ from ledger.errors import DuplicateReference, HoldExpired, LimitExceeded, NotFou
 from merchants import contracts, people, sales
 from merchants.trade import limiting, spending
 from merchants.trade.commands import Capture, Redemption, RedemptionDone, SliceDone, Void
-from merchants.trade.consenting import Consent, consent
+from merchants.trade.consenting import consent
 from merchants.trade.known import Known, absent, available, place, state_told
 
 
 def redemption(command: Redemption, actor: str, known: Known, working: Working) -> Decision:
     """Set points aside at a shop for a member who consents now; with `capture`, take them in the same step."""
+    taken = taken_by(command, known)
+    if isinstance(taken, Refusal):
+        return taken
+    member, contract = taken
+    assert command.spend_code is not None, "other consent is decided elsewhere"
+    others = known.spenders_for(member.id)
+    consented = consent(command.spend_code, member.id, others, command.merchant_id, known, working.now)
+    if isinstance(consented, Refusal):
+        if known.guesses(command.merchant_id, member.id):
+            limiting.flag_wrong_codes(command, member.id, known, working.now)
+        return consented
+    decision = set_aside(command, member, contract, consented.member, "code", actor, actor, known, working)
+    if isinstance(decision, Accepted):
+        known.steps[consented.device] = consented.step
+    return decision
+
+
+def taken_by(command: Redemption, known: Known) -> tuple[people.Member, contracts.Contract] | Refusal:
+    """Whose points a shop takes, and under which contract; or what can be refused before anybody consents."""
     if refusal := place(command.merchant_id, command.branch_id, command.till_id, known):
         return refusal
     if (member := known.member(command.member)) is None:
@@ -25,15 +44,26 @@ def redemption(command: Redemption, actor: str, known: Known, working: Working) 
     if (existing := known.redeemed.get(reference)) is not None:
         return DuplicateReference(ids.show("redemption", existing))
     contract = spending.taken_under(command.merchant_id, member, known)
-    if isinstance(contract, Refusal):
-        return contract
-    assert command.spend_code is not None, "a spend of a voucher is decided by vouching"
-    others = known.spenders_for(member.id)
-    consented = consent(command.spend_code, member.id, others, command.merchant_id, known, working.now)
-    if isinstance(consented, Refusal):
-        if known.guesses(command.merchant_id, member.id):
-            limiting.flag_wrong_codes(command, member.id, known, working.now)
-        return consented
+    return contract if isinstance(contract, Refusal) else (member, contract)
+
+
+def set_aside(
+    command: Redemption,
+    member: people.Member,
+    contract: contracts.Contract,
+    spender_id: UUID,
+    consented_with: str,
+    asked_by: str,
+    actor: str,
+    known: Known,
+    working: Working,
+    id: UUID | None = None,
+    **more: object,
+) -> Accepted | Refusal:
+    """What follows on consent: whether there are the points, and whether so many may go. Then they are held.
+
+    `asked_by`: the key at the till, whose velocity it is. `more` is said in the record.
+    """
     if command.points is not None:
         slices = spending.of_points(member.id, command.points, working, command.merchant_id)
     else:
@@ -42,19 +72,18 @@ def redemption(command: Redemption, actor: str, known: Known, working: Working) 
     if isinstance(slices, Refusal):
         return slices
     points = sum(s.points for s in slices)
-    if refusal := _too_much(consented, member, points, known):
+    if refusal := _too_much(spender_id, member, points, known):
         return refusal
-    if met := limiting.met(limiting.REDEEMING, points, actor, member.id, command.merchant_id, known):
+    if met := limiting.met(limiting.REDEEMING, points, asked_by, member.id, command.merchant_id, known):
         limiting.flag_met(met, command, member.id, known, working.now)
         return met.refusal
     # nothing below may refuse
-    known.steps[consented.device] = consented.step
-    spender = consented.member if consented.member != member.id else None
+    spender = spender_id if spender_id != member.id else None
     value = worth(slices)
     deadline = working.now + timedelta(minutes=contract.hold_minutes)
-    id = ids.new()
+    id = id or ids.new()
     told = [s.told for s in slices]
-    payload: dict[str, object] = {"points": points, "value_minor": value, "deadline": deadline, "slices": told}
+    payload: dict[str, object] = {"points": points, "value_minor": value, "deadline": deadline, "slices": told, **more}
     if spender is not None:
         payload["consented_by"] = spender
         known.spent_for[member.id, spender] = known.spent_for.get((member.id, spender), 0) + points
@@ -72,7 +101,7 @@ def redemption(command: Redemption, actor: str, known: Known, working: Working) 
         at=working.now,
         points=points,
         value_minor=value,
-        consent="code",
+        consent=consented_with,
         contract_id=contract.id,
         n=draft.n,
         consented_by=spender,
@@ -176,16 +205,16 @@ def take_held(
     return draft.id
 
 
-def _too_much(consented: Consent, owner: people.Member, points: int, known: Known) -> Refusal | None:
+def _too_much(spender_id: UUID, owner: people.Member, points: int, known: Known) -> Refusal | None:
     """Whether another of the household would spend more of this wallet in a month than its owner, or the company, allows."""
     household = known.household_of(owner.id)
-    if consented.member == owner.id or household is None:
+    if spender_id == owner.id or household is None:
         return None
-    most, alone = household.allowed(owner.id, consented.member)
+    most, alone = household.allowed(owner.id, spender_id)
     spent = sum(
         points
         for (wallet, spender), points in known.spent_for.items()
-        if wallet == owner.id and (not alone or spender == consented.member)
+        if wallet == owner.id and (not alone or spender == spender_id)
     )
     return LimitExceeded("household_month", max(0, most - spent), points) if spent + points > most else None
 

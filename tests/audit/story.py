@@ -52,11 +52,13 @@ def lived(url: str) -> World:
     vouched(world)
     world.earn("eve", at="boots", points=8)  # still pending
     given(world)
+    asked(world)
     bank = sponsored(world)
     changed(world)
     world.buy("bank", 100)
     world.change_budget(bank, 60)  # its points are worth two cents now
     braked(world)
+    world.ask_approval("ann", "books", 5)  # awaits an answer
     world.house.drain(world.book_id)
     return world
 
@@ -85,6 +87,20 @@ def vouched(world: World) -> None:
     returned = trade.VoucherReturn(world.shops["books"], world.voucher("eve", "books", 5).row.id)
     world.do("voucher_return", returned, principal=world.shops["books"])
     world.voucher("eve", "books", 10)
+
+
+def asked(world: World) -> None:
+    """What a shop asks to be approved, of every ending; and one that still awaits."""
+    world.earn("eve", at="cafe", points=40)
+    world.approve(world.ask_approval("eve", "books", 12), "eve")
+    held = world.approve(world.ask_approval("eve", "cafe", value=9, capture=False), "eve").redemption
+    assert held is not None
+    world.void(held, "cafe")
+    world.decline(world.ask_approval("eve", "books", 3), "eve")
+    withdrawn = trade.Void(world.shops["books"], world.ask_approval("eve", "books", 4).row.id)
+    world.do("void", withdrawn, principal=world.shops["books"])
+    world.ask_approval("eve", "books", 5)
+    world.later(minutes=6)  # it lapses
 
 
 def changed(world: World) -> None:

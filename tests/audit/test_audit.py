@@ -384,6 +384,50 @@ CRIMES = [
         "delete from merchants.redemption where consent = 'voucher' returning id as redemption",
     ),
     Crime(
+        "approvals_recorded",
+        "a request that was declined awaits an answer again",
+        "update merchants.approval set state = 'awaiting' where state = 'declined' returning id as approval",
+    ),
+    Crime(
+        "approvals_recorded",
+        "a request that awaits is passed off as approved",
+        "update merchants.approval set state = 'approved' where state = 'awaiting' returning id as approval",
+    ),
+    Crime(
+        "approvals_recorded",
+        "a request is for more than its member was told",
+        "update merchants.approval set points = points + 1 where state = 'awaiting' returning id as approval",
+    ),
+    Crime(
+        "approvals_recorded",
+        "a request is forgotten",
+        "delete from merchants.approval where state = 'lapsed' returning id as approval",
+    ),
+    Crime(
+        "approvals_recorded",
+        "what was declined is withdrawn as well",
+        "insert into ledger.record select batch_id, 9, gen_random_uuid(), book_id, 'approval_withdrawn', at, actor,"
+        " merchant_id, member_id, subject_id, reverses_id, payload from ledger.record where kind = 'approval_declined'"
+        " returning subject_id as approval",
+    ),
+    Crime(
+        "approvals_took_what_was_asked",
+        "a redemption with a code is passed off as approved",
+        "update merchants.redemption set consent = 'wallet' where id = (select id from merchants.redemption"
+        " where consent = 'code' order by batch_id limit 1) returning id as redemption",
+    ),
+    Crime(
+        "approvals_took_what_was_asked",
+        "more is taken than what was approved is worth",
+        "update merchants.approval set value_minor = value_minor - 1 where state = 'approved' and value_minor is not null"
+        " returning id as redemption",
+    ),
+    Crime(
+        "approvals_took_what_was_asked",
+        "points that were approved at one shop are taken under another reference",
+        "update merchants.redemption set external_reference = 'another' where consent = 'wallet' returning id as redemption",
+    ),
+    Crime(
         "vouchers_recorded",
         "a voucher is made out to another key",
         "update merchants.voucher set thumbprint = 'another' returning id as voucher",

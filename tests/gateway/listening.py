@@ -36,7 +36,7 @@ class Listening:
             return None
         if "data" not in found:  # a comment, or how soon to connect again
             return self.next()
-        event = Event(int(found["id"]), found["event"], json.loads(found["data"]))
+        event = Event(int(found.get("id", self.last or 0)), found["event"], json.loads(found["data"]))
         self.last = event.id
         return event
 

@@ -18,6 +18,7 @@ from tests.gateway.siege import Siege
 
 KEY = {"kty": "OKP", "crv": "Ed25519", "x": "A" * 43}
 VOUCHER = {"shop": "$cafe", "points": 1, "device": "$device", "public_key": KEY, "spend_code": "000000"}
+OWN = "/v1/me/redemptions"
 OWN_VOUCHERS, RETURN = "/v1/me/vouchers", "/v1/vouchers/$voucher/return"
 USD = {"currency": "USD"}
 NONE = "$nobody"
@@ -449,8 +450,27 @@ TILL = [
     bad("a redemption of neither", "POST", REDEMPTIONS, "cafe", but(REDEMPTION, points=...), *INVALID, "/points"),
     bad("a redemption worth nothing", "POST", REDEMPTIONS, "cafe",
         but(REDEMPTION, points=..., value={"amount": 0, **USD}), *INVALID, "/value/amount"),
-    bad("a redemption without a code", "POST", REDEMPTIONS, "cafe", but(REDEMPTION, spend_code=...), *INVALID,
-        "/spend_code"),
+    bad("an approval of neither points nor value", "POST", REDEMPTIONS, "cafe",
+        but(REDEMPTION, spend_code=..., points=...), *INVALID, "/points"),
+    bad("an approval of both", "POST", REDEMPTIONS, "cafe",
+        but(REDEMPTION, spend_code=..., value={"amount": 1, **USD}), *INVALID, "/points"),
+    bad("an approval asked of nobody", "POST", REDEMPTIONS, "cafe",
+        but(REDEMPTION, spend_code=..., member="000000000000"), *MISSING, "/member"),
+    bad("an approval asked at another's branch", "POST", REDEMPTIONS, "cafe",
+        but(REDEMPTION, spend_code=..., branch="$grocers_branch"), *MISSING, "/branch"),
+    bad("a list of what is approved", "GET", f"{OWN}?state=approved", "ann", None, *INVALID, "/state"),
+    bad("a list for a shop", "GET", OWN, "cafe", None, *WHO),
+    bad("a list from another's cursor", "GET", f"{OWN}?cursor=$anns_cursor", "ann", None, *CURSOR),
+    *(row for what in ("approve", "decline") for row in (
+        bad(f"a member who would {what} nothing", "POST", f"{OWN}/red_{NONE}/{what}", "ann", {}, *MISSING),
+        bad(f"a member who would {what} a hold", "POST", f"{OWN}/$held/{what}", "ann", {}, *MISSING),
+        bad(f"a member who would {what} a voucher", "POST", f"{OWN}/$voucher/{what}", "ann", {}, *MISSING),
+        bad(f"a member who would {what} in part", "POST", f"{OWN}/red_{NONE}/{what}", "ann", {"points": 1}, *UNKNOWN,
+            "/points"),
+        bad(f"a shop that would {what}", "POST", f"{OWN}/$held/{what}", "cafe", {}, *WHO),
+        bad(f"a member who would {what} without a key", "POST", f"{OWN}/red_{NONE}/{what}", "ann", {}, 400,
+            "idempotency_key_missing", idempotency_key=None),
+    )),
     bad("a code of five", "POST", REDEMPTIONS, "cafe", but(REDEMPTION, spend_code="12345"), *INVALID, "/spend_code"),
     bad("a code that is a number", "POST", REDEMPTIONS, "cafe", but(REDEMPTION, spend_code=123456), *INVALID,
         "/spend_code"),

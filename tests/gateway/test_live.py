@@ -370,3 +370,46 @@ def test_a_member_who_left_has_no_stream(api: Api) -> None:
         conn.execute("update merchants.member set state = 'left'")
     assert api.call("GET", "/v1/me/events", by=ann.token).json()["code"] == "not_found"
     driven.end()
+
+
+def test_a_member_hears_what_a_shop_asks_and_what_becomes_of_it(house: TwoDoors, ann: Member) -> None:
+    sell(house, 0, ann)
+    key = house.api.shops["cafe"].key
+
+    def ask() -> str:
+        body = {
+            name: value for name, value in house.api.redemption(ann, 4, capture=True).items() if name != "spend_code"
+        }
+        status, told, _ = house.send(1, "POST", "/v1/redemptions", key, body, new_key())
+        assert (status, told["state"]) == (200, "awaiting_approval")
+        return str(told["id"])
+
+    with house.listen(0, "/v1/me/events", ann.token) as listening:
+        ready = listening.next()
+        assert ready is not None
+        first = ask()
+        asked, balance = listening.many(2)
+        assert (asked.name, asked.data["kind"], asked.data["state"]) == (
+            "approval",
+            "approval_asked",
+            "awaiting_approval",
+        )
+        assert (asked.data["id"], asked.data["points"], asked.id) == (first, 4, ready.id)
+        assert (balance.name, balance.data["available"]) == ("balance", 10)
+        path = f"/v1/me/redemptions/{first}/approve"
+        assert house.send(1, "POST", path, ann.token, {}, new_key())[0] == 200
+        held = listening.many(3)
+        assert [event.name for event in held] == ["approval", "balance", "balance"]
+        assert (held[0].data["state"], held[0].data["kind"], held[2].data["available"]) == ("approved", "hold", 6)
+        second = ask()
+        listening.many(2)
+        assert house.send(1, "POST", f"/v1/redemptions/{second}/void", key, {}, new_key())[0] == 200
+        ended, last = listening.many(2)
+        assert (ended.data["id"], ended.data["state"]) == (second, "withdrawn")
+    third = ask()
+    # cut off meanwhile: what was missed is told, and the list tells what awaits
+    with house.listen(0, "/v1/me/events", ann.token, after=last.id) as listening:
+        missed = listening.many(3)
+        assert [event.name for event in missed] == ["approval", "balance", "ready"]
+    listed = house.api.done("GET", "/v1/me/redemptions?state=awaiting_approval", by=ann.token)["data"]
+    assert [each["id"] for each in listed] == [third]

@@ -31,14 +31,16 @@ a gift found nobody
 a gift repaid nothing
 a limit was taken off with what it had counted
 a limit's room came back
+a locked member is asked nothing
 a month's limit of several together
 a new face value
 a new face value met a new contract
 a part payment released its share
 a payment released points
 a promise kept
-a refunded redemption paid for nothing
 a redemption beyond a limit
+a refunded redemption paid for nothing
+a shop asked too often
 a sponsor is owed
 a sponsor's points lived a day after they confirmed
 a sponsorship ended
@@ -49,9 +51,22 @@ a sponsorship was over and not ended yet
 a voucher beyond a limit
 a voucher that was not given
 agreed on for the window's end
+answered by somebody who may not
+answered too late
+answered twice
 approval of something else
+approved and not there
+approved by a locked member
+approved for another
 asked again when the network ran
+asked and approved
+asked and declined
+asked and lapsed
+asked and withdrawn
+asked to approve
 asked while the network was stopped
+back in the pool from pending
+back in the pool from wallet
 beyond a limit of a key
 beyond a limit of a member
 beyond a limit of a merchant
@@ -80,6 +95,7 @@ capture at a frozen branch
 capture of a frozen member
 capture of a suspended shop
 capture too late
+captured before a yes
 captured what expired while held
 carry
 company asked somebody
@@ -95,6 +111,7 @@ credit line below what is issued
 debt closed_loop
 debt deferred
 debt prefunded
+declined for another
 deferred home at once
 deferred settled
 deferred settled below zero
@@ -247,6 +264,7 @@ window close
 window return
 window step again
 window submit
+withdrawn after a yes
 """.strip().split("\n")
 
 #: Too rare to be asked of every hundred.
@@ -254,6 +272,8 @@ RARE = {
     "a contract at once in place of what was agreed on",
     "agreed on for the window's end in place of another",
     "approved before its predecessor is posted",
+    "approved at a suspended shop",
+    "approved beyond a limit",
     "branch active already",
     "branch frozen already",
     "company asked somebody again",

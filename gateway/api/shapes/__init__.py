@@ -30,7 +30,7 @@ from gateway.api.shapes.households import (
     SharingIn,
 )
 from gateway.api.shapes.keys import ApiKeyIn, ApiKeyOut, ApiKeyPage, KeyIn, KeyOut, NewApiKeyOut, RevokeIn, RotateIn
-from gateway.api.shapes.live import BalanceEvent, Ready, Reset
+from gateway.api.shapes.live import ApprovalEvent, BalanceEvent, Ready, Reset
 from gateway.api.shapes.membership import (
     AtTime,
     CardOut,
@@ -129,7 +129,15 @@ from gateway.api.shapes.reading import (
     StatementPage,
     WindowRef,
 )
-from gateway.api.shapes.redemptions import RedemptionIn, RedemptionOut, SliceOut, SpendIn
+from gateway.api.shapes.redemptions import (
+    AwaitingIn,
+    OwnRedemptionOut,
+    OwnRedemptionPage,
+    RedemptionIn,
+    RedemptionOut,
+    SliceOut,
+    SpendIn,
+)
 from gateway.api.shapes.refunds import RedemptionRefundIn, RedemptionRefundOut, SaleRefundIn, SaleRefundOut, TakenOut
 from gateway.api.shapes.sales import BonusOut, Earn, LineIn, PaymentIn, SaleIn, SaleOut
 from gateway.api.shapes.sponsorships import SponsorshipBudgetIn, SponsorshipIn, SponsorshipOut, SponsorshipPage
@@ -141,8 +149,10 @@ __all__ = [
     "ApiKeyIn",
     "ApiKeyOut",
     "ApiKeyPage",
+    "ApprovalEvent",
     "ApproveIn",
     "AtTime",
+    "AwaitingIn",
     "Balance",
     "BalanceEvent",
     "BatchEnvelope",
@@ -217,6 +227,8 @@ __all__ = [
     "OtpIn",
     "OtpOut",
     "OutcomeOut",
+    "OwnRedemptionOut",
+    "OwnRedemptionPage",
     "OwnVoucherOut",
     "PageIn",
     "PartyPositionOut",

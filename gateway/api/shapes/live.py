@@ -1,11 +1,18 @@
 """What a stream of events tells, beside the records themselves."""
 
 from gateway.api.shapes.membership import MemberBalance
+from gateway.api.shapes.redemptions import OwnRedemptionOut
 from gateway.api.shapes.values import Answer
 
 
 class BalanceEvent(MemberBalance, frozen=True, kw_only=True):
     """The balance as it is now that a record of this kind is in the ledger."""
+
+    kind: str
+
+
+class ApprovalEvent(OwnRedemptionOut, frozen=True, kw_only=True):
+    """What a shop asks to be approved, as it is now that a record of this kind is in the ledger."""
 
     kind: str
 

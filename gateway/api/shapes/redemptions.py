@@ -11,6 +11,7 @@ from gateway.api.shapes.values import (
     Body,
     MemberNamed,
     Money,
+    PageIn,
     PointsAsked,
     Reference,
     SpendCode,
@@ -30,10 +31,11 @@ class RedemptionIn(Body, frozen=True, kw_only=True):
     branch: str
     external_reference: Reference
     member: MemberNamed
-    # one of the two: the six digits on the member's phone, or a spend of a voucher, which is captured in one step
+    # the six digits on the member's phone, or a spend of a voucher, which is captured in one step; with neither the member
+    # is asked to approve
     spend_code: SpendCode | None = None
     voucher: SpendIn | None = None
-    # with a spend code, one of the two: points, or what they are to be worth
+    # without a voucher, one of the two: points, or what they are to be worth
     points: PointsAsked | None = None
     value: Money | None = None
     till: str | None = None
@@ -52,14 +54,50 @@ class SliceOut(Answer, frozen=True, kw_only=True):
 class RedemptionOut(Answer, frozen=True, kw_only=True):
     id: str
     record: str
-    state: Literal["held", "captured", "voided", "lapsed"]
+    # awaiting_approval: nothing is set aside, and declined, withdrawn or lapsed without points nothing ever was
+    state: Literal["awaiting_approval", "held", "captured", "voided", "lapsed", "declined", "withdrawn"]
     branch: str
     till: str | None
     member: str
     external_reference: str
     at: datetime
-    points: int
-    value: Sum
+    # until the member approves: what was asked, one of the two
+    points: int | None
+    value: Sum | None
+    # of the hold; until the member approves, of the answer
     deadline: datetime
     slices: list[SliceOut]
     balance: Balance | None
+
+
+class OwnRedemptionOut(Answer, frozen=True, kw_only=True):
+    """What a shop asks somebody at a wallet to approve, and what became of it."""
+
+    id: str
+    record: str
+    state: Literal["awaiting_approval", "approved", "declined", "withdrawn", "lapsed"]
+    # who asks, as the network knows it
+    shop: str
+    shop_name: str
+    branch: str
+    # the wallet it is to come from, by the last digits of its owner's number where that is another
+    wallet: str
+    at: datetime
+    # until when it can be answered
+    deadline: datetime
+    # what was asked, one of the two; what was taken, both, once it is approved
+    points: int | None
+    value: Sum | None
+    # true: the shop takes the points at once; false: it holds them first
+    capture: bool
+    balance: Balance | None
+
+
+class OwnRedemptionPage(Answer, frozen=True, kw_only=True):
+    data: list[OwnRedemptionOut]
+    has_more: bool
+    next_cursor: str | None
+
+
+class AwaitingIn(PageIn, frozen=True, kw_only=True):
+    state: Literal["awaiting_approval"] = "awaiting_approval"

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from gateway.api import gifts, live, membership, reading, shapes, vouchers
+from gateway.api import approvals, gifts, live, membership, reading, shapes, vouchers
 from gateway.operation import Anybody, Member, Operation
 
 OPERATIONS: Final = (
@@ -106,6 +106,47 @@ OPERATIONS: Final = (
         answer=shapes.VoucherPage,
         query=shapes.PageIn,
         refusals=("not_found",),
+    ),
+    Operation(
+        "GET",
+        "/v1/me/redemptions",
+        Member(),
+        approvals.list_awaiting,
+        "What shops ask one to approve, from one's own wallet and from those one may spend from, the newest first.",
+        answer=shapes.OwnRedemptionPage,
+        query=shapes.AwaitingIn,
+        refusals=("not_found",),
+    ),
+    Operation(
+        "POST",
+        "/v1/me/redemptions/{redemption}/approve",
+        Member(),
+        approvals.post_own_approval,
+        "Approve what a shop asks: the points are held, or taken where the shop asked for that.",
+        answer=shapes.OwnRedemptionOut,
+        request=shapes.NothingIn,
+        keyed="required",
+        refusals=(
+            "not_found",
+            "state_conflict",
+            "hold_expired",
+            "duplicate_reference",
+            "merchant_suspended",
+            "spend_locked",
+            "insufficient_points",
+            "limit_exceeded",
+        ),
+    ),
+    Operation(
+        "POST",
+        "/v1/me/redemptions/{redemption}/decline",
+        Member(),
+        approvals.post_own_refusal,
+        "Decline what a shop asks.",
+        answer=shapes.OwnRedemptionOut,
+        request=shapes.NothingIn,
+        keyed="required",
+        refusals=("not_found", "state_conflict", "hold_expired"),
     ),
     Operation(
         "PUT",

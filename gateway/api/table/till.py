@@ -35,7 +35,7 @@ OPERATIONS: Final = (
         Merchant("redemptions:write"),
         redemptions.post_redemption,
         "Set a member's points aside with their spend code; with capture, take them in one step. Or take what the member's "
-        "device spent of a voucher.",
+        "device spent of a voucher. With neither, the member is asked to approve in the wallet.",
         answer=shapes.RedemptionOut,
         request=shapes.RedemptionIn,
         keyed="required",
@@ -77,7 +77,7 @@ OPERATIONS: Final = (
         "/v1/redemptions/{redemption}/void",
         Merchant("redemptions:write"),
         redemptions.post_void,
-        "Give the points that are held back.",
+        "Give the points that are held back, or withdraw what awaits the member's approval.",
         answer=shapes.RedemptionOut,
         request=shapes.NothingIn,
         keyed="required",
