@@ -329,7 +329,7 @@ def bought_out_and_still_owed(true: Any) -> Any:  # noqa: ARG001 - nothing of th
     return lambda tx, book_id, issuer_id: None  # noqa: ARG005
 
 
-@_fault("ledger:make_prefunded", "what is spent is bought out as well", road="bought out and given back")
+@_fault("ledger:make_prefunded", "what is spent is bought out as well", road="bought out when all spent and given back")
 def spent_not_bought_out(true: Any) -> Any:  # noqa: ARG001 - nothing of the true one is left
     def make_prefunded(tx: ledger.Tx, book_id: int, issuer_id: Any) -> None:
         tx.execute(

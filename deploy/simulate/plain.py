@@ -160,6 +160,8 @@ class Lot:
     held: int = 0
     home: int = 0
     graced: bool = False
+    #: Nothing of it was open as it was bought out.
+    bought_spent: bool = False
 
     @property
     def order(self) -> tuple[datetime, int]:
@@ -921,6 +923,8 @@ class Plain:
                 item.lot is lot and item.funding != "prefunded" for item in self.items
             ):
                 self.reached["bought out and given back"] += 1
+            if lot.bought_spent:
+                self.reached["bought out when all spent and given back"] += 1
             if not self.alive(lot):
                 self.reached["grace refused" if lot.graced else "grace"] += 1
             if not self.alive(lot) and not lot.graced:
@@ -1099,7 +1103,7 @@ class Plain:
             self.move(f"mint:{shop}", f"{HOMES[lot.funding]}:{shop}", there)
             self.move(f"prefund:{payer}", f"backing:{shop}", there * lot.unit)
             points, value = points + there, value + there * lot.unit
-            lot.funding = "prefunded"
+            lot.funding, lot.bought_spent = "prefunded", not lot.pending + lot.wallet + lot.held
         return points, value
 
     # -- agreeing

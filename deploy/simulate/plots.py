@@ -496,6 +496,23 @@ def bought_out(tell: Teller) -> Iterator[Step]:
     yield from tell.settle()
 
 
+def bought_out_when_spent(tell: Teller) -> Iterator[Step]:
+    """Nothing of the points is open as money is put behind them; then they are given back, and spent again."""
+    contracts = {shop: tell.plain.shops[shop].contract for shop in ("cafe", "books", "taxi")}
+    shop = tell.rng.choice([shop for shop, now in contracts.items() if now and now.mode == "deferred"] or ["cafe"])
+    yield tell.sale(shop, 25)
+    if tell.earned() is None or (asked := tell.spend_all("bakery")) is None:
+        return
+    yield asked
+    yield TopUp(*tell.names("operator"), shop, 2_000, "bank")
+    yield BuyOut(*tell.names("operator"), shop, False, None)
+    if (hold := tell.held(asked.label)) is not None and hold.refunded < hold.points:
+        yield tell.give_back(hold)
+    if (again := tell.spend_all("bakery")) is not None:
+        yield again
+    yield from tell.settle()
+
+
 def gifts(tell: Teller) -> Iterator[Step]:
     """Points go from one to the next, never back; who owes gives nothing; the sale is refunded after they are gone."""
     first, second, third = tell.rng.sample(PEOPLE, 3)
@@ -524,7 +541,7 @@ def too_many_gifts(tell: Teller) -> Iterator[Step]:
     """Nobody there, time and again; and more than a day allows."""
     giver, receiver = tell.member, next(member for member in PEOPLE if member != tell.member)
     yield tell.sale("cafe", 20)
-    if tell.rng.random() < 0.5:
+    if tell.rng.random() < 0.65:
         # a code is good again when its gift was refused
         for _ in range(MOST_MISSED + 1):
             yield from tell.until_fresh()
@@ -874,9 +891,9 @@ def limited(tell: Teller) -> Iterator[Step]:
             (Limit("key", "earn_points", 130, 50), Limit("key", "redeem_points", 130, 20)),
         )
     )
-    if tell.rng.random() < 0.5:
-        yield from tell.sponsor("network", 40)
-        yield tell.sponsorship("network", 30)
+    if tell.rng.random() < 0.8:
+        yield from tell.sponsor("network", 120)
+        yield tell.sponsorship("network", 120)
     yield tell.sale("taxi", 30)
     yield tell.limits(limits)
     for points in (30, 9, 15):
@@ -951,7 +968,7 @@ PLOTS: Final[tuple[Plot, ...]] = (
     other_funding,
     frozen,
     bought_out,
-    bought_out,
+    bought_out_when_spent,
     gifts,
     vouchers,
     gifts,

@@ -76,6 +76,7 @@ bonus: merchant_suspended
 bonus: velocity_limit
 bought out
 bought out and given back
+bought out when all spent and given back
 bought out by another
 bought out with accepted points to settle
 bought out with closed_loop points
