@@ -75,7 +75,13 @@ class Crew:
         for each in self._hired:
             each.await_ready()
 
-    def work(self) -> Slot:
+    def begin(self) -> None:
         for each in self._hired:
             each.go()
+
+    def done(self) -> Slot:
         return slot.together([each.done() for each in self._hired])
+
+    def work(self) -> Slot:
+        self.begin()
+        return self.done()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import re
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -61,10 +62,33 @@ def seconds_of(*roots: int) -> float | None:
 
     None where the system does not tell (there is no /proc).
     """
+    tree = _tree(roots)
+    # utime, stime, and the same of children that were waited for
+    return None if tree is None else sum(sum(map(int, fields[11:15])) for fields in tree) / os.sysconf("SC_CLK_TCK")
+
+
+def private_bytes_of(*roots: int) -> int | None:
+    """Memory that processes, and all that descend from them, have each for itself. None where the system does not tell."""
+    tree = _tree(roots)
+    if tree is None:
+        return None
+    total = 0
+    for fields in tree:
+        try:
+            status = (_PROC / fields[-1] / "status").read_text()
+        except OSError:
+            continue
+        if found := re.search(r"^RssAnon:\s+(\d+) kB$", status, re.MULTILINE):
+            total += int(found[1]) * 1024
+    return total
+
+
+def _tree(roots: Sequence[int]) -> list[list[str]] | None:
+    """The fields of /proc/PID/stat behind the name, then the PID, of processes and all that descend from them."""
     if not (_PROC / "self" / "stat").exists():
         return None
     children: dict[int, list[int]] = {}
-    spent: dict[int, int] = {}
+    told: dict[int, list[str]] = {}
     for entry in _PROC.iterdir():
         if not entry.name.isdigit():
             continue
@@ -74,11 +98,11 @@ def seconds_of(*roots: int) -> float | None:
             continue
         pid = int(entry.name)
         children.setdefault(int(fields[1]), []).append(pid)
-        # utime, stime, and the same of children that were waited for
-        spent[pid] = sum(int(field) for field in fields[11:15])
-    ticks, todo = 0, list(roots)
+        told[pid] = [*fields, entry.name]
+    found, todo = [], list(roots)
     while todo:
         pid = todo.pop()
-        ticks += spent.get(pid, 0)
+        if pid in told:
+            found.append(told[pid])
         todo += children.get(pid, [])
-    return ticks / os.sysconf("SC_CLK_TCK")
+    return found

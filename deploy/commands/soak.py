@@ -17,21 +17,70 @@ from rich.table import Table
 
 from deploy.soak import api as calling
 from deploy.soak import kill as killing
+from deploy.soak import steady
 from deploy.soak.house import House
 
 app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
-    no_args_is_help=True,
     help="Rehearsals on a house of their own.",
 )
 
 GATEWAYS = 2
+#: How a steady load is cut: stretches of so long, and no more of them than can be read.
+LONGEST_STRETCH_SECONDS = 20.0
+LARGEST_TABLE = 60
 
 
-@app.callback()
-def soak() -> None:
-    """Rehearsals on a house of their own."""
+@app.callback(invoke_without_command=True)
+def soak(
+    context: typer.Context,
+    minutes: Annotated[
+        float | None, typer.Option(min=0.1, max=7 * 24 * 60, help="Post for so long, steadily: flat rate, flat memory?")
+    ] = None,
+    members: Annotated[int, typer.Option(min=100, max=1_000_000, help="Wallets.")] = 20_000,
+    shops: Annotated[int, typer.Option(min=5, max=2_000, help="Merchants.")] = 50,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Rehearsals on a house of their own. With --minutes: one load for so long, by two gateways over HTTP.
+
+    The median of the last third of the time is held against that of the middle third. Exits 1 when the rate fell below 0.8
+    of it, when private memory of the gateways or of PostgreSQL grew by more than a tenth, or when the books do not audit clean.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    if minutes is None:
+        typer.echo(context.get_help())
+        raise typer.Exit
+    seconds = minutes * 60
+    stretches = max(steady.FEWEST, min(LARGEST_TABLE, int(seconds // LONGEST_STRETCH_SECONDS)))
+    told = steady.rehearse(seconds, stretches, members, shops, lambda text: typer.echo(text, err=True))
+    if as_json:
+        typer.echo(json.dumps(told.as_document(), indent=2))
+    else:
+        Console().print(as_stretches(told))
+        for check in told.broken:
+            typer.echo(check)
+        memory = "memory not known" if told.memory_kept is None else f"{told.memory_kept:.2f} of the memory"
+        typer.echo(
+            f"\n{told.rate_kept:.2f} of the rate, {memory}, {'flat' if told.flat else 'NOT FLAT'},"
+            f" audit {'broken' if told.broken else 'clean'}"
+        )
+    if told.broken or not told.flat:
+        raise typer.Exit(1)
+
+
+def as_stretches(told: steady.Told) -> Table:
+    table = Table("stretch", box=None, pad_edge=False)
+    for name in ("a second", "p50", "p99", "gateways", "PostgreSQL"):
+        table.add_column(name, justify="right")
+    for each in told.stretches:
+        waits = ("" if ms is None else f"{ms:,.0f} ms" for ms in (each.p50_ms, each.p99_ms))
+        sizes = (
+            "" if size is None else f"{size / 2**20:,.0f} MiB" for size in (each.gateways_bytes, each.postgres_bytes)
+        )
+        table.add_row(str(each.number), f"{each.rate:,.0f}", *waits, *sizes)
+    return table
 
 
 @app.command()

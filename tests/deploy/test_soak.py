@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from deploy.home import TREE
-from deploy.soak import kill
+from deploy.soak import kill, steady
 from deploy.soak.house import Answer
 
 
@@ -80,3 +80,44 @@ def test_sequences_that_the_document_suggests_meet_no_fault(tmp_path: Path) -> N
     assert told["calls"] > 50
     assert any(status.startswith("2") for answers in told["answers"].values() for status in answers)
     assert list(tmp_path.glob("manex-soak-*")) == []
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a loaded macOS runner takes minutes")
+def test_a_steady_load_is_told_by_stretches_and_its_books_are_proved(tmp_path: Path) -> None:
+    words = ("--minutes", "0.1", "--members", "100", "--shops", "5", "--json")
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "deploy", "soak", *words],
+        env={**os.environ, "PYTHONPATH": str(TREE), "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=170,
+    )
+    assert done.returncode in (0, 1), done.stderr  # how flat six seconds are is the machine's affair
+    told = json.loads(done.stdout)
+    assert told["audit"] == "clean"
+    assert told["flat"] is (done.returncode == 0)
+    assert [each["number"] for each in told["stretches"]] == [1, 2, 3, 4, 5, 6]
+    for each in told["stretches"]:
+        assert each["operations"] > 0
+        assert each["gateways_bytes"] > 2**20
+        assert each["postgres_bytes"] > 2**20
+    assert list(tmp_path.glob("manex-*")) == []
+
+
+def stretches(rates: list[float], gateways: list[int | None]) -> steady.Told:
+    pairs = enumerate(zip(rates, gateways, strict=True), start=1)
+    return steady.Told([steady.Stretch(n, int(rate * 10), 10.0, 1.0, 2.0, size, 50) for n, (rate, size) in pairs], [])
+
+
+def test_a_leak_and_a_falling_rate_are_not_flat() -> None:
+    mib = 2**20
+    level: list[int | None] = [100 * mib, 300 * mib, 400 * mib, 410 * mib, 420 * mib, 415 * mib]
+    assert stretches([50, 99, 100, 101, 95, 90], level).flat
+    assert not stretches([100, 100, 100, 100, 70, 75], level).flat
+    leaking: list[int | None] = [n * 100 * mib for n in range(1, 7)]
+    assert not stretches([100] * 6, leaking).flat
+    # a small process may take its next step
+    assert stretches([100] * 6, [40 * mib] * 4 + [60 * mib] * 2).flat
+    # where nobody tells the memory, PostgreSQL's is still known
+    assert stretches([100] * 6, [None] * 6).memory_kept == 1
