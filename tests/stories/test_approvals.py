@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import psycopg
 import pytest
 
@@ -175,6 +176,10 @@ def test_what_befalls_a_wallet_or_a_shop_meanwhile_counts_at_the_approval(town: 
     assert answered(town, request, "ann") == "merchant_suspended"
     assert asked(town) == "merchant_suspended"
     town.do("merchant_resume", safety.Act(town.shops["bakery"], town.operator, "a story"))
+    branch = safety.Act(town.branches["bakery"], town.operator, "a story", town.shops["bakery"])
+    town.do("branch_freeze", branch)
+    assert answered(town, request, "ann") == "state_conflict"
+    town.do("branch_unfreeze", branch)
     town.freeze("ann")
     assert answered(town, request, "ann") == "spend_locked"
     assert asked(town) == "spend_locked"
@@ -208,11 +213,12 @@ def test_a_shop_floods_nobody(town: World) -> None:
 def test_velocity_is_counted_at_the_approval_and_of_the_key_that_asked(town: World) -> None:
     limits = (safety.Limit("key", "redeem_count", 60, 1),)
     town.do("velocity_limits", safety.NewLimits(town.operator, limits))
-    first, second = (town.ask_approval("ann", "bakery", 10) for _ in range(2))
-    # the story's actor is no key: give the requests one, as a till's has
+    # the story's actor is no key: ask under one, as a till does
     key = ledger.ids.show("key", ledger.ids.new())
-    with psycopg.connect(town.url, autocommit=True) as conn:
-        conn.execute("update merchants.approval set asked_by = %s", [key])
+    shop = town.shops["bakery"]
+    asking = [town.request("redemption", town.ask_of("ann", "bakery", 10), principal=shop) for _ in range(2)]
+    told = town.house.committer.post_all([msgspec.structs.replace(each, actor=key) for each in asking])
+    first, second = (outcome.decision.value for outcome in told if isinstance(outcome.decision, ledger.Accepted))
     town.approve(first, "ann")
     assert answered(town, second, "ann") == "limit_exceeded"
     assert state(town, second) == "awaiting"
@@ -333,6 +339,18 @@ def test_several_tills_ask_at_once_and_the_limit_holds(town: World) -> None:
     shop = town.shops["bakery"]
     told = together(town, *(("redemption", town.ask_of("ann", "bakery", 10), shop) for _ in range(8)))
     assert (told.count("ok"), told.count("limit_exceeded")) == (MOST_OPEN, 8 - MOST_OPEN)
+
+
+def test_two_batches_that_ask_the_same_members_wait_for_one_another_in_one_order(town: World) -> None:
+    shop = town.shops["bakery"]
+    for members in (("ann", "bob", "eve"), ("eve", "bob", "ann")):
+        asking = [town.request("redemption", town.ask_of(name, "bakery", 1), principal=shop) for name in members]
+        town.house.committer.post_all(asking)
+        rows = town.rows(
+            "select member_id from merchants.approval where slot = (select max(slot) from merchants.approval) order by ctid"
+        )
+        # a slot that another process is about to take is waited for as the row is written
+        assert [id for (id,) in rows] == sorted(town.members[name] for name in members)
 
 
 def test_one_reference_asked_and_redeemed_at_once_is_one_redemption(town: World) -> None:
