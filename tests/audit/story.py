@@ -3,6 +3,8 @@
 import datetime as dt
 from uuid import UUID
 
+import msgspec
+
 import ledger
 import settlement
 from merchants import contracts, safety, sales, trade
@@ -127,7 +129,11 @@ def braked(world: World) -> None:
         world.do(kind, safety.Act(subject, MAKER, "a rehearsal", merchant))
 
     barber, chair = world.shops["barber"], world.branches["barber"]
-    limits = (safety.Limit("member", "redeem_points", 60, 1_000), safety.Limit("merchant", "sale_count", 5, 50))
+    limits = (
+        safety.Limit("member", "redeem_points", 60, 1_000),
+        safety.Limit("merchant", "sale_count", 5, 50),
+        safety.Limit("key", "redeem_points", 60, 900),
+    )
     world.do("velocity_limits", safety.NewLimits(MAKER, limits[:1]))
     world.do("velocity_limits", safety.NewLimits(MAKER, limits))
     act("member_freeze", world.members["eve"])
@@ -136,6 +142,11 @@ def braked(world: World) -> None:
     act("branch_freeze", chair, barber)
     world.sale("eve", "barber", 1_000)  # earns nothing
     world.earn("eve", at="books", points=20)
+    key = ledger.ids.show("key", UUID(int=3))
+    asking = world.request("redemption", world.ask_of("eve", "books", 4), principal=world.shops["books"])
+    request = world.house.committer.post(msgspec.structs.replace(asking, actor=key)).decision
+    assert isinstance(request, ledger.Accepted)
+    world.approve(request.value, "eve")
     world.void(world.hold("eve", "books", 5), "books")
     act("network_stop", world.public_id)
     act("merchant_suspend", barber)

@@ -400,6 +400,11 @@ CRIMES = [
     ),
     Crime(
         "approvals_recorded",
+        "another key is passed off as the one that asked, and its limits counted",
+        "update merchants.approval set asked_by = 'another' where state = 'awaiting' returning id as approval",
+    ),
+    Crime(
+        "approvals_recorded",
         "a request is forgotten",
         "delete from merchants.approval where state = 'lapsed' returning id as approval",
     ),
@@ -425,7 +430,8 @@ CRIMES = [
     Crime(
         "approvals_took_what_was_asked",
         "points that were approved at one shop are taken under another reference",
-        "update merchants.redemption set external_reference = 'another' where consent = 'wallet' returning id as redemption",
+        "update merchants.redemption set external_reference = 'another' where id = (select id from merchants.redemption"
+        " where consent = 'wallet' order by batch_id limit 1) returning id as redemption",
     ),
     Crime(
         "vouchers_recorded",
@@ -1043,8 +1049,16 @@ CRIMES = [
     Crime(
         "velocity_kept",
         "what was below a limit is above one that was lower",
-        "update ledger.record set payload = jsonb_set(payload, '{limits,0,most}', '4') where kind = 'velocity_limits'"
+        "update ledger.record set payload = jsonb_set(payload, '{limits,1,most}', '4') where kind = 'velocity_limits'"
         f" returning 1; select id as record from ledger.record where {first('hold', 'batch_id desc, n desc')}",
+    ),
+    Crime(
+        "velocity_kept",
+        "what a member approved passes the limit of the key that asked",
+        "update ledger.record set payload = jsonb_set(payload, '{limits,0,most}', '3') where kind = 'velocity_limits'"
+        " and payload -> 'limits' -> 0 ->> 'subject' = 'key'"
+        " returning 1; select id as record from ledger.record where kind = 'hold' and payload ? 'approval'"
+        " order by batch_id desc limit 1",
     ),
     Crime(
         "velocity_limits_in_force",
