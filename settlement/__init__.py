@@ -24,6 +24,7 @@ from settlement.store import (
     items,
     lags,
     newest_window,
+    offset,
     payments,
     place_of_position,
     position_of,
@@ -34,6 +35,7 @@ from settlement.store import (
     window_by_id,
 )
 from settlement.store import windows as list_windows
+from settlement.subscriber import Subscriber
 from settlement.windows import CLOCK, Asker
 
 
@@ -65,6 +67,7 @@ __all__ = [
     "Settled",
     "Statement",
     "Step",
+    "Subscriber",
     "Summary",
     "Topup",
     "TopupDone",
@@ -79,6 +82,7 @@ __all__ = [
     "list_windows",
     "live",
     "newest_window",
+    "offset",
     "payments",
     "place_of_position",
     "position_of",
