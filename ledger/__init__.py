@@ -1,6 +1,22 @@
 """Books, records, accounts, lots: the ground floor. Value moves only by `post`."""
 
-from ledger import arrays, books, broker, budgets, days, due, errors, ids, jobs, notices, relay, stream, wallet, wire
+from ledger import (
+    arrays,
+    books,
+    broker,
+    budgets,
+    days,
+    due,
+    errors,
+    facts,
+    ids,
+    jobs,
+    notices,
+    relay,
+    stream,
+    wallet,
+    wire,
+)
 from ledger.accounts import AccountName
 from ledger.arrays import array
 from ledger.book import SOURCES, Book, Issuer
@@ -84,6 +100,7 @@ __all__ = [
     "days",
     "due",
     "errors",
+    "facts",
     "fingerprint",
     "first",
     "half_even",

@@ -6,12 +6,13 @@ import ledger
 from settlement import funding, schedule, statements, windows
 from settlement import handlers as _handlers
 from settlement.consumer import drain
+from settlement.facts import FACTS
 from settlement.funding import Purchase, PurchaseDone, SellBack, Topup, TopupDone
 from settlement.handlers import NotYet, Pay, PaymentDone, PaymentsDone, Settle, Settled
 from settlement.live import Live, live
 from settlement.netting import Bilateral, Position, saving_ppm
 from settlement.obligations import Item
-from settlement.rebuild import rebuild, snapshot
+from settlement.rebuild import Rebuilt, check, rebuild, snapshot
 from settlement.statements import Counterparty, Statement
 from settlement.steps import SelfApproval, Step, Window, WindowStepped, window_id
 from settlement.store import (
@@ -46,6 +47,7 @@ def handlers() -> Mapping[str, ledger.Handler]:
 
 __all__ = [
     "CLOCK",
+    "FACTS",
     "Asker",
     "Bilateral",
     "Counterparty",
@@ -61,6 +63,7 @@ __all__ = [
     "PositionRow",
     "Purchase",
     "PurchaseDone",
+    "Rebuilt",
     "SelfApproval",
     "SellBack",
     "Settle",
@@ -75,6 +78,7 @@ __all__ = [
     "WindowStepped",
     "all_items",
     "bilateral",
+    "check",
     "drain",
     "handlers",
     "items",

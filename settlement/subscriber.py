@@ -19,7 +19,7 @@ import psycopg_pool
 
 import ledger
 from ledger import Book, Database, broker, wire
-from settlement import store
+from settlement import store, topics
 from settlement.consumer import CHUNK, consume_merged, drain
 from settlement.merging import Merge
 
@@ -92,7 +92,7 @@ class Subscriber:
         stopping.wait(pause)
 
     def _consume(self, stopping: threading.Event) -> None:
-        topics = broker.Topics(self._where)
+        looking = broker.Topics(self._where)
         consumer = _connected(self._where, self._group, self._session_seconds)
         self._following = {}
         try:
@@ -100,7 +100,7 @@ class Subscriber:
             while not stopping.is_set():
                 if time.monotonic() - checked > CHECK_SECONDS:
                     books = self._books()
-                    self._subscribe(consumer, topics, books)
+                    self._subscribe(consumer, looking, books)
                     self._stalls(books)
                     checked = time.monotonic()
                 if not self._following:
@@ -115,7 +115,7 @@ class Subscriber:
         finally:
             with contextlib.suppress(Exception):
                 consumer.close(autocommit=False, timeout_ms=2_000)
-            topics.close()
+            looking.close()
 
     # -- what is followed
 
@@ -123,12 +123,12 @@ class Subscriber:
         with self._db.tx("settlement") as tx:
             return ledger.books.all_books(tx)
 
-    def _subscribe(self, consumer: Any, topics: broker.Topics, books: Sequence[Book]) -> None:
+    def _subscribe(self, consumer: Any, looking: broker.Topics, books: Sequence[Book]) -> None:
         """Follow the topics of all books that have one; one that is another topic than before is read anew."""
         found: dict[str, _Following] = {}
         for book in books:
             name = wire.topic(book.public_id)
-            topic = topics.find(name)
+            topic = looking.find(name)
             if topic is not None:
                 known = self._following.get(name)
                 same = known is not None and known.topic == topic
@@ -167,7 +167,7 @@ class Subscriber:
             if following is None or following.merge is None:
                 continue
             for message in messages:
-                following.merge.take(partition.partition, message.offset, _read(message))
+                following.merge.take(partition.partition, message.offset, topics.told_by(message))
             touched.add(partition.topic)
         for name in sorted(touched):
             self._effect(self._following[name])
@@ -211,14 +211,6 @@ class _Following:
         self.public_id = public_id
         self.topic = topic
         self.merge: Merge | None = None
-
-
-def _read(message: Any) -> Any:
-    try:
-        return wire.read(message.value, message.headers)
-    except wire.Broken as error:
-        log.warning("%s at %s/%d/%d", error, message.topic, message.partition, message.offset)
-        return None
 
 
 def _connected(where: broker.Address, group: str, session_seconds: float) -> Any:
