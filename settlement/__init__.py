@@ -37,6 +37,7 @@ from settlement.store import (
 )
 from settlement.store import windows as list_windows
 from settlement.subscriber import Subscriber
+from settlement.topics import told_by
 from settlement.windows import CLOCK, Asker
 
 
@@ -98,6 +99,7 @@ __all__ = [
     "snapshot",
     "statements",
     "summary",
+    "told_by",
     "window",
     "window_by_id",
     "window_id",

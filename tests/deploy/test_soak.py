@@ -14,6 +14,7 @@ import pytest
 from deploy.home import TREE
 from deploy.soak import kill
 from deploy.soak.house import Answer
+from tests.kafka_broker import program
 
 
 @pytest.mark.timeout(180)
@@ -79,4 +80,27 @@ def test_sequences_that_the_document_suggests_meet_no_fault(tmp_path: Path) -> N
     assert (told["clean"], told["faults"], told["broken_checks"]) == (True, [], 0)
     assert told["calls"] > 50
     assert any(status.startswith("2") for answers in told["answers"].values() for status in answers)
+    assert list(tmp_path.glob("manex-soak-*")) == []
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a loaded macOS runner takes minutes")
+def test_no_fact_is_lost_doubled_or_out_of_order_on_the_stream(tmp_path: Path) -> None:
+    program()  # or a skip by name
+    done = subprocess.run(
+        [
+            *(sys.executable, "-P", "-m", "deploy", "soak", "stream"),
+            *("--rounds", "4", "--seconds", "1.5", "--brokers", "memory", "--json"),
+        ],
+        env={**os.environ, "PYTHONPATH": str(TREE), "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=280,
+    )
+    assert done.returncode == 0, done.stderr + done.stdout
+    told = json.loads(done.stdout)
+    assert told["clean"] is True
+    assert [each["victim"] for each in told["rounds"]] == ["broker", "relay", "consumer", "postgres"]
+    assert (told["total"]["lost"], told["total"]["doubled"], told["total"]["out_of_order"]) == (0, 0, 0)
+    assert all(each["acknowledged"] > 0 for each in told["rounds"])
     assert list(tmp_path.glob("manex-soak-*")) == []
