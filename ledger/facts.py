@@ -14,7 +14,7 @@ from msgspec import UNSET, UnsetType
 Funding = Literal["prefunded", "deferred", "closed_loop"]
 
 
-class Fact(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+class Fact(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Points and amounts are whole numbers; amounts and values are in the currency's minor units, rates in parts per
     million."""
 

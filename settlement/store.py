@@ -51,6 +51,11 @@ def put_partitions(tx: Tx, book_id: int, topic_id: str, offsets: Mapping[int, in
     )
 
 
+def forget_other_topics(tx: Tx, book_id: int, topic_id: str) -> None:
+    """Places in a topic that is gone mean nothing any more."""
+    tx.execute("delete from settlement.partition where book_id = %s and topic_id <> %s", [book_id, topic_id])
+
+
 def partitions(tx: Tx, book_id: int, topic_id: str) -> dict[int, int]:
     """Where to read on in each partition of the topic with this id; those without a place begin at their beginning."""
     rows = tx.execute(

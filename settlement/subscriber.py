@@ -150,6 +150,7 @@ class Subscriber:
                 following.merge = None  # it is another member's
                 continue
             with self._db.tx("settlement") as tx:
+                store.forget_other_topics(tx, following.book_id, following.topic.id)
                 places = store.partitions(tx, following.book_id, following.topic.id)
             following.merge = Merge(following.topic.partitions)
             ends = consumer.end_offsets(several, timeout_ms=int(broker.REQUEST_SECONDS * 1000))

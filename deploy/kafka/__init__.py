@@ -18,7 +18,7 @@ import uuid
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from deploy.errors import Refusal
 from deploy.home import TREE, manex_home
@@ -79,7 +79,7 @@ class Brokers:
     def count(self) -> int:
         return len(self._ports)
 
-    def __enter__(self) -> Brokers:
+    def __enter__(self) -> Self:
         try:
             for number in range(self.count):
                 self.start(number)

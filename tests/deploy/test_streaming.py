@@ -33,17 +33,21 @@ def metrics(house: House) -> dict[str, float]:
     return {line.rsplit(" ", 1)[0].split("{")[0]: float(line.rsplit(" ", 1)[1]) for line in lines if line[0] != "#"}
 
 
-@pytest.mark.timeout(120)
+def dies_and_comes_back(house: House, part: str) -> None:
+    first = house.beside(part)
+    assert first is not None
+    os.kill(first, signal.SIGKILL)
+    until(lambda: house.beside(part) != first, f"no other {part}")
+
+
+@pytest.mark.timeout(180)
 def test_up_publishes_and_consumes_and_starts_again_what_dies(tmp_path: Path, kafka: KafkaBroker) -> None:
     with House(tmp_path / "home", 1, {"MANEX_KAFKA_URL": kafka.url}) as house:
         shops, members = house.found(1)
         until(lambda: metrics(house).get("manex_relay_published_total", 0) > 0, "nothing was published", 40)
         until(lambda: metrics(house)["manex_settlement_lag_records"] == 0, "nothing was consumed", 40)
         for part in ("relay", "consumer"):
-            first = house.beside(part)
-            assert first is not None
-            os.kill(first, signal.SIGKILL)
-            until(lambda part=part, first=first: house.beside(part) != first, f"no other {part}")
+            dies_and_comes_back(house, part)
         kafka.kill()  # and nobody waits for the broker
         line = Line(house.port)
         body = f'{{"branch": "{shops[0].branch}", "external_reference": "1", "member": "{members[0].number}",'
