@@ -22,6 +22,8 @@ COMMANDS: dict[str, Command] = {
     "demo": Command("deploy.commands.demo:demo", "A coalition of shops lives through a year of real baskets."),
     "audit": Command("deploy.commands.audit:audit", "Prove every book again from its raw rows."),
     "operator": Command("deploy.commands.operator:app", "Make and end the keys that operators call with."),
+    "settlement": Command("deploy.commands.settlement:app", "Derive what follows from the stream again, and compare."),
+    "stream": Command("deploy.commands.stream:app", "Events over Kafka: publish, consume, and what they look like."),
     "soak": Command(
         "deploy.commands.soak:app",
         "Rehearse what goes wrong: kill -9 under load, and calls made up from the API's document.",

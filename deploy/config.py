@@ -41,6 +41,10 @@ class Config:
     database_url: str | None = field(repr=False)
     redis_url: str | None = field(repr=False)
     redis_timeout_ms: int
+    kafka_url: str | None = field(repr=False)
+    kafka_partitions: int
+    kafka_replicas: int
+    kafka_processes: bool
     keys_dir: Path | None
     host: str
     port: int
@@ -125,6 +129,14 @@ def _redis(text: str) -> str | None:
     return text or None
 
 
+def _kafka(text: str) -> str | None:
+    server = r"(\[[0-9a-fA-F:.]+\]|[^:\[\]@/?,\s]+):[0-9]{1,5}"
+    user, mechanism = r"([^:@/\s]+:[^@/\s]*@)?", r"(\?mechanism=(PLAIN|SCRAM-SHA-256|SCRAM-SHA-512))?"
+    if text and not re.fullmatch(rf"kafkas?://{user}{server}(,{server})*{mechanism}", text):
+        raise ValueError("kafka:// or kafkas://, and host:port, with commas")
+    return text or None
+
+
 def _token(text: str) -> str | None:
     if text and not re.fullmatch(r"[!-~]{16,200}", text):
         raise ValueError("16 to 200 printable characters without a space")
@@ -172,6 +184,35 @@ VARIABLES: Final = (
         "50",
         "milliseconds",
         _whole(5, 10_000),
+    ),
+    Variable(
+        "MANEX_KAFKA_URL",
+        "Brokers to publish every record to, and for settlement to consume from: `kafka://host:port,host:port`,"
+        " `kafkas://` with TLS, `user:password@` and `?mechanism=` for SASL. Without it settlement reads the database.",
+        "",
+        "URL",
+        _kafka,
+    ),
+    Variable(
+        "MANEX_KAFKA_PARTITIONS",
+        "Into how many partitions a book's topic is made. A topic that is there keeps its own.",
+        "6",
+        "partitions",
+        _whole(1, 1_000),
+    ),
+    Variable(
+        "MANEX_KAFKA_REPLICAS",
+        "How many brokers keep each partition of a topic that is made; 0 takes what the brokers say.",
+        "0",
+        "brokers",
+        _whole(0, 100),
+    ),
+    Variable(
+        "MANEX_KAFKA_PROCESSES",
+        "Whether `up` runs the relay and the consumer itself: on or off. Off where `./manex stream` runs them elsewhere.",
+        "on",
+        "",
+        _one_of({"on": True, "off": False}),
     ),
     Variable("MANEX_KEYS_DIR", "Where the server's keys are. Without it: `keys` in the home.", "", "path", _path),
     Variable("MANEX_HOST", "The address to listen on.", "127.0.0.1", "address", lambda text: text),

@@ -6,12 +6,13 @@ import ledger
 from settlement import funding, schedule, statements, windows
 from settlement import handlers as _handlers
 from settlement.consumer import drain
+from settlement.facts import FACTS
 from settlement.funding import Purchase, PurchaseDone, SellBack, Topup, TopupDone
 from settlement.handlers import NotYet, Pay, PaymentDone, PaymentsDone, Settle, Settled
 from settlement.live import Live, live
 from settlement.netting import Bilateral, Position, saving_ppm
 from settlement.obligations import Item
-from settlement.rebuild import rebuild, snapshot
+from settlement.rebuild import Rebuilt, check, rebuild, snapshot
 from settlement.statements import Counterparty, Statement
 from settlement.steps import SelfApproval, Step, Window, WindowStepped, window_id
 from settlement.store import (
@@ -24,6 +25,7 @@ from settlement.store import (
     items,
     lags,
     newest_window,
+    offset,
     payments,
     place_of_position,
     position_of,
@@ -34,6 +36,8 @@ from settlement.store import (
     window_by_id,
 )
 from settlement.store import windows as list_windows
+from settlement.subscriber import Subscriber
+from settlement.topics import told_by
 from settlement.windows import CLOCK, Asker
 
 
@@ -44,6 +48,7 @@ def handlers() -> Mapping[str, ledger.Handler]:
 
 __all__ = [
     "CLOCK",
+    "FACTS",
     "Asker",
     "Bilateral",
     "Counterparty",
@@ -59,12 +64,14 @@ __all__ = [
     "PositionRow",
     "Purchase",
     "PurchaseDone",
+    "Rebuilt",
     "SelfApproval",
     "SellBack",
     "Settle",
     "Settled",
     "Statement",
     "Step",
+    "Subscriber",
     "Summary",
     "Topup",
     "TopupDone",
@@ -72,6 +79,7 @@ __all__ = [
     "WindowStepped",
     "all_items",
     "bilateral",
+    "check",
     "drain",
     "handlers",
     "items",
@@ -79,6 +87,7 @@ __all__ = [
     "list_windows",
     "live",
     "newest_window",
+    "offset",
     "payments",
     "place_of_position",
     "position_of",
@@ -90,6 +99,7 @@ __all__ = [
     "snapshot",
     "statements",
     "summary",
+    "told_by",
     "window",
     "window_by_id",
     "window_id",

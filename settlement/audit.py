@@ -107,6 +107,25 @@ def consumer_within(scope: Scope) -> Iterable[Row]:
 
 
 @check(
+    "partitions_of_one_topic",
+    "where settlement reads on in a book's topic is told for each of its partitions, and for one topic",
+    over="partition",
+)
+def partitions_of_one_topic(scope: Scope) -> Iterable[Row]:
+    return scope.rows(
+        """
+        select p.book_id as book, p.partitions, p.topics, p.last_partition, r.partitions as published_into
+        from (select book_id, count(*) as partitions, count(distinct topic_id) as topics, max(partition) as last_partition,
+                min(partition) as first_partition, min(next_offset) as lowest, min(topic_id) as topic_id
+              from settlement.partition where book_id = any(%(books)s) group by 1) p
+        left join ledger.relay r on r.book_id = p.book_id and r.topic_id = p.topic_id
+        where p.topics > 1 or p.first_partition <> 0 or p.last_partition <> p.partitions - 1 or p.lowest < 0
+            or p.partitions <> coalesce(r.partitions, p.partitions)
+        """
+    )
+
+
+@check(
     "windows_contiguous",
     "windows follow one another without gap or overlap, each ended by its close record and frozen at its hash",
     over="window",

@@ -29,6 +29,18 @@ consumer = Table(
     Column("next_sequence", BigInteger, nullable=False),
 )
 
+partition = Table(
+    "partition",
+    metadata,
+    # where to read on in a book's topic, kept with the effect. Not derived: it says where the brokers stand, not the ledger
+    Column("book_id", Integer, nullable=False),
+    Column("partition", Integer, nullable=False),
+    # the brokers' own id of the topic: in another one of the same name the offsets mean nothing
+    Column("topic_id", Text, nullable=False),
+    Column("next_offset", BigInteger, nullable=False),
+    PrimaryKeyConstraint("book_id", "partition", name="partition_pkey"),
+)
+
 contract = Table(
     "contract",
     metadata,

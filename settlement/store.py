@@ -40,6 +40,31 @@ def offset(tx: Tx, book_id: int) -> int | None:
     return row[0] if row else None
 
 
+def put_partitions(tx: Tx, book_id: int, topic_id: str, offsets: Mapping[int, int]) -> None:
+    """From where to read each partition of a book's topic; a topic that is another one begins anew."""
+    tx.execute(
+        "insert into settlement.partition (book_id, partition, topic_id, next_offset)"
+        " select %s, partition, %s, next_offset from unnest(%s::int[], %s::bigint[]) as told(partition, next_offset)"
+        " on conflict (book_id, partition) do update set topic_id = excluded.topic_id, next_offset = excluded.next_offset"
+        " where (partition.topic_id, partition.next_offset) is distinct from (excluded.topic_id, excluded.next_offset)",
+        [book_id, topic_id, list(offsets.keys()), list(offsets.values())],
+    )
+
+
+def forget_other_topics(tx: Tx, book_id: int, topic_id: str) -> None:
+    """Places in a topic that is gone mean nothing any more."""
+    tx.execute("delete from settlement.partition where book_id = %s and topic_id <> %s", [book_id, topic_id])
+
+
+def partitions(tx: Tx, book_id: int, topic_id: str) -> dict[int, int]:
+    """Where to read on in each partition of the topic with this id; those without a place begin at their beginning."""
+    rows = tx.execute(
+        "select partition, next_offset from settlement.partition where book_id = %s and topic_id = %s",
+        [book_id, topic_id],
+    )
+    return dict(rows)
+
+
 def lags(tx: Tx) -> list[tuple[UUID, str, int]]:
     """Of every book its public id, its mode, and how many of its records are not yet derived."""
     return tx.execute(

@@ -659,6 +659,38 @@ CRIMES = [
         "settlement says it has read what is not written",
         "update settlement.consumer set next_sequence = next_sequence + 100 returning next_sequence as consumed_up_to",
     ),
+    # the stream over Kafka
+    Crime(
+        "relay_within",
+        "the relay says it has published what is not written",
+        "insert into ledger.relay select book_id, next_sequence + 100, 'topic', 6 from ledger.head"
+        " returning next_sequence as published_up_to",
+    ),
+    Crime(
+        "relay_within",
+        "the relay stands before the first record",
+        "insert into ledger.relay select book_id, -5, 'topic', 6 from ledger.head"
+        " returning next_sequence as published_up_to",
+    ),
+    Crime(
+        "partitions_of_one_topic",
+        "a partition's place is lost",
+        "insert into settlement.partition select id, n, 'topic', 7 from ledger.book, unnest(array[0, 2]) n"
+        " returning 2 as last_partition",
+    ),
+    Crime(
+        "partitions_of_one_topic",
+        "a partition's place is of another topic",
+        "insert into settlement.partition select id, n, 'topic' || n, 7 from ledger.book, unnest(array[0, 1]) n"
+        " returning 2 as topics",
+    ),
+    Crime(
+        "partitions_of_one_topic",
+        "there are more partitions than are published into",
+        "insert into ledger.relay select book_id, next_sequence, 'topic', 1 from ledger.head;"
+        " insert into settlement.partition select id, n, 'topic', 7 from ledger.book, unnest(array[0, 1]) n"
+        " returning 1 as published_into",
+    ),
     Crime(
         "windows_contiguous",
         "a window ends a record early",

@@ -14,6 +14,7 @@ import pytest
 from deploy.home import TREE
 from deploy.soak import kill, steady
 from deploy.soak.house import Answer
+from tests.kafka_broker import program
 
 
 @pytest.mark.timeout(180)
@@ -121,3 +122,26 @@ def test_a_leak_and_a_falling_rate_are_not_flat() -> None:
     assert stretches([100] * 6, [40 * mib] * 4 + [60 * mib] * 2).flat
     # where nobody tells the memory, PostgreSQL's is still known
     assert stretches([100] * 6, [None] * 6).memory_kept == 1
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a loaded macOS runner takes minutes")
+def test_no_fact_is_lost_doubled_or_out_of_order_on_the_stream(tmp_path: Path) -> None:
+    program()  # or a skip by name
+    done = subprocess.run(
+        [
+            *(sys.executable, "-P", "-m", "deploy", "soak", "stream"),
+            *("--rounds", "4", "--seconds", "1.5", "--brokers", "memory", "--json"),
+        ],
+        env={**os.environ, "PYTHONPATH": str(TREE), "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=280,
+    )
+    assert done.returncode == 0, done.stderr + done.stdout
+    told = json.loads(done.stdout)
+    assert told["clean"] is True
+    assert [each["victim"] for each in told["rounds"]] == ["broker", "relay", "consumer", "postgres"]
+    assert (told["total"]["lost"], told["total"]["doubled"], told["total"]["out_of_order"]) == (0, 0, 0)
+    assert all(each["acknowledged"] > 0 for each in told["rounds"])
+    assert list(tmp_path.glob("manex-soak-*")) == []
