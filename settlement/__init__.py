@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 import ledger
-from settlement import funding, schedule, statements, windows
+from settlement import funding, proof, schedule, sealing, statements, windows
 from settlement import handlers as _handlers
 from settlement.consumer import drain
 from settlement.funding import Purchase, PurchaseDone, SellBack, Topup, TopupDone
@@ -12,6 +12,8 @@ from settlement.live import Live, live
 from settlement.netting import Bilateral, Position, saving_ppm
 from settlement.obligations import Item
 from settlement.rebuild import rebuild, snapshot
+from settlement.seal_store import Seal, book_of_statement, seal
+from settlement.sealing import Sealing
 from settlement.statements import Counterparty, Statement
 from settlement.steps import SelfApproval, Step, Window, WindowStepped, window_id
 from settlement.store import (
@@ -59,6 +61,8 @@ __all__ = [
     "PositionRow",
     "Purchase",
     "PurchaseDone",
+    "Seal",
+    "Sealing",
     "SelfApproval",
     "SellBack",
     "Settle",
@@ -72,6 +76,7 @@ __all__ = [
     "WindowStepped",
     "all_items",
     "bilateral",
+    "book_of_statement",
     "drain",
     "handlers",
     "items",
@@ -84,9 +89,12 @@ __all__ = [
     "position_of",
     "positions",
     "positions_of",
+    "proof",
     "rebuild",
     "saving_ppm",
     "schedule",
+    "seal",
+    "sealing",
     "snapshot",
     "statements",
     "summary",
