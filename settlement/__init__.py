@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 import ledger
-from settlement import funding, proof, schedule, sealing, statements, windows
+from settlement import funding, paper, proof, schedule, sealing, statements, windows, workbook
 from settlement import handlers as _handlers
 from settlement.consumer import drain
 from settlement.funding import Purchase, PurchaseDone, SellBack, Topup, TopupDone
@@ -84,6 +84,7 @@ __all__ = [
     "list_windows",
     "live",
     "newest_window",
+    "paper",
     "payments",
     "place_of_position",
     "position_of",
@@ -102,4 +103,5 @@ __all__ = [
     "window_by_id",
     "window_id",
     "windows",
+    "workbook",
 ]

@@ -219,11 +219,6 @@ def some_holdings(tx: Tx, book_id: int, number: int, first: int, count: int) -> 
     return [Holding(place, member, salt, tuple(told)) for place, member, salt, told in rows]
 
 
-def names(tx: Tx, book_id: int) -> dict[UUID, str]:
-    """What the book's merchants are called."""
-    return dict(tx.execute("select id, name from merchants.merchant where book_id = %s", [book_id]).fetchall())
-
-
 def book_of_statement(tx: Tx, id: UUID) -> tuple[int, int, UUID] | None:
     """Book, window and party of a statement, whichever book it is in."""
     row = tx.execute("select book_id, window_number, party_id from settlement.position where id = %s", [id]).fetchone()

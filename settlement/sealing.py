@@ -54,9 +54,12 @@ def catch_up(db: Database, book_id: int, sealing: Sealing, *, wait: bool = True)
 
     Of several at once one seals; the others wait for it, or without `wait` leave it to that one.
     """
+    with db.tx("settlement") as tx:
+        if seal_store.unsealed(tx, book_id) is None:
+            return 0
     done = 0
     with db.connection("settlement") as tx:
-        if seal_store.unsealed(tx, book_id) is None or not seal_store.locked(tx, book_id, wait=wait):
+        if not seal_store.locked(tx, book_id, wait=wait):
             return 0
         seal_store.without_hurry(tx)
         tx.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
