@@ -64,8 +64,8 @@ def _has_all(file: Path) -> bool:
     from fontTools.ttLib import TTFont, TTLibError  # type: ignore[import-untyped]
 
     try:
-        with TTFont(file, lazy=True) as font:
-            there = font.getBestCmap() or {}
+        with file.open("rb") as opened:
+            there = TTFont(opened, lazy=True).getBestCmap() or {}
     except (OSError, TTLibError):
         return False
     return all(ord(letter) in there for letter in _NEEDED)

@@ -1,5 +1,6 @@
 """A statement on paper: A4, in English or in Persian from right to left, with what is needed to prove it."""
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
@@ -27,8 +28,9 @@ LINE: Final = 6.2
 QR: Final = 34
 INK, FAINT, RULE = (25, 25, 30), (105, 105, 115), (200, 200, 206)
 
-#: A cell that is read from left to right whatever the page is: a number, an id, a command.
-Cell = tuple[str, bool]
+#: Text, and how it is read: True from left to right whatever the page is (a number, an id, a command), None from right to
+#: left, False as the page is.
+Cell = tuple[str, bool | None]
 
 
 def write(
@@ -89,16 +91,17 @@ class _Paper:
     def head(self, names: Mapping[UUID, str]) -> None:
         say, window, book = self.say, self.statement.window, self.statement.book
         assert window.closed_at is not None
-        self._line([(book.network, False)], [WIDTH], size=9, colour=FAINT)
+        self._line([_named(book.network)], [WIDTH], size=9, colour=FAINT)
         self._line([(say["title"], False)], [WIDTH], size=18, bold=True, height=11)
         name = names.get(self.statement.merchant_id, "")
-        self._line([(name, False)], [WIDTH], size=13, bold=True, height=8)
+        self._line([_named(name)], [WIDTH], size=13, bold=True, height=8)
         self.pdf.ln(1)
         zone = _zone(book.time_zone)
-        span = f"{self._date(window.opened_at, zone)}  –  {self._date(window.closed_at, zone)}"
+        span = f"{self._date(window.opened_at, zone)} {say['to']} {self._date(window.closed_at, zone)}"
         facts = [
             (say["window"], say.whole(window.number), True),
-            (say["period"], f"{span}  ({book.time_zone if zone is not UTC else 'UTC'})", True),
+            (say["period"], span, False),
+            (say["zone"], book.time_zone if zone is not UTC else "UTC", True),
             (say["merchant"], ledger.ids.show("merchant", self.statement.merchant_id), True),
             (say["statement"], self.id, True),
             (say["amounts_in"], book.currency, True),
@@ -136,7 +139,7 @@ class _Paper:
             (say["carry_out"], fee.carry_out),
         ):
             self._line(
-                [(label, False), (say.exact(millionths, exponent, least=exponent), True)], [WIDTH - 60, 60], size=9
+                [(label, False), (say.exact(millionths, exponent, least=exponent), True)], [WIDTH - 36, 36], size=9
             )
 
     def counterparties(self, names: Mapping[UUID, str]) -> None:
@@ -157,7 +160,7 @@ class _Paper:
                 self.pdf.add_page()
                 heading()
             name = names.get(other.party_id) or ledger.ids.show("merchant", other.party_id)
-            self._line([(name, False), *self._both(other)], widths, size=8.5)
+            self._line([_named(name), *self._both(other)], widths, size=8.5)
         self._rule()
         total = [
             say.whole(sum(o.accepted_points for o in others)),
@@ -170,7 +173,7 @@ class _Paper:
     def payments(self, payments: Sequence[Payment]) -> None:
         say, zone = self.say, _zone(self.statement.book.time_zone)
         self._section(f"{say['payments']} ({say['as_of']})")
-        widths = [44, WIDTH - 44 - 44 - 42, 44, 42]
+        widths = [44, WIDTH - 44 - 44 - 36, 44, 36]
         still = self.statement.position.account_minor
         for payment in payments:
             still += payment.amount_minor if payment.direction == "pay_in" else -payment.amount_minor
@@ -196,7 +199,13 @@ class _Paper:
         left = MARGIN + (QR + 6 if say.rtl else 0)
         kid = keys.thumbprint(sealed.seal.key)
         self._text(say["verify_text"], left, wide)
-        self._text("./manex verify statement.json --key proof-keys.json", left, wide, ltr=True, bold=True)
+        of_window = f"/v1/statements/{self.id}?format=signed"
+        for typed in (
+            f"statement.json:  {of_window}",
+            "proof-keys.json:  /.well-known/proof-keys.json",
+            "./manex verify statement.json --key proof-keys.json",
+        ):
+            self._text(typed, left, wide, ltr=True, bold=typed.startswith("./"))
         self._text(say["verify_then"], left, wide)
         self._qr(f"manex:{self.id}:{sealed.root}:{kid}", MARGIN if say.rtl else MARGIN + WIDTH - QR, top)
         pdf.set_y(max(pdf.get_y(), top + QR) + 2)
@@ -238,10 +247,10 @@ class _Paper:
         if rule:
             self._rule()
         amount = (self._money(minor), True)
-        self._line([(label, False), amount], [WIDTH - 60, 60], size=size, bold=bold, height=LINE + 0.6)
+        self._line([(label, False), amount], [WIDTH - 36, 36], size=size, bold=bold, height=LINE + 0.6)
 
     def _counted(self, label: str, count: int) -> None:
-        self._line([(label, False), (self.say.whole(count), True)], [WIDTH - 60, 60], size=8.5, height=5, colour=FAINT)
+        self._line([(label, False), (self.say.whole(count), True)], [WIDTH - 36, 36], size=8.5, height=5, colour=FAINT)
 
     def _line(
         self,
@@ -269,8 +278,8 @@ class _Paper:
             self._shaped(ltr)
             x -= width if rtl else 0
             pdf.set_xy(x, y)
-            # the side of the page where reading begins
-            align = "R" if near == rtl else "L"
+            # numbers stand with their last digits under each other, whichever way the page is read
+            align = "L" if near and not rtl else "R"
             pdf.cell(width, height, self._fitted(text, width - 2), align=align)
             x += 0 if rtl else width
         pdf.set_xy(MARGIN, y + height)
@@ -292,11 +301,9 @@ class _Paper:
         pdf.multi_cell(width, 4.9, text, align="R" if self.say.rtl and not ltr else "L", new_x="LMARGIN", new_y="NEXT")
         pdf.ln(0.8)
 
-    def _shaped(self, ltr: bool) -> None:
-        if self.say.rtl and not ltr:
-            self.pdf.set_text_shaping(True, direction="rtl")
-        else:
-            self.pdf.set_text_shaping(True, direction="ltr")
+    def _shaped(self, ltr: bool | None) -> None:
+        rtl = ltr is None or (self.say.rtl and not ltr)
+        self.pdf.set_text_shaping(True, direction="rtl" if rtl else "ltr")
 
     def _rule(self) -> None:
         pdf = self.pdf
@@ -323,6 +330,12 @@ class _Paper:
         pdf.cell(WIDTH / 2, 5, self.id, align="L")
         pdf.set_text_shaping(True, direction="rtl" if self.say.rtl else "ltr")
         pdf.cell(WIDTH / 2, 5, f"{self.say['page']} {self.say.whole(pdf.page_no())}", align="R")
+
+
+def _named(name: str) -> Cell:
+    """A name is read the way of its first letter, whatever the page is."""
+    first = next((way for letter in name if (way := unicodedata.bidirectional(letter)) in ("L", "R", "AL")), "L")
+    return name, True if first == "L" else None
 
 
 def _zone(name: str) -> Any:

@@ -58,6 +58,7 @@ EN: Final = Language(
         "merchant": "Merchant",
         "period": "Period",
         "to": "to",
+        "zone": "Times in",
         "statement": "Statement",
         "amounts_in": "Amounts in",
         "test": "TEST BOOK: no money moves",
@@ -79,10 +80,10 @@ EN: Final = Language(
         "carry_out": "Carried on to the next window",
         "counterparties": "With each counterparty",
         "name": "Name",
-        "accepted": "Points accepted here",
-        "owes": "Owes us",
-        "redeemed": "Points redeemed there",
-        "owed": "We owe",
+        "accepted": "Accepted here",
+        "owes": "It owes",
+        "redeemed": "Redeemed there",
+        "owed": "Owed to it",
         "sum": "Sum",
         "payments": "Payments",
         "date": "Date",
@@ -100,8 +101,8 @@ EN: Final = Language(
         "as_of": "as booked when this was printed",
         "verify": "How to verify this statement",
         "verify_text": (
-            "This paper is a reading of a signed file. Fetch the file from the same address with format=signed, and the"
-            " network's keys from /.well-known/proof-keys.json. Then, on any machine and without a network:"
+            "This paper is a reading of a signed file. Fetch the file from the same address as this one, and the network's"
+            " keys. Then, on any machine and without a network, prove the file with the keys:"
         ),
         "verify_then": (
             "It names the first item that does not hold. The hash it tells of the window's head must be the one below,"
@@ -123,6 +124,7 @@ FA: Final = Language(
         "merchant": "پذیرنده",
         "period": "بازهٔ زمانی",
         "to": "تا",
+        "zone": "زمان‌ها به وقت",
         "statement": "شناسهٔ صورت‌حساب",
         "amounts_in": "مبالغ به",
         "test": "دفتر آزمایشی: پولی جابه‌جا نمی‌شود",
@@ -140,14 +142,14 @@ FA: Final = Language(
         "fees": "گرد کردن کارمزد",
         "exact": "کارمزد دقیق این دوره",
         "carry_in": "انتقال از دورهٔ پیش",
-        "rounded": "کارمزد دریافت‌شده",
+        "rounded": "کارمزد این دوره",
         "carry_out": "انتقال به دورهٔ بعد",
         "counterparties": "به تفکیک طرف حساب",
         "name": "نام",
-        "accepted": "امتیاز پذیرفته‌شده اینجا",
-        "owes": "بدهکار به ما",
+        "accepted": "امتیاز خرج‌شده اینجا",
+        "owes": "طلب از آن",
         "redeemed": "امتیاز خرج‌شده آنجا",
-        "owed": "بستانکار از ما",
+        "owed": "بدهی به آن",
         "sum": "جمع",
         "payments": "پرداخت‌ها",
         "date": "تاریخ",
@@ -155,7 +157,7 @@ FA: Final = Language(
         "source": "از محل",
         "amount": "مبلغ",
         "in": "واریز",
-        "out": "دریافت",
+        "out": "پرداخت به پذیرنده",
         "prefund": "پیش‌پرداخت",
         "backing_source": "پشتوانه",
         "bank": "بانک",
@@ -165,8 +167,8 @@ FA: Final = Language(
         "as_of": "بر پایهٔ ثبت‌ها هنگام چاپ",
         "verify": "چگونه درستی این صورت‌حساب را بیازمایید",
         "verify_text": (
-            "این برگه خوانشی از یک فایل امضاشده است. فایل را از همان نشانی با format=signed و کلیدهای شبکه را از"
-            " /.well-known/proof-keys.json بگیرید. سپس روی هر رایانه‌ای و بدون شبکه:"
+            "این برگه خوانشی از یک فایل امضاشده است. فایل را از همان نشانیِ این برگه و کلیدهای شبکه را بگیرید. سپس روی هر"
+            " رایانه‌ای و بدون شبکه، درستی فایل را با کلیدها بیازمایید:"
         ),
         "verify_then": (
             "این دستور نخستین قلمی را که درست نباشد نام می‌برد. چکیدهٔ سرآغاز دوره که نشان می‌دهد باید همان باشد که در"

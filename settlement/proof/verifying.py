@@ -102,12 +102,17 @@ def _of_statement(document: Any) -> list[str]:
         "each item is in the merchant's tree, that tree in the window's, and the window's root in the signed head",
         "no item that the signed leaf counts is left out, none comes twice, none is from outside the window",
         "every item's worth and fee, every sum with each counterparty, the fee with its carry and rounding, the position",
-        f"the head names the ledger's hash {document['head']['ledger_hash']} at the close",
+        f"the head, whose hash is {window.digest(document['head'])}, names the ledger's hash at the close:"
+        f" {document['head']['ledger_hash']}",
     ]
 
 
 def _of_supply(document: Any) -> list[str]:
-    return [*supply.shown(document), "the total is what members hold and what shops accepted and is not settled yet"]
+    return [
+        *supply.shown(document),
+        f"the head's hash is {window.digest(document['head'])}",
+        "the total is what members hold and what shops accepted and is not settled yet",
+    ]
 
 
 def _of_receipt(receipt: Any) -> list[str]:
