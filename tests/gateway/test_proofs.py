@@ -133,6 +133,7 @@ def test_a_shop_has_its_own_statement_only_and_an_operator_any(api: Api) -> None
     assert all(item["fee_millionths"] == "0" for item in json.loads(signed)["items"] if item["payable_minor"])
 
 
+@pytest.mark.row("G10")
 def test_a_member_finds_their_points_in_the_public_supply(api: Api, keys: Path, tmp_path: Path) -> None:
     ann = api.member()
     where = f"/v1/books/{api.book}/supply"

@@ -69,6 +69,7 @@ def test_no_field_of_a_statement_can_be_altered(told: Any) -> None:
     assert stood == []
 
 
+@pytest.mark.row("G10")
 def test_no_field_of_the_supply_or_a_receipt_can_be_altered(told: Any) -> None:
     document, own = supply(told), receipt(told, "eve")
     proof.supply.verify(document, TRUSTED)
@@ -139,6 +140,7 @@ def test_a_seal_made_again_is_the_same_bytes(told: Any) -> None:
     assert seal(told) == 0
 
 
+@pytest.mark.row("G10")
 def test_the_supply_is_of_the_close_and_of_no_moment_after_it(world: Any) -> None:
     world.shop("bakery", "prefunded")
     world.shop("cafe", "deferred")
