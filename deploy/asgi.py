@@ -224,8 +224,8 @@ def serve(
 
 @contextlib.contextmanager
 def _clockwork(doors: Server) -> Iterator[None]:
-    """Do what falls due in live books, and take up settlements that a process left behind. Test books wait for their
-    operator's `advance_to`."""
+    """Do what falls due in live books, and take up settlements that a process left behind; seal the windows of every book
+    that are closed. For what falls due, test books wait for their operator's `advance_to`."""
     done = threading.Event()
 
     def run() -> None:
@@ -237,6 +237,7 @@ def _clockwork(doors: Server) -> Iterator[None]:
                     if book.mode == "live":
                         settlement.windows.resume(doors.db, doors.committer, book.id)
                         ledger.jobs.run_due(doors.db, doors.committer, doors.jobs, book.id)
+                    settlement.sealing.catch_up(doors.db, book.id, doors.proofs.sealing(), wait=False)
             except Exception as error:  # the next look takes it up again
                 log.warning("the clock's work stopped: %s", type(error).__name__)
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Concatenate, Final, Generic, ParamSpec, TypeVar
+from typing import Any, BinaryIO, Concatenate, Final, Generic, ParamSpec, TypeVar
 from uuid import UUID
 
 import anyio
@@ -76,6 +76,16 @@ class Reply:
     status: int
     body: bytes
     media_type: bytes = b"application/json"
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """An answer in a file that is written to its end, however large. Whoever sends it closes it."""
+
+    file: BinaryIO
+    size: int
+    media_type: bytes
     headers: tuple[tuple[bytes, bytes], ...] = ()
 
 

@@ -184,7 +184,10 @@ def _success(op: Operation, found: dict[int, Any]) -> dict[str, Any]:
         content = {
             "text/event-stream": {"schema": {"oneOf": [_event(name, found[id(kind)]) for name, kind in op.events]}}
         }
-    content |= {media_type: {"schema": {"type": "string"}} for media_type in op.also}
+    content |= {
+        media_type: {"schema": {"type": "object" if media_type.endswith("+json") else "string"}}
+        for media_type in op.also
+    }
     return {"description": "Done.", "headers": _refs(names), "content": content}
 
 

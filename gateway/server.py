@@ -6,6 +6,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -19,6 +20,7 @@ from gateway.metrics import Metrics
 from gateway.neighbours import Ended, Message, Neighbours, ended
 from gateway.operator_keys import OperatorRing
 from gateway.pages import Cursors
+from gateway.proofs import Proofs
 from gateway.tokens import Tokens
 from merchants import contracts
 
@@ -62,13 +64,24 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
+class ProofKey:
+    """A key that signs windows from a time on, in PEM: an Ed25519 private key, or of one that is retired the public part."""
+
+    signs_from: datetime
+    pem: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Keys:
-    """The server's own secrets. `signing` is a P-256 private key in PEM; the others are 32 random bytes."""
+    """The server's own secrets. `signing` is a P-256 private key in PEM, `proof` are those that sign windows; the others
+    are 32 random bytes."""
 
     signing: bytes = field(repr=False)
     spend: bytes = field(repr=False)
     codes: bytes = field(repr=False)
     cursors: bytes = field(repr=False)
+    salts: bytes = field(repr=False)
+    proof: tuple[ProofKey, ...] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +162,7 @@ class Server:
         self.metrics = metrics or Metrics()
         self.tokens = Tokens(keys.signing)
         self.cursors = Cursors(keys.cursors)
+        self.proofs = Proofs([(key.signs_from, key.pem) for key in keys.proof], keys.salts)
         self.wallets = ledger.Gathered(db.url, "door", wallets.of, statement_timeout_ms=db.statement_timeout_ms)
         self.merchant_keys = contracts.KeyRing(db)
         self.operator_keys = OperatorRing(db)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 import ledger
-from settlement import funding, schedule, statements, windows
+from settlement import funding, paper, proof, schedule, sealing, statements, windows, workbook
 from settlement import handlers as _handlers
 from settlement.consumer import drain
 from settlement.facts import FACTS
@@ -13,6 +13,8 @@ from settlement.live import Live, live
 from settlement.netting import Bilateral, Position, saving_ppm
 from settlement.obligations import Item
 from settlement.rebuild import Rebuilt, check, rebuild, snapshot
+from settlement.seal_store import Seal, book_of_statement, seal
+from settlement.sealing import Sealing
 from settlement.statements import Counterparty, Statement
 from settlement.steps import SelfApproval, Step, Window, WindowStepped, window_id
 from settlement.store import (
@@ -65,6 +67,8 @@ __all__ = [
     "Purchase",
     "PurchaseDone",
     "Rebuilt",
+    "Seal",
+    "Sealing",
     "SelfApproval",
     "SellBack",
     "Settle",
@@ -79,6 +83,7 @@ __all__ = [
     "WindowStepped",
     "all_items",
     "bilateral",
+    "book_of_statement",
     "check",
     "drain",
     "handlers",
@@ -88,14 +93,18 @@ __all__ = [
     "live",
     "newest_window",
     "offset",
+    "paper",
     "payments",
     "place_of_position",
     "position_of",
     "positions",
     "positions_of",
+    "proof",
     "rebuild",
     "saving_ppm",
     "schedule",
+    "seal",
+    "sealing",
     "snapshot",
     "statements",
     "summary",
@@ -104,4 +113,5 @@ __all__ = [
     "window_by_id",
     "window_id",
     "windows",
+    "workbook",
 ]

@@ -15,9 +15,9 @@ from uuid import UUID
 
 import ledger
 from ledger.audit import LOTS, Check, Checks, Row, Scope, funded
+from settlement import sealed_audit
 
 check = Checks()
-CHECKS: list[Check] = check
 
 #: The records settlement has had the effect of, with the number of the window each falls in.
 _EVENTS: Final = """
@@ -781,3 +781,6 @@ def accepted_not_settled(scope: Scope) -> Iterable[Row]:
         where coalesce(a.balance, 0) <> coalesce(s.points, 0)
         """
     )
+
+
+CHECKS: Final[list[Check]] = [*check, *sealed_audit.check]

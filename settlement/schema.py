@@ -5,6 +5,7 @@ was derived.
 """
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     Column,
     DateTime,
@@ -157,4 +158,51 @@ payment = Table(
     Column("source", Text, nullable=False),
     Column("at", DateTime(timezone=True), nullable=False),
     Index("payment_of_window", "book_id", "window_number"),
+)
+
+# A window's seal and what it was made of are no rows of the consumer's: they need keys it has not. They follow from its
+# rows, the ledger's and the keys alone, so a seal that is lost is made again with the same bytes.
+
+seal = Table(
+    "seal",
+    metadata,
+    Column("book_id", Integer, nullable=False),
+    Column("window_number", Integer, nullable=False),
+    # what is signed: canonical JSON, byte for byte
+    Column("head", LargeBinary, nullable=False),
+    # SHA-256 of it with its context: what the next window's head names
+    Column("digest", LargeBinary, nullable=False),
+    # the public key (32 bytes), and its signature
+    Column("key", LargeBinary, nullable=False),
+    Column("signature", LargeBinary, nullable=False),
+    # the supply's tree above every 1,024 leaves, so that a receipt reads no more than one block of them
+    Column("blocks", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("book_id", "window_number", name="seal_pkey"),
+)
+
+sealed_party = Table(
+    "sealed_party",
+    metadata,
+    Column("book_id", Integer, nullable=False),
+    Column("window_number", Integer, nullable=False),
+    Column("place", Integer, nullable=False),
+    Column("party_id", UUID(as_uuid=True), nullable=False),
+    Column("items", BigInteger, nullable=False),
+    Column("items_root", LargeBinary, nullable=False),
+    Column("leaf", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("book_id", "window_number", "place", name="sealed_party_pkey"),
+)
+
+sealed_holding = Table(
+    "sealed_holding",
+    metadata,
+    # of the newest sealed window only: what each member held at its close, in the order of the tree
+    Column("book_id", Integer, nullable=False),
+    Column("window_number", Integer, nullable=False),
+    Column("place", BigInteger, nullable=False),
+    Column("member_id", UUID(as_uuid=True), nullable=False),
+    Column("salt", LargeBinary, nullable=False),
+    Column("sums", ARRAY(BigInteger), nullable=False),
+    PrimaryKeyConstraint("book_id", "window_number", "place", name="sealed_holding_pkey"),
+    UniqueConstraint("member_id", "book_id", "window_number", name="sealed_holding_member"),
 )

@@ -230,11 +230,11 @@ _SUMMED: Final = (
 
 def _csv(cells: Iterable[Any]) -> str:
     out = io.StringIO()
-    csv.writer(out).writerow([_safe(cell) for cell in cells])
+    csv.writer(out).writerow([harmless(cell) for cell in cells])
     return out.getvalue()
 
 
-def _safe(cell: Any) -> Any:
+def harmless(cell: Any) -> Any:
     """Numbers as they are; text never begins as a formula does."""
     if cell is None:
         return ""

@@ -77,7 +77,7 @@ def lags(tx: Tx) -> list[tuple[UUID, str, int]]:
 
 # -- windows
 
-_WINDOW = (
+WINDOW_COLUMNS = (
     "id, book_id, number, state, revision, opened_at, first_sequence, last_sequence, closed_at, ledger_hash,"
     " positions_hash, steps, totals"
 )
@@ -86,21 +86,21 @@ _WINDOW = (
 def newest_window(tx: Tx, book_id: int) -> Window | None:
     """The open window, once the stream has begun."""
     row = tx.execute(
-        f"select {_WINDOW} from settlement.window where book_id = %s order by number desc limit 1", [book_id]
+        f"select {WINDOW_COLUMNS} from settlement.window where book_id = %s order by number desc limit 1", [book_id]
     ).fetchone()
     return Window(*row) if row else None
 
 
 def window(tx: Tx, book_id: int, number: int) -> Window | None:
     row = tx.execute(
-        f"select {_WINDOW} from settlement.window where book_id = %s and number = %s", [book_id, number]
+        f"select {WINDOW_COLUMNS} from settlement.window where book_id = %s and number = %s", [book_id, number]
     ).fetchone()
     return Window(*row) if row else None
 
 
 def window_by_id(tx: Tx, book_id: int, id: UUID) -> Window | None:
     row = tx.execute(
-        f"select {_WINDOW} from settlement.window where book_id = %s and id = %s", [book_id, id]
+        f"select {WINDOW_COLUMNS} from settlement.window where book_id = %s and id = %s", [book_id, id]
     ).fetchone()
     return Window(*row) if row else None
 
@@ -110,7 +110,7 @@ def windows(
 ) -> list[Window]:
     """Windows newest first, those numbered below `before`."""
     rows = tx.execute(
-        f"select {_WINDOW} from settlement.window where book_id = %s and (%s::int is null or number < %s)"
+        f"select {WINDOW_COLUMNS} from settlement.window where book_id = %s and (%s::int is null or number < %s)"
         " and (%s::text is null or state = %s) order by number desc limit %s",
         [book_id, before, before, state, state, limit],
     )
@@ -190,7 +190,7 @@ def add_contract(tx: Tx, book_id: int, id: UUID, merchant: UUID, sequence: int, 
     )
 
 
-_ITEM = (
+ITEM_COLUMNS = (
     "sequence, ordinal, kind, reason, at, issuer_id, acceptor_id, subject_id, lot_id, funding, unit_value_minor, points,"
     " value_minor, fee_payer_id, fee_base_minor, fee_ppm, fee_millionths, contract_id"
 )
@@ -202,7 +202,7 @@ def add_items(tx: Tx, book: Book, number: int, items: Sequence[Item]) -> None:
     ids = [ledger.ids.derived(book.public_id, item.sequence, "item", item.ordinal) for item in items]
     columns = [array(column) for column in zip(*items, strict=True)]
     tx.execute(
-        f"insert into settlement.item (book_id, window_number, id, {_ITEM})"
+        f"insert into settlement.item (book_id, window_number, id, {ITEM_COLUMNS})"
         " select %s, %s, * from unnest(%s::uuid[], %s::bigint[], %s::int[], %s::text[], %s::text[], %s::timestamptz[],"
         " %s::uuid[], %s::uuid[], %s::uuid[], %s::uuid[], %s::text[], %s::bigint[], %s::bigint[], %s::bigint[],"
         " %s::uuid[], %s::bigint[], %s::int[], %s::bigint[], %s::uuid[])",
@@ -264,15 +264,16 @@ def items(
     """A merchant's items of a window in sequence, those after a place (sequence, ordinal)."""
     sequence, ordinal = after or (-1, -1)
     rows = tx.execute(
-        f"select id, {_ITEM} from settlement.item where book_id = %s and window_number = %s"
+        f"select id, {ITEM_COLUMNS} from settlement.item where book_id = %s and window_number = %s"
         " and (sequence, ordinal) > (%s, %s) and (issuer_id = %s or acceptor_id = %s or fee_payer_id = %s)"
         " order by sequence, ordinal limit %s",
         [book_id, number, sequence, ordinal, merchant, merchant, merchant, limit],
     )
-    return [ItemRow(row[0], _as_seen(Item(*row[1:]), merchant)) for row in rows]
+    return [ItemRow(row[0], as_seen(Item(*row[1:]), merchant)) for row in rows]
 
 
-def _as_seen(item: Item, merchant: UUID) -> Item:
+def as_seen(item: Item, merchant: UUID) -> Item:
+    """An item without what is only another party's."""
     if item.fee_payer_id in (None, merchant):
         return item
     return item._replace(fee_payer_id=None, fee_base_minor=0, fee_ppm=0, fee_millionths=0, contract_id=None)
@@ -365,7 +366,7 @@ def positions_of(
     tx: Tx, book_id: int, merchant: UUID, *, before: int | None = None, limit: int = 100
 ) -> list[tuple[UUID, Window, Position]]:
     """A merchant's positions, newest window first: one statement each."""
-    columns = ", ".join(f"w.{c.strip()}" for c in _WINDOW.split(","))
+    columns = ", ".join(f"w.{c.strip()}" for c in WINDOW_COLUMNS.split(","))
     rows = tx.execute(
         f"select p.id, {columns}, {_POSITION} from settlement.position p"
         " join settlement.window w on w.book_id = p.book_id and w.number = p.window_number"

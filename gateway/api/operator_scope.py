@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import ledger
+import settlement
 from gateway import problems, store
 from gateway.calls import Call
 from gateway.server import BookFacts
@@ -40,6 +41,21 @@ async def window_in_path(call: Call[Any]) -> tuple[BookFacts, int]:
     if place is None or not _reaches(call, place[0]):
         raise problems.not_found("window")
     return await call.thread(call.server.book, place[0]), place[1]
+
+
+async def statement_in_path(call: Call[Any]) -> tuple[BookFacts, settlement.Statement]:
+    """The book, and the statement of whichever merchant."""
+
+    def find(tx: ledger.Tx) -> settlement.Statement | None:
+        place = settlement.book_of_statement(tx, call.id("statement"))
+        if place is None or not _reaches(call, place[0]):
+            return None
+        return settlement.statements.statement(tx, ledger.read_book(tx, place[0]), place[1], place[2])
+
+    found = await call.work(find)
+    if found is None:
+        raise problems.not_found("statement")
+    return await call.thread(call.server.book, found.book.id), found
 
 
 async def _book_of(

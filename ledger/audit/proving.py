@@ -64,6 +64,9 @@ _COUNTS: Final = {
     "item": "select count(*) from settlement.item where book_id = any(%(books)s)",
     "position": "select count(*) from settlement.position where book_id = any(%(books)s)",
     "bilateral": "select count(*) from settlement.bilateral where book_id = any(%(books)s)",
+    "seal": "select count(*) from settlement.seal where book_id = any(%(books)s)",
+    "sealed_party": "select count(*) from settlement.sealed_party where book_id = any(%(books)s)",
+    "sealed_holding": "select count(*) from settlement.sealed_holding where book_id = any(%(books)s)",
     "payment": "select count(*) from settlement.payment where book_id = any(%(books)s)",
 }
 

@@ -8,6 +8,7 @@ import msgspec
 import ledger
 import settlement
 from merchants import contracts, safety, sales, trade
+from tests.settlement.proving import SEALING
 from tests.world import World
 
 MAKER, APPROVER = UUID(int=1), UUID(int=2)
@@ -62,6 +63,7 @@ def lived(url: str) -> World:
     braked(world)
     world.ask_approval("ann", "books", 5)  # awaits an answer
     world.house.drain(world.book_id)
+    settlement.sealing.catch_up(world.house.db, world.book_id, SEALING)
     return world
 
 

@@ -1194,6 +1194,89 @@ CRIMES = [
         "update ledger.record set payload = payload || '{\"credit_line_points\": 299}' where kind = 'contract' and"
         " merchant_id = (select id from merchants.merchant where kind = 'network') returning merchant_id as issuer",
     ),
+    # what windows publish
+    Crime(
+        "seals_chained",
+        "a window is said to have closed on another state of the ledger",
+        "update settlement.seal set head = convert_to(regexp_replace(convert_from(head, 'UTF8'), '\"ledger_hash\":\"....',"
+        " '\"ledger_hash\":\"0000'), 'UTF8') where window_number = 2 returning window_number as window, 'unlike its window' as why",
+    ),
+    Crime(
+        "seals_chained",
+        "a window's place in the chain is forgotten",
+        "update settlement.seal set digest = sha256('') where window_number = 1 returning window_number + 1 as window",
+    ),
+    Crime(
+        "seals_chained", "a seal is lost", "delete from settlement.seal where window_number = 1 returning 2 as window"
+    ),
+    Crime(
+        "seals_signed",
+        "a signature is made up",
+        "update settlement.seal set signature = set_byte(signature, 5, 255 - get_byte(signature, 5))"
+        " where window_number = 1 returning window_number as window",
+    ),
+    Crime(
+        "statements_rooted",
+        "a merchant's leaf is another",
+        "update settlement.sealed_party set leaf = sha256('') where window_number = 1 and place = 0"
+        " returning window_number as window, party_id as party",
+    ),
+    Crime(
+        "statements_rooted",
+        "an item is rewritten after it was signed",
+        "update settlement.item set subject_id = gen_random_uuid() where window_number = 1 and sequence ="
+        " (select min(sequence) from settlement.item where kind = 'slice')"
+        " returning window_number as window, acceptor_id as party",
+    ),
+    Crime(
+        "statements_rooted",
+        "a signed root is another window's",
+        "update settlement.seal s set head = convert_to(jsonb_set(convert_from(s.head, 'UTF8')::jsonb, '{statements,root}',"
+        " convert_from(o.head, 'UTF8')::jsonb #> '{statements,root}')::text, 'UTF8') from settlement.seal o"
+        " where s.window_number = 1 and o.window_number = 2 returning s.window_number as window, 'another root' as why",
+    ),
+    Crime(
+        "supply_is_the_ledgers",
+        "fewer points are published than there are",
+        "update settlement.seal set head = convert_to(jsonb_set(convert_from(head, 'UTF8')::jsonb,"
+        " '{supply,held,deferred_points}', '\"1\"')::text, 'UTF8') where window_number = 1"
+        " returning window_number as window, 'held' as what",
+    ),
+    Crime(
+        "supply_is_the_ledgers",
+        "promised points are called backed",
+        "update settlement.seal set head = convert_to(jsonb_set(convert_from(head, 'UTF8')::jsonb,"
+        " '{supply,open,prefunded_minor}', '\"999999\"')::text, 'UTF8') where window_number = 2"
+        " returning window_number as window, 'backed' as what",
+    ),
+    Crime(
+        "supply_rooted",
+        "a member's leaf is salted anew",
+        "update settlement.sealed_holding set salt = substr(sha256(salt), 1, 16) where place = 0"
+        " returning window_number as window, 'another root or total' as why",
+    ),
+    Crime(
+        "supply_rooted",
+        "a member is left out",
+        "delete from settlement.sealed_holding where place = 0 returning window_number as window",
+    ),
+    Crime(
+        "supply_rooted",
+        "the tree above the members is another",
+        "update settlement.seal set blocks = set_byte(blocks, 3, 255 - get_byte(blocks, 3)) where window_number ="
+        " (select max(window_number) from settlement.seal) returning window_number as window",
+    ),
+    Crime(
+        "holdings_at_the_close",
+        "a member is published to have had a point more",
+        "update settlement.sealed_holding set sums[1] = sums[1] + 1 where place = 1 returning member_id as member",
+    ),
+    Crime(
+        "holdings_at_the_close",
+        "points are said to be backed that are promised",
+        "update settlement.sealed_holding set sums = array[sums[3], sums[4], sums[1], sums[2], sums[5], sums[6]]"
+        " where sums[3] > 0 returning member_id as member",
+    ),
 ]
 
 

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from gateway.api import funding, keys, live, reading, shapes
+from gateway.api import funding, keys, live, reading, shapes, statement_files
 from gateway.operation import Merchant, Operation
 
 OPERATIONS: Final = (
@@ -54,10 +54,10 @@ OPERATIONS: Final = (
         "/v1/statements/{statement}",
         Merchant("statements:read"),
         reading.get_statement,
-        "One statement; as CSV with every item when asked by format or Accept.",
+        "One statement; as CSV, workbook, PDF or signed JSON when asked by format or Accept.",
         answer=shapes.StatementDetail,
-        query=shapes.FormatIn,
-        also=("text/csv",),
+        query=shapes.StatementIn,
+        also=tuple(statement_files.ACCEPTED),
     ),
     Operation(
         "GET",
