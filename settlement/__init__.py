@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 
 import ledger
-from settlement import funding, schedule, statements, windows
+from settlement import funding, paying, rails, schedule, sending, statements, windows
 from settlement import handlers as _handlers
+from settlement.booking import PaymentDone
 from settlement.consumer import drain
 from settlement.funding import Purchase, PurchaseDone, SellBack, Topup, TopupDone
-from settlement.handlers import NotYet, Pay, PaymentDone, PaymentsDone, Settle, Settled
+from settlement.handlers import NotYet, Pay, PaymentsDone, Settle, Settled
 from settlement.live import Live, live
 from settlement.netting import Bilateral, Position, saving_ppm
 from settlement.obligations import Item
@@ -39,7 +40,7 @@ from settlement.windows import CLOCK, Asker
 
 def handlers() -> Mapping[str, ledger.Handler]:
     """The kinds of request settlement decides, for the committer."""
-    return {**_handlers.HANDLERS, **funding.HANDLERS}
+    return {**_handlers.HANDLERS, **funding.HANDLERS, **rails.HANDLERS}
 
 
 __all__ = [
@@ -79,14 +80,17 @@ __all__ = [
     "list_windows",
     "live",
     "newest_window",
+    "paying",
     "payments",
     "place_of_position",
     "position_of",
     "positions",
     "positions_of",
+    "rails",
     "rebuild",
     "saving_ppm",
     "schedule",
+    "sending",
     "snapshot",
     "statements",
     "summary",

@@ -8,7 +8,6 @@ for information only is passed over; a state that nobody knows is refused, for i
 from collections.abc import Iterator
 from typing import Final
 
-from settlement.rails.banks import tree
 from settlement.rails.banks.lines import (
     BankLine,
     Expected,
@@ -70,10 +69,10 @@ def _balance(of: Element, codes: tuple[str, ...], expected: Expected) -> int:
         if code in codes and code in by_code:
             refuse("field_invalid", f"two balances {code}")
         by_code[code] = balance
-    for code in codes:
-        if code in by_code:
-            return _signed(by_code[code], expected)
-    refuse("field_missing", f"there is no balance {' or '.join(codes)}")
+    found = next((by_code[code] for code in codes if code in by_code), None)
+    if found is None:
+        refuse("field_missing", f"there is no balance {' or '.join(codes)}")
+    return _signed(found, expected)
 
 
 def _signed(of: Element, expected: Expected, amount: Element | None = None) -> int:
@@ -158,9 +157,9 @@ def _date(entry: Element, name: str) -> str:
 
 def _control(of: Element, entries: list[Element], expected: Expected) -> None:
     """The number and the sum of the entries, where the bank tells them."""
-    if number := of.say("TxsSummry/TtlNtries/NbOfNtries"):
-        if not number.isascii() or not number.isdigit() or len(number) > 15 or int(number) != len(entries):
-            refuse("count_differs", f"{len(entries)} entries, {number[:15]!r} told")
+    number = of.say("TxsSummry/TtlNtries/NbOfNtries")
+    if number and number.lstrip("0") != (str(len(entries)) if entries else ""):
+        refuse("count_differs", f"{len(entries)} entries, {number[:15]!r} told")
     if total := of.say("TxsSummry/TtlNtries/Sum"):
         summed = sum(abs(_signed(entry, expected)) for entry in entries)
         if expected.minor(total, expected.currency) != summed:

@@ -138,7 +138,7 @@ def payments(file: bytes) -> list[tuple[str, str, int, str]]:
     """(end-to-end id, account, minor units, holder) of every payment that a file orders."""
     space = {"p": "urn:iso:std:iso:20022:tech:xsd:pain.001.001.09"}
     found = []
-    for each in ET.fromstring(file).iterfind(".//p:CdtTrfTxInf", space):
+    for each in ET.fromstring(file).iterfind(".//p:CdtTrfTxInf", space):  # noqa: S314 - our own file
         account = each.find("p:CdtrAcct/p:Id/p:IBAN", space)
         if account is None:
             account = each.find("p:CdtrAcct/p:Id/p:Othr/p:Id", space)
@@ -151,7 +151,7 @@ def payments(file: bytes) -> list[tuple[str, str, int, str]]:
 
 def message_id(file: bytes) -> str:
     space = {"p": "urn:iso:std:iso:20022:tech:xsd:pain.001.001.09"}
-    return ET.fromstring(file).findtext(".//p:GrpHdr/p:MsgId", "", space)
+    return ET.fromstring(file).findtext(".//p:GrpHdr/p:MsgId", "", space)  # noqa: S314 - our own file
 
 
 def report(order: str, states: dict[str, str], *, id: str = "R1", whole: str = "", reason: str = "AC01") -> bytes:
