@@ -21,6 +21,7 @@ from settlement.windows import Asker
 
 log = logging.getLogger("manex.rails")
 
+JOB: Final = "rails"
 #: A claim outlives the two calls that are made under it.
 LEASE: Final = timedelta(seconds=3 * SLOWEST_SECONDS)
 #: Instructions one look takes on.
@@ -44,7 +45,7 @@ def job(all_rails: Rails) -> ledger.jobs.Job:
     def run(db: Database, committer: Committer, book: Book) -> int:
         return send_due(db, committer, all_rails.get(book.mode, {}), book)
 
-    return ledger.jobs.Job("rails", next_due, run)
+    return ledger.jobs.Job(JOB, next_due, run)
 
 
 def wait_after(tries: int) -> timedelta | None:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from gateway.api import health, shapes
+from gateway.api import health, hooks, shapes
 from gateway.operation import Anybody, Operation
 
 OPERATIONS: Final = (
@@ -23,5 +23,15 @@ OPERATIONS: Final = (
         health.get_jwks,
         "The keys that members' tokens and vouchers are signed with.",
         answer=shapes.JwksOut,
+    ),
+    Operation(
+        "POST",
+        "/v1/hooks/stripe",
+        Anybody(),
+        hooks.post_stripe,
+        "What Stripe tells of payments. Believed by its signature alone.",
+        answer=shapes.ReceivedOut,
+        raw=("application/json",),
+        refusals=("not_found",),
     ),
 )
