@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from ledger import AccountName, Draft, Working
+from ledger import AccountName, Working
 from settlement import clearing
 from settlement.steps import window_id
 
@@ -44,7 +44,9 @@ class Word:
 def book(working: Working, word: Word, window: int, merchant: UUID, amount: int) -> PaymentDone:
     """A positive amount comes in, a negative one goes out. Nothing here refuses: whoever calls has decided."""
     direction = "pay_in" if amount > 0 else "pay_out"
-    draft = _record(working, "payment", word, window, merchant, direction=direction, amount_minor=abs(amount))
+    payload = word.told(window=window, direction=direction, amount_minor=abs(amount))
+    subject = window_id(working.book.public_id, window)
+    draft = working.record("payment", word.actor, payload=payload, merchant=merchant, subject=subject)
     account, cash = clearing.position(merchant, window), AccountName(word.source)
     released = 0
     if amount > 0:
@@ -59,16 +61,8 @@ def book(working: Working, word: Word, window: int, merchant: UUID, amount: int)
 
 def give_back(working: Working, word: Word, window: int, merchant: UUID, amount: int, payment: UUID) -> UUID:
     """A payment out came back, `payment` being its record: the position is owed again. The record that says so."""
-    draft = _record(working, "payment_returned", word, window, merchant, payment=payment, amount_minor=amount)
+    payload = word.told(window=window, payment=payment, amount_minor=amount)
+    subject = window_id(working.book.public_id, window)
+    draft = working.record("payment_returned", word.actor, payload=payload, merchant=merchant, subject=subject)
     working.move(draft, AccountName(word.source), clearing.position(merchant, window), amount)
     return draft.id
-
-
-def _record(working: Working, kind: str, word: Word, window: int, merchant: UUID, **facts: Any) -> Draft:
-    return working.record(
-        kind,
-        word.actor,
-        payload=word.told(window=window, **facts),
-        merchant=merchant,
-        subject=window_id(working.book.public_id, window),
-    )

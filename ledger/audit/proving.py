@@ -62,6 +62,8 @@ _COUNTS: Final = {
     "item": "select count(*) from settlement.item where book_id = any(%(books)s)",
     "position": "select count(*) from settlement.position where book_id = any(%(books)s)",
     "bilateral": "select count(*) from settlement.bilateral where book_id = any(%(books)s)",
+    "instruction": "select count(*) from settlement.instruction where book_id = any(%(books)s)",
+    "bank_line": "select count(*) from settlement.bank_line where book_id = any(%(books)s)",
     "payment": "select count(*) from settlement.payment where book_id = any(%(books)s)",
 }
 
