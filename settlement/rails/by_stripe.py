@@ -188,7 +188,8 @@ def proved(
 
 def told(event: Mapping[str, Any]) -> Told | None:
     """What a proved event says; None where its kind says nothing to us."""
-    kind, of = event.get("type"), event.get("data", {}).get("object", {})
+    data = event.get("data")
+    kind, of = event.get("type"), data.get("object") if isinstance(data, dict) else None
     if not isinstance(kind, str) or not isinstance(of, dict) or not isinstance(event.get("id"), str):
         return None
     found = _meant(kind, of)

@@ -489,8 +489,7 @@ class StatementsRound:
 def _another(of: Instruction, line: BankLine) -> bool:
     """Whether a line is another booking than the one that confirmed the instruction. Banks tell one booking in several
     files, always by the same reference."""
-    told = _booking(line)
-    return told is None or told != of.rail_reference
+    return not line.bank_reference or line.bank_reference[:64] != of.rail_reference
 
 
 def _booking(line: BankLine) -> str | None:

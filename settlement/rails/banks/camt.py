@@ -6,6 +6,7 @@ for information only is passed over; a state that nobody knows is refused, for i
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 from settlement.rails.banks.lines import (
@@ -93,20 +94,22 @@ def _lines(entry: Element, where: str, expected: Expected) -> Iterator[BankLine]
     if state != "BOOK":
         refuse("field_invalid", f"an entry is in a state nobody knows: {state[:8]!r}")
     total = _signed(entry, expected)
+    whole = _whole(entry, where, total, expected)
     details = list(entry.all("NtryDtls/TxDtls"))
-    if len(details) <= 1:
-        yield _line(entry, details[0] if details else None, where, total, expected)
-        return
     amounts = [_of_detail(detail, total, expected) for detail in details]
-    if any(amount is None for amount in amounts):
-        # the bank tells who was in the batch and not what each was: it stays one booking
-        yield _line(entry, None, where, total, expected)
-        return
-    if sum(amount for amount in amounts if amount is not None) != total:
-        refuse("sum_differs", "the transactions of a batch booking do not make its amount")
-    for detail, amount in zip(details, amounts, strict=True):
-        assert amount is not None
-        yield _line(entry, detail, where, amount, expected)
+    if len(details) == 1:
+        if amounts[0] not in (None, total):
+            refuse("sum_differs", "a transaction's amount is not that of its entry")
+        yield _with_detail(whole, details[0], total)
+    elif not details or None in amounts:
+        # the bank tells who was in a batch and not what each was: it stays one booking
+        yield whole
+    else:
+        if sum(amount for amount in amounts if amount is not None) != total:
+            refuse("sum_differs", "the transactions of a batch booking do not make its amount")
+        for detail, amount in zip(details, amounts, strict=True):
+            assert amount is not None
+            yield _with_detail(whole, detail, amount)
 
 
 def _of_detail(detail: Element, total: int, expected: Expected) -> int | None:
@@ -120,28 +123,36 @@ def _of_detail(detail: Element, total: int, expected: Expected) -> int | None:
     return value if total >= 0 else -value
 
 
-def _line(entry: Element, detail: Element | None, where: str, amount: int, expected: Expected) -> BankLine:
-    of = detail or Element("TxDtls", "", {})
-    if detail is not None and len(list(entry.all("NtryDtls/TxDtls"))) == 1:
-        told = _of_detail(detail, amount, expected)
-        if told is not None and told != amount:
-            refuse("sum_differs", "a transaction's amount is not that of its entry")
-    other = "Dbtr" if amount >= 0 else "Cdtr"
-    name = of.say(f"RltdPties/{other}/Nm") or of.say(f"RltdPties/{other}/Pty/Nm")
-    booked = _date(entry, "BookgDt")
-    valued = _date(entry, "ValDt") if entry.one("ValDt") is not None else booked
+def _whole(entry: Element, where: str, amount: int, expected: Expected) -> BankLine:
+    """What an entry says of itself."""
+    booked = day(_date(entry, "BookgDt"))
     return BankLine(
         account=where,
-        booked=day(booked),
-        value=day(valued),
+        booked=booked,
+        value=day(_date(entry, "ValDt")) if entry.one("ValDt") is not None else booked,
         amount_minor=amount,
         currency=expected.currency,
+        counterparty="",
+        remittance=words(entry.say("AddtlNtryInf")),
+        end_to_end_id="",
+        structured_reference="",
+        bank_reference=_named(entry.say("AcctSvcrRef"), "AcctSvcrRef"),
+        entry_reference=_named(entry.say("NtryRef"), "NtryRef"),
+    )
+
+
+def _with_detail(whole: BankLine, of: Element, amount: int) -> BankLine:
+    """A transaction of an entry: what it does not say, the entry does."""
+    other = "Dbtr" if amount >= 0 else "Cdtr"
+    name = of.say(f"RltdPties/{other}/Nm") or of.say(f"RltdPties/{other}/Pty/Nm")
+    return replace(
+        whole,
+        amount_minor=amount,
         counterparty=words(name)[:140],
-        remittance=words(" ".join(part.text for part in of.all("RmtInf/Ustrd")) or entry.say("AddtlNtryInf")),
+        remittance=words(" ".join(part.text for part in of.all("RmtInf/Ustrd"))) or whole.remittance,
         end_to_end_id=_named(of.say("Refs/EndToEndId"), "EndToEndId"),
         structured_reference=_named(next((r.text for r in of.all("RmtInf/Strd/CdtrRefInf/Ref")), ""), "Ref"),
-        bank_reference=_named(of.say("Refs/AcctSvcrRef") or entry.say("AcctSvcrRef"), "AcctSvcrRef"),
-        entry_reference=_named(entry.say("NtryRef"), "NtryRef"),
+        bank_reference=_named(of.say("Refs/AcctSvcrRef"), "AcctSvcrRef") or whole.bank_reference,
         returned=of.one("RtrInf") is not None,
     )
 

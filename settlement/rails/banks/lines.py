@@ -10,7 +10,8 @@ LARGEST_LINES: Final = 50_000
 #: What a bank may call a statement or a booking, and what stands on one.
 LONGEST_REFERENCE: Final = 140
 LONGEST_TEXT: Final = 2_000
-#: Of amounts: eighteen digits fit PostgreSQL's bigint.
+#: What JSON's readers still take exactly; sums of a whole statement fit PostgreSQL's bigint.
+LARGEST_MINOR: Final = 2**47
 _DECIMAL: Final = re.compile(r"([0-9]{1,15})(?:\.([0-9]{0,5}))?")
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 #: Control characters never stand in a text of a bank's, and PostgreSQL's text cannot hold the first of them.
@@ -100,7 +101,10 @@ class Expected:
         whole, rest = match[1], match[2] or ""
         if rest[self.exponent :].strip("0"):
             refuse("field_invalid", f"an amount has more than {self.exponent} decimals")
-        return int(whole + rest[: self.exponent].ljust(self.exponent, "0"))
+        minor = int(whole + rest[: self.exponent].ljust(self.exponent, "0"))
+        if minor > LARGEST_MINOR:
+            refuse("field_invalid", "an amount is larger than there is money")
+        return minor
 
     def decimal(self, minor: int) -> str:
         """Whole minor units as a bank writes them."""

@@ -10,6 +10,8 @@ from typing import Final
 
 from settlement.rails.banks.lines import BankLine, Expected, Statement, checked, reference, refuse, required, words
 
+#: Lines of a field; SWIFT's own limit is six.
+LARGEST_FIELD: Final = 50
 _TAG: Final = re.compile(r":([0-9]{2}[A-Z]?):(.*)", re.DOTALL)
 _BALANCE: Final = re.compile(r"([CD])([0-9]{6})([A-Z]{3})([0-9]{1,15},[0-9]{0,5})")
 # value date, entry date, debit or credit (R: a reversal of one), funds code, amount, type, reference, the bank's
@@ -41,19 +43,20 @@ def statements(text: str, expected: Expected) -> list[Statement]:
 
 def _fields(body: str) -> list[tuple[str, str]]:
     """(tag, value) of each, a value's further lines with it; blocks around the fields are left out."""
-    fields: list[tuple[str, str]] = []
+    fields: list[tuple[str, list[str]]] = []
     for line in body.split("\n"):
         if line.startswith("{") or line in ("-", "-}", "") or line.startswith("-}{"):
             continue
         match = _TAG.fullmatch(line)
         if match is not None:
-            fields.append((match[1], match[2]))
+            fields.append((match[1], [match[2]]))
         elif line.startswith(":") or not fields:
             refuse("file_damaged", "a line is no field")
         else:
-            tag, value = fields[-1]
-            fields[-1] = (tag, f"{value}\n{line}")
-    return fields
+            fields[-1][1].append(line)
+    if any(len(lines) > LARGEST_FIELD for _, lines in fields):
+        refuse("file_damaged", f"a field has more than {LARGEST_FIELD} lines")
+    return [(tag, "\n".join(lines)) for tag, lines in fields]
 
 
 def _statement(fields: list[tuple[str, str]], expected: Expected) -> Statement:
