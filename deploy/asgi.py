@@ -27,6 +27,7 @@ import ledger
 import settlement
 from deploy import config
 from deploy import keys as server_keys
+from deploy import providers as configured
 from deploy.config import Config
 from deploy.errors import Refusal
 from deploy.home import manex_home
@@ -35,7 +36,7 @@ from gateway import metrics_page
 from gateway.limits import Rate
 from gateway.metrics import Metrics
 from gateway.neighbours import Neighbours
-from gateway.server import Keys, Rates, Server, Settings
+from gateway.server import Keys, Providers, Rates, Server, Settings
 from gateway.streams import ABORT
 
 log = logging.getLogger("manex.asgi")
@@ -64,6 +65,7 @@ def server(
     statement_timeout_ms: int = 30_000,
     redis_url: str | None = None,
     redis_timeout_ms: int = 50,
+    providers: Providers | None = None,
 ) -> Iterator[Server]:
     """Everything the doors stand on, over the database at `url`; closed in order at the end. At `redis_url` are the other
     processes of the house."""
@@ -71,7 +73,8 @@ def server(
     # the key that all processes of a house have, and nobody else
     neighbours = Neighbours(redis_url, keys.codes, timeout_ms=redis_timeout_ms) if redis_url else None
     house = House.open(url, keys.spend, metrics, largest_pool=largest_pool, statement_timeout_ms=statement_timeout_ms)
-    made = Server(house.db, house.committer, keys, house.networks, JOBS, settings, metrics, neighbours)
+    jobs = JOBS if providers is None else (*JOBS, settlement.sending.job(providers.rails))
+    made = Server(house.db, house.committer, keys, house.networks, jobs, settings, metrics, neighbours, providers)
     try:
         yield made
     finally:
@@ -85,10 +88,11 @@ def build_app(
     settings: Settings | None = None,
     metrics_token: str | None = None,
     redis_url: str | None = None,
+    providers: Providers | None = None,
 ) -> FastAPI:
     """The application over the database at `url`; it closes what it opened when its lifespan ends."""
     stack = contextlib.ExitStack()
-    made = stack.enter_context(server(url, keys, settings, redis_url=redis_url))
+    made = stack.enter_context(server(url, keys, settings, redis_url=redis_url, providers=providers))
 
     async def stop() -> None:
         await anyio.to_thread.run_sync(stack.close)
@@ -187,6 +191,7 @@ def serve(
         statement_timeout_ms=chosen.statement_timeout_ms,
         redis_url=chosen.redis_url,
         redis_timeout_ms=chosen.redis_timeout_ms,
+        providers=configured.of(chosen),
     ) as doors:
         app = gateway.app.build(doors, metrics_token=server_keys.metrics_token(place), metrics_place=metrics_place)
         made = uvicorn.Config(
@@ -225,8 +230,10 @@ def serve(
 @contextlib.contextmanager
 def _clockwork(doors: Server) -> Iterator[None]:
     """Do what falls due in live books, and take up settlements that a process left behind; seal the windows of every book
-    that are closed. For what falls due, test books wait for their operator's `advance_to`."""
+    that are closed. For what falls due, test books wait for their operator's `advance_to`, but for what goes out to
+    providers: those know no book's clock."""
     done = threading.Event()
+    outgoing = [job for job in doors.jobs if job.name == settlement.sending.JOB]
 
     def run() -> None:
         while not done.wait(LOOK_SECONDS):
@@ -237,6 +244,8 @@ def _clockwork(doors: Server) -> Iterator[None]:
                     if book.mode == "live":
                         settlement.windows.resume(doors.db, doors.committer, book.id)
                         ledger.jobs.run_due(doors.db, doors.committer, doors.jobs, book.id)
+                    elif outgoing:
+                        ledger.jobs.run_due(doors.db, doors.committer, outgoing, book.id)
                     settlement.sealing.catch_up(doors.db, book.id, doors.proofs.sealing(), wait=False)
             except Exception as error:  # the next look takes it up again
                 log.warning("the clock's work stopped: %s", type(error).__name__)

@@ -118,6 +118,8 @@ class Call(Generic[B]):
     address: str
     #: the request's headers; where one comes twice, the last
     sent: dict[bytes, bytes]
+    #: the body's bytes, where an operation takes them as they are
+    raw: bytes = b""
     #: what the answer's headers say beyond its own
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
 

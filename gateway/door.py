@@ -151,6 +151,8 @@ async def _answer(
     if operation.request is not None:
         raw = await _body(headers, receive, operation.largest_body)
         call.body, call.tree = bodies.read(raw, operation.request)
+    elif operation.raw:
+        call.raw = await _body(headers, receive, operation.largest_body, operation.raw)
     return _reply(await operation.function(call))
 
 
@@ -227,12 +229,12 @@ def checked_key(text: str, pointer: str | None = None) -> str:
     return match["key"]
 
 
-async def _body(headers: dict[bytes, bytes], receive: Receive, largest: int) -> bytes:
+async def _body(headers: dict[bytes, bytes], receive: Receive, largest: int, types: Sequence[str] = ()) -> bytes:
     """The bytes of the body, checked for type and size. The size is counted: a length that was told may be a lie."""
     told = headers.get(b"content-length", b"")
     empty = told == b"0" or (not told and b"transfer-encoding" not in headers)
-    if not empty and not _JSON_TYPE.fullmatch(headers.get(b"content-type", b"")):
-        raise Problem("unsupported_media_type", "send application/json")
+    if not empty and not _is_taken(headers.get(b"content-type", b""), types):
+        raise Problem("unsupported_media_type", f"send {' or '.join(types or ('application/json',))}")
     if headers.get(b"content-encoding", b"identity") != b"identity":
         raise Problem("unsupported_media_type", "send the body without an encoding")
     if told.isdigit() and (len(told) > LONGEST_LENGTH or int(told) > largest):
@@ -250,6 +252,13 @@ async def _body(headers: dict[bytes, bytes], receive: Receive, largest: int) -> 
         chunks.append(chunk)
         if not message.get("more_body", False):
             return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _is_taken(media_type: bytes, types: Sequence[str]) -> bool:
+    """JSON, or one of `types`; what is said behind the type of a file is left to who reads it."""
+    if not types:
+        return _JSON_TYPE.fullmatch(media_type) is not None
+    return media_type.partition(b";")[0].strip().lower().decode("latin-1") in types
 
 
 def _too_large(largest: int) -> Problem:

@@ -119,6 +119,8 @@ def _operation(op: Operation, found: dict[int, Any], components: dict[str, Any])
             "required": bool(components[body.__name__].get("required")),
             "content": {"application/json": {"schema": found[id(body)]}},
         }
+    if op.raw:
+        told["requestBody"] = {"required": True, "content": {name: {"schema": {"type": "string"}} for name in op.raw}}
     if (security := _security(op.who)) is not None:
         told["security"] = security
     return told
@@ -214,7 +216,7 @@ def codes(op: Operation) -> list[str]:
         found += ["unauthenticated", "forbidden"] if not isinstance(op.who, operation.Member) else ["unauthenticated"]
     if _NAME.search(op.path):
         found.append("not_found")
-    if op.request is not None:
+    if op.request is not None or op.raw:
         found += _WITH_BODY
     # an operation without parameters refuses every one
     found += _WITH_QUERY

@@ -13,6 +13,7 @@ from uuid import UUID
 import anyio
 
 import ledger
+import settlement
 from gateway import wallets
 from gateway.limits import Buckets, Limiter, Rate
 from gateway.live import Live
@@ -94,6 +95,14 @@ class BookFacts:
     currency: str
 
 
+@dataclass(frozen=True, slots=True)
+class Providers:
+    """Who moves money for us besides banks: the rails of each mode, and the secrets their webhooks are signed with."""
+
+    rails: settlement.sending.Rails = field(default_factory=dict)
+    stripe_secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
 class Limits:
     """The limiters of one mode."""
 
@@ -152,12 +161,14 @@ class Server:
         settings: Settings | None = None,
         metrics: Metrics | None = None,
         neighbours: Neighbours | None = None,
+        providers: Providers | None = None,
     ) -> None:
         self.db = db
         self.committer = committer
         self.keys = keys
         self.networks = networks
         self.jobs = jobs
+        self.providers = providers or Providers()
         self.settings = settings or Settings()
         self.metrics = metrics or Metrics()
         self.tokens = Tokens(keys.signing)

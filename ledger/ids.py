@@ -39,6 +39,9 @@ PREFIXES = {
     "topup": "top",
     "purchase": "pur",
     "flag": "flg",
+    "instruction": "ins",
+    "payout_file": "pof",
+    "bank_statement": "bst",
 }
 
 

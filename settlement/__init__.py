@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 
 import ledger
-from settlement import funding, paper, proof, schedule, sealing, statements, windows, workbook
+from settlement import funding, paper, paying, proof, rails, schedule, sealing, sending, statements, windows, workbook
 from settlement import handlers as _handlers
+from settlement.booking import PaymentDone
 from settlement.consumer import drain
 from settlement.facts import FACTS
 from settlement.funding import Purchase, PurchaseDone, SellBack, Topup, TopupDone
-from settlement.handlers import NotYet, Pay, PaymentDone, PaymentsDone, Settle, Settled
+from settlement.handlers import NotYet, Pay, PaymentsDone, Settle, Settled
 from settlement.live import Live, live
 from settlement.netting import Bilateral, Position, saving_ppm
 from settlement.obligations import Item
@@ -45,7 +46,7 @@ from settlement.windows import CLOCK, Asker
 
 def handlers() -> Mapping[str, ledger.Handler]:
     """The kinds of request settlement decides, for the committer."""
-    return {**_handlers.HANDLERS, **funding.HANDLERS}
+    return {**_handlers.HANDLERS, **funding.HANDLERS, **rails.HANDLERS}
 
 
 __all__ = [
@@ -94,17 +95,20 @@ __all__ = [
     "newest_window",
     "offset",
     "paper",
+    "paying",
     "payments",
     "place_of_position",
     "position_of",
     "positions",
     "positions_of",
     "proof",
+    "rails",
     "rebuild",
     "saving_ppm",
     "schedule",
     "seal",
     "sealing",
+    "sending",
     "snapshot",
     "statements",
     "summary",

@@ -177,6 +177,20 @@ def _paid(tx: Tx, book: Book, event: Event) -> None:
     _settled(tx, book, event, int(payload["window"]))
 
 
+def _returned(tx: Tx, book: Book, event: Event) -> None:
+    """What was paid came back: the position is open again, and so is its window."""
+    payload = event.payload
+    assert event.merchant_id is not None
+    number, amount = int(payload["window"]), int(payload["amount_minor"])
+    store.add_payments(
+        tx, book.id, [_payment(book, event, 0, event.merchant_id, "returned", amount, payload["source"])]
+    )
+    window = store.window(tx, book.id, number)
+    assert window is not None, number
+    if window.state == "settled":
+        store.step_window(tx, book.id, number, "paying", [_told(event, "paying")], revised=False)
+
+
 def _payment(
     book: Book, event: Event, ordinal: int, party: UUID, direction: str, amount_minor: int, source: str
 ) -> store.Payment:
@@ -218,4 +232,5 @@ _EFFECTS: Final[dict[str, Callable[[Tx, Book, Event], None]]] = {
     "window_aborted": _aborted,
     "settlement": _posted,
     "payment": _paid,
+    "payment_returned": _returned,
 }

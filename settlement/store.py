@@ -346,7 +346,7 @@ class PositionRow(NamedTuple):
 
 # the operator's fees are booked with the settlement itself: nothing of them is ever open
 _OPEN = (
-    "p.account_minor + coalesce((select sum(case y.direction when 'pay_in' then y.amount_minor else -y.amount_minor end)"
+    "p.account_minor + coalesce((select sum(case y.direction when 'pay_out' then -y.amount_minor else y.amount_minor end)"
     " from settlement.payment y where y.book_id = p.book_id and y.window_number = p.window_number"
     " and y.party_id = p.party_id), 0)"
 )
@@ -437,7 +437,7 @@ def summary(tx: Tx, book_id: int) -> Summary:
 
 
 class Payment(NamedTuple):
-    """Money in or out of a party's position. source: prefund, bank, or backing (what its own lots lacked)."""
+    """Money in or out of a party's position. source: prefund, bank, psp, or backing (what its own lots lacked)."""
 
     id: UUID
     window_number: int

@@ -79,6 +79,7 @@ class Drawn:
             self._alone |= operations.SOME_ALONE.get(name, {})
         if self._seventh:
             self._table |= operations.SEVENTH
+            self._alone |= operations.SEVENTH_ALONE
         inactivity_days = self.rng.choice((None, 2))
         yield predicted(
             plain, agreeing.beginning(self.key, inactivity_days=inactivity_days, sponsors="sponsors" in chosen)

@@ -67,6 +67,8 @@ _COUNTS: Final = {
     "seal": "select count(*) from settlement.seal where book_id = any(%(books)s)",
     "sealed_party": "select count(*) from settlement.sealed_party where book_id = any(%(books)s)",
     "sealed_holding": "select count(*) from settlement.sealed_holding where book_id = any(%(books)s)",
+    "instruction": "select count(*) from settlement.instruction where book_id = any(%(books)s)",
+    "bank_line": "select count(*) from settlement.bank_line where book_id = any(%(books)s)",
     "payment": "select count(*) from settlement.payment where book_id = any(%(books)s)",
 }
 

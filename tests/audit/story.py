@@ -8,7 +8,9 @@ import msgspec
 import ledger
 import settlement
 from merchants import contracts, safety, sales, trade
+from settlement import rails
 from tests.settlement.proving import SEALING
+from tests.settlement.rails import bank
 from tests.world import World
 
 MAKER, APPROVER = UUID(int=1), UUID(int=2)
@@ -41,6 +43,7 @@ def lived(url: str) -> World:
     world.void(world.hold("bob", "books", 10), "books")
     world.hold("eve", "books", 30)
     world.later(minutes=30)  # it lapses
+    railed(world)
     window(world, 1)
     world.advance(world.book.now + dt.timedelta(days=100))
     world.earn("ann", at="cafe", points=70)
@@ -189,6 +192,52 @@ def sponsored(world: World) -> contracts.Sponsorship:
     return bank
 
 
+def railed(world: World) -> None:
+    """Where everybody is paid; a top-up by a bank statement that names it, one by a provider."""
+    with world.house.db.tx("door") as tx:
+        for merchant in (world.book.operator_id, *world.shops.values()):
+            for rail, account in (("bank", bank.IBAN), ("stripe", "acct_known")):
+                payee = rails.store.Payee(merchant, rail, "a shop", account, None, MAKER, None, world.book.now)
+                rails.store.put_payee(tx, world.book_id, payee)
+                rails.store.approve_payee(tx, merchant, rail, APPROVER)
+    for rail, amount in (("bank", 300), ("stripe", 200)):
+        made = world.do("ask_topup", rails.AskTopup(world.shops["cafe"], rail, amount))
+        if rail == "stripe":
+            word = rails.Word(made.made[0], "confirmed", "pi_1", None, amount)
+            event = rails.Event("stripe", "evt_1", "payment_intent.succeeded", word)
+            settlement.paying.take_event(world.house.db, world.house.committer, world.book_id, event)
+            continue
+        lines = [bank.line(amount, end_to_end_id=made.made[0].hex, bank_reference="B1"), bank.line(-5)]
+        raw = bank.camt([bank.statement(lines)]).replace(b"USD", world.book.currency.encode())
+        asker = settlement.windows.Asker(MAKER, "maker")
+        settlement.paying.take_statements(world.house.db, world.house.committer, world.book_id, raw=raw, asker=asker)
+
+
+def by_rail(world: World, number: int) -> None:
+    """A window's payments by rails: one refused, one come back, the others made; what is left is for people."""
+    paying, house, book = settlement.paying, world.house, world.book_id
+    asker = settlement.windows.Asker(MAKER, "maker")
+
+    def instruct(rail: str) -> list[UUID]:
+        outcome = paying.instruct(house.db, house.committer, book, number=number, rail=rail, asker=asker)
+        assert isinstance(outcome.decision, ledger.Accepted), outcome
+        return list(outcome.decision.value.made)
+
+    def say(id: UUID, said: str) -> None:
+        outcome = paying.say(house.db, house.committer, book, rails.Word(id, said))  # type: ignore[arg-type]
+        assert isinstance(outcome.decision, ledger.Accepted), outcome
+
+    for id in instruct("bank"):
+        say(id, "confirmed")
+    for id in instruct("bank"):
+        say(id, "refused")
+    for id in instruct("stripe"):
+        say(id, "confirmed")
+        say(id, "returned")
+    for id in instruct("bank"):
+        say(id, "confirmed")
+
+
 def close(world: World, number: int) -> None:
     asker = settlement.windows.Asker(MAKER, "maker")
     settlement.windows.close(world.house.db, world.house.committer, world.book_id, number=number, asker=asker)
@@ -209,4 +258,5 @@ def window(world: World, number: int) -> None:
     settlement.windows.approve(
         house.db, house.committer, world.book_id, number=number, positions_hash=digest, asker=approver
     )
+    by_rail(world, number)
     settlement.windows.mark_paid(house.db, house.committer, world.book_id, number=number, asker=maker)

@@ -997,6 +997,95 @@ CRIMES = [
         "update ledger.lot_move set merchant_id = gen_random_uuid()"
         f" where {first('repayment')}; select id as record from ledger.record where {first('repayment')}",
     ),
+    # the rails
+    Crime(
+        "instructions_recorded",
+        "an instruction pays a little more than its record says",
+        "update settlement.instruction set amount_minor = amount_minor + 1 where id ="
+        " (select min(id::text)::uuid from settlement.instruction) returning id as instruction",
+    ),
+    Crime(
+        "instructions_recorded",
+        "an instruction is forgotten",
+        "delete from settlement.instruction where state = 'returned' returning id as instruction",
+    ),
+    Crime(
+        "instructions_end_once",
+        "one that was paid is to be paid again",
+        "update settlement.instruction set state = 'made', payment_record_id = null where direction = 'pay_out'"
+        " and state = 'confirmed' returning id as instruction",
+    ),
+    Crime(
+        "instructions_end_once",
+        "an instruction is paid twice",
+        "insert into ledger.record select batch_id, n + 900, gen_random_uuid(), book_id, kind, at, actor, merchant_id,"
+        " member_id, subject_id, reverses_id, payload from ledger.record where kind = 'payment'"
+        " and payload ->> 'direction' = 'pay_out' and payload ? 'instruction';"
+        " select (payload ->> 'instruction')::uuid as instruction from ledger.record where kind = 'payment'"
+        " and payload ->> 'direction' = 'pay_out' and payload ? 'instruction' limit 1",
+    ),
+    Crime(
+        "instructions_end_once",
+        "one that was refused was paid",
+        "update ledger.record set payload = payload || jsonb_build_object('instruction', (select id from"
+        " settlement.instruction where state = 'refused' limit 1)) where kind = 'payment' and payload ->> 'direction' ="
+        " 'pay_out' and payload ->> 'source' = 'bank';"
+        " select id as instruction from settlement.instruction where state = 'refused' limit 1",
+    ),
+    Crime(
+        "instructions_pay_what_they_say",
+        "another sum is booked than was instructed",
+        "update ledger.record set payload = payload || '{\"amount_minor\": 1}' where kind = 'payment'"
+        " and payload ? 'instruction' returning id as record",
+    ),
+    Crime(
+        "instructions_pay_what_they_say",
+        "what a provider paid is booked at the bank",
+        "update ledger.entry set account_id = (select id from ledger.account where kind = 'bank')"
+        " where account_id = (select id from ledger.account where kind = 'psp') and (batch_id, n) in"
+        " (select batch_id, n from ledger.record where kind = 'payment_returned');"
+        " select id as record from ledger.record where kind = 'payment_returned' limit 1",
+    ),
+    Crime(
+        "payments_have_instructions",
+        "a provider paid, and nobody asked",
+        "update ledger.record set payload = payload - 'instruction' where kind = 'payment'"
+        " and payload ->> 'source' = 'psp' returning id as record",
+    ),
+    Crime(
+        "payments_have_instructions",
+        "a second instruction is made while the first lives",
+        "delete from ledger.record where kind = 'instruction_refused'; select 'made while another lived' as why",
+    ),
+    Crime(
+        "payout_files_whole",
+        "an instruction goes from one file to another",
+        "update settlement.instruction set file_id = (select max(id::text)::uuid from settlement.payout_file)"
+        " where file_id = (select min(id::text)::uuid from settlement.payout_file)"
+        " returning (select min(id::text)::uuid from settlement.payout_file) as file",
+    ),
+    Crime(
+        "payout_files_whole",
+        "a payment by the bank is in no file",
+        "update settlement.instruction set file_id = null where direction = 'pay_out' and rail = 'bank'"
+        " returning id as file",
+    ),
+    Crime(
+        "bank_statements_add_up",
+        "a line is lost",
+        "delete from settlement.bank_line where amount_minor < 0 returning statement_id as statement",
+    ),
+    Crime(
+        "bank_statements_add_up",
+        "a line says another sum",
+        "update settlement.bank_line set amount_minor = amount_minor + 1 where amount_minor > 0"
+        " returning statement_id as statement",
+    ),
+    Crime(
+        "payments_recorded",
+        "a return is left out",
+        "delete from settlement.payment where direction = 'returned' returning sequence",
+    ),
     # the brakes
     Crime(
         "brakes_alternate",

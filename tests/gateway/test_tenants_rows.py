@@ -25,6 +25,7 @@ OWNERS = {
     "settlement.item": {"issuer_id", "acceptor_id", "fee_payer_id"},
     "settlement.position": {"party_id"},
     "settlement.bilateral": {"debtor_id", "creditor_id"},
+    "settlement.instruction": {"merchant_id"},
 }
 #: Rows that are nobody's own, and what is told of them: how a batch is numbered, so that records have a sequence.
 SHARED = {"ledger.batch": {"id", "first_sequence"}}

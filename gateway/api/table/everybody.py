@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from gateway.api import health, proofs, shapes
+from gateway.api import health, hooks, proofs, shapes
 from gateway.operation import Anybody, Operation
 
 OPERATIONS: Final = (
@@ -40,5 +40,15 @@ OPERATIONS: Final = (
         "All points that were open when a window closed, signed: what manex verify proves.",
         answer=shapes.SupplyOut,
         query=shapes.SupplyIn,
+    ),
+    Operation(
+        "POST",
+        "/v1/hooks/stripe",
+        Anybody(),
+        hooks.post_stripe,
+        "What Stripe tells of payments. Believed by its signature alone.",
+        answer=shapes.ReceivedOut,
+        raw=("application/json",),
+        refusals=("not_found",),
     ),
 )
