@@ -45,6 +45,7 @@ def lived(url: str) -> World:
     world.later(minutes=30)  # it lapses
     railed(world)
     window(world, 1)
+    by_rail(world, 1)
     world.advance(world.book.now + dt.timedelta(days=100))
     world.earn("ann", at="cafe", points=70)
     world.earn("eve", at="books", points=90)
@@ -258,5 +259,4 @@ def window(world: World, number: int) -> None:
     settlement.windows.approve(
         house.db, house.committer, world.book_id, number=number, positions_hash=digest, asker=approver
     )
-    by_rail(world, number)
     settlement.windows.mark_paid(house.db, house.committer, world.book_id, number=number, asker=maker)
