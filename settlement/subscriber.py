@@ -233,7 +233,7 @@ def _connected(where: broker.Address, group: str, session_seconds: float) -> Any
         request_timeout_ms=int(max(broker.REQUEST_SECONDS, session_seconds + 1) * 1000),
         bootstrap_timeout_ms=int(broker.REQUEST_SECONDS * 1000),
         reconnect_backoff_max_ms=1_000,
-        metadata_max_age_ms=10_000,
+        metadata_max_age_ms=3_000,
         metrics_enabled=False,
     )
 
