@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 import ledger
-from ledger import broker, wire
+from ledger import broker, relay_store, wire
 from tests.kafka_broker import KafkaBroker
 from tests.stream.conftest import Road, until
 from tests.world import World
@@ -138,3 +138,31 @@ def test_without_brokers_it_waits_and_stops_when_told(world: World, kafka: Kafka
     road = Road(world, kafka)
     with getattr(road, what)() as made:
         until(lambda: made.failures > 0, "it tries again")
+
+
+def test_a_partition_that_is_far_ahead_waits_for_the_others(
+    world: World, road: Road, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from settlement import merging
+
+    monkeypatch.setattr(merging, "LARGEST_WAITING", 2)
+    world.shop("cafe")
+    for number in range(6):
+        world.member(f"m{number}")
+        for _ in range(6):
+            world.earn(f"m{number}", at="cafe", points=5)
+    with road.relay(), road.subscriber() as subscriber:
+        road.consumed_all()
+        assert subscriber.refilled == subscriber.stalled == 0
+
+
+def test_a_relay_whose_place_was_moved_by_another_does_not_move_it(world: World, road: Road) -> None:
+    world.shop("cafe")
+    with road.relay():
+        road.published_all()
+    with world.house.db.tx("ledger") as tx:
+        stands = ledger.relay.place(tx, world.book_id)
+        assert stands is not None
+        assert not relay_store.advance(tx, stands._replace(next_sequence=1), 2)
+        assert not relay_store.advance(tx, stands._replace(topic_id="another"), 99)
+        assert ledger.relay.place(tx, world.book_id) == stands
