@@ -86,7 +86,9 @@ class Relay:
                 while not stopping.is_set():
                     if time.monotonic() - checked > CHECK_SECONDS:
                         books = all_books(conn)
-                        turns = {book.id: p for book in books if (p := self._turn(conn, topics, book)) is not None}
+                        held = turns.keys()
+                        found = [(book.id, self._turn(conn, topics, book, held=book.id in held)) for book in books]
+                        turns = {id: stands for id, stands in found if stands is not None}
                         checked = time.monotonic()
                     if not self._once(conn, producer, books, turns):
                         stopping.wait(LOOK_SECONDS)
@@ -95,9 +97,9 @@ class Relay:
         finally:
             topics.close()
 
-    def _turn(self, conn: Tx, topics: broker.Topics, book: Book) -> Place | None:
+    def _turn(self, conn: Tx, topics: broker.Topics, book: Book, *, held: bool) -> Place | None:
         """The place in a book if it is ours to publish, in the topic that is there now."""
-        if not relay_store.take_turn(conn, book.id):
+        if not held and not relay_store.take_turn(conn, book.id):
             return None
         topic = topics.make(wire.topic(book.public_id), self._partitions, self._replicas)
         stood = place(conn, book.id)
@@ -120,9 +122,12 @@ class Relay:
             if stands is None:
                 continue
             lines = stream.lines(conn, book.id, stands.next_sequence, ROUND)
+            for ahead, line in enumerate(lines):
+                assert line.sequence == stands.next_sequence + ahead, "the stream has a gap"
             for last, messages in rounds(book, lines, stands.partitions):
                 producer.send(wire.topic(book.public_id), messages)
-                relay_store.advance(conn, book.id, last + 1)
+                if not relay_store.advance(conn, stands, last + 1):
+                    raise broker.Failed("another relay has moved this book's place")
                 self.published += last + 1 - stands.next_sequence
                 done += last + 1 - stands.next_sequence
                 stands = turns[book.id] = stands._replace(next_sequence=last + 1)

@@ -50,8 +50,13 @@ def put_place(tx: Tx, place: Place) -> None:
     )
 
 
-def advance(tx: Tx, book_id: int, next_sequence: int) -> None:
-    tx.execute("update ledger.relay set next_sequence = %s where book_id = %s", [next_sequence, book_id])
+def advance(tx: Tx, stood: Place, next_sequence: int) -> bool:
+    """Move on from where it stood; False when it stands elsewhere by now, which the lock should make impossible."""
+    done = tx.execute(
+        "update ledger.relay set next_sequence = %s where book_id = %s and next_sequence = %s and topic_id = %s",
+        [next_sequence, stood.book_id, stood.next_sequence, stood.topic_id],
+    )
+    return done.rowcount == 1
 
 
 def lags(tx: Tx) -> list[Lag]:

@@ -8,9 +8,13 @@ import heapq
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Final
 
 from ledger.stream import Event
 from ledger.wire import Watermark
+
+#: Events of one partition that may wait for other partitions.
+LARGEST_WAITING: Final = 20_000
 
 
 @dataclass(slots=True)
@@ -57,9 +61,9 @@ class Merge:
         """Every event up to this sequence was sent; those that are not here were lost on the way."""
         return min(of.watermark for of in self._partitions.values())
 
-    @property
-    def waiting(self) -> int:
-        return sum(len(of.waiting) for of in self._partitions.values())
+    def ahead(self) -> set[int]:
+        """Partitions of which so much waits for the others that no more of them should be read now."""
+        return {number for number, of in self._partitions.items() if len(of.waiting) > LARGEST_WAITING}
 
     def forget(self, below: int) -> None:
         """Events that have had their effect are not waited for any more."""

@@ -31,6 +31,8 @@ POLL_SECONDS: Final = 0.2
 CHECK_SECONDS: Final = 2.0
 #: A book that is behind and gets nothing for so long is taken from the ledger itself.
 STALL_SECONDS: Final = 10.0
+#: What is published and reaches nobody for so long: the group has lost its way, and this member joins it anew.
+SILENT_SECONDS: Final = 5.0
 FIRST_PAUSE_SECONDS: Final = 0.2
 LONGEST_PAUSE_SECONDS: Final = 5.0
 
@@ -59,6 +61,7 @@ class Subscriber:
         self.failures = 0
         self._following: dict[str, _Following] = {}
         self._moved: dict[int, tuple[int, float]] = {}
+        self._silent: dict[int, tuple[int, float]] = {}
         #: set by the client's own thread when the group gave partitions out anew
         self._given_out = threading.Event()
 
@@ -102,6 +105,7 @@ class Subscriber:
                     books = self._books()
                     self._subscribe(consumer, looking, books)
                     self._stalls(books)
+                    self._silences(books)
                     checked = time.monotonic()
                 if not self._following:
                     stopping.wait(POLL_SECONDS)
@@ -112,6 +116,7 @@ class Subscriber:
                     self._placed(consumer)  # what was polled is read again from the right place
                 else:
                     self._take(polled)
+                    self._hold_back(consumer)
         finally:
             with contextlib.suppress(Exception):
                 consumer.close(autocommit=False, timeout_ms=2_000)
@@ -185,6 +190,19 @@ class Subscriber:
             if done < CHUNK:
                 return
 
+    def _hold_back(self, consumer: Any) -> None:
+        """Read no more of a partition that is far ahead of its book's others, until they have come up."""
+        ahead = {(name, number) for name, f in self._following.items() if f.merge for number in f.merge.ahead()}
+        paused = {(each.topic, each.partition): each for each in consumer.paused()}
+        if ahead == paused.keys():
+            return
+        for each in consumer.assignment():
+            place = (each.topic, each.partition)
+            if place in ahead and place not in paused:
+                consumer.pause(each)
+            elif place in paused and place not in ahead:
+                consumer.resume(each)
+
     # -- what does not come
 
     def _stalls(self, books: Sequence[Book]) -> None:
@@ -200,6 +218,20 @@ class Subscriber:
                 self.stalled += drain(self._db, book.id)
                 since = time.monotonic()
             self._moved[book.id] = (place, since)
+
+    def _silences(self, books: Sequence[Book]) -> None:
+        """Begin anew when what was published of a book does not come, to this member or to another."""
+        for book in books:
+            with self._db.tx("settlement") as tx:
+                place = store.offset(tx, book.id) or ledger.stream.start(tx, book.id)
+                published = ledger.relay.place(tx, book.id)
+            known, since = self._silent.get(book.id, (place, time.monotonic()))
+            if published is None or place >= published.next_sequence or known != place:
+                since = time.monotonic()
+            self._silent[book.id] = (place, since)
+            if time.monotonic() - since > SILENT_SECONDS:
+                self._silent.clear()
+                raise broker.Failed("what is published does not come")
 
 
 class _Following:
@@ -233,7 +265,7 @@ def _connected(where: broker.Address, group: str, session_seconds: float) -> Any
         request_timeout_ms=int(max(broker.REQUEST_SECONDS, session_seconds + 1) * 1000),
         bootstrap_timeout_ms=int(broker.REQUEST_SECONDS * 1000),
         reconnect_backoff_max_ms=1_000,
-        metadata_max_age_ms=10_000,
+        metadata_max_age_ms=3_000,
         metrics_enabled=False,
     )
 

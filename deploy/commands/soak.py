@@ -186,7 +186,8 @@ def stream(
 
 def as_rounds(rounds: list[streaming.Round]) -> Table:
     table = Table("round", "killed", box=None, pad_edge=False)
-    columns = ("acknowledged", "seen", "again", "from ledger", "lost", "doubled", "out of order", "differing")
+    # out of order: within a key; differ: derived tables that the direct road gives otherwise
+    columns = ("posted", "seen", "again", "refilled", "lost", "doubled", "disorder", "differ")
     for name in (*columns, "settled", "audit"):
         table.add_column(name, justify="right")
     for each in rounds:

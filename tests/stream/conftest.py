@@ -18,7 +18,7 @@ from ledger.stream import Event
 from tests.kafka_broker import KafkaBroker
 from tests.world import World
 
-PATIENCE = 15.0
+PATIENCE = 40.0
 
 
 @pytest.fixture

@@ -126,11 +126,11 @@ def test_a_relay_that_dies_before_it_notes_its_place_publishes_again(
     live_a_little(world)
     kept, deaths = relay_store.advance, [1, 2]
 
-    def die(tx: ledger.Tx, book_id: int, next_sequence: int) -> None:
+    def die(tx: ledger.Tx, stood: ledger.relay.Place, next_sequence: int) -> bool:
         if deaths:
             deaths.pop()
             raise psycopg.OperationalError("killed")
-        kept(tx, book_id, next_sequence)
+        return kept(tx, stood, next_sequence)
 
     monkeypatch.setattr(relay_store, "advance", die)
     with road.relay() as relay, road.subscriber() as subscriber:
