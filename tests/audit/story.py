@@ -44,8 +44,7 @@ def lived(url: str) -> World:
     world.hold("eve", "books", 30)
     world.later(minutes=30)  # it lapses
     railed(world)
-    window(world, 1)
-    by_rail(world, 1)
+    window(world, 1, by_rails=True)
     world.advance(world.book.now + dt.timedelta(days=100))
     world.earn("ann", at="cafe", points=70)
     world.earn("eve", at="books", points=90)
@@ -244,7 +243,7 @@ def close(world: World, number: int) -> None:
     settlement.windows.close(world.house.db, world.house.committer, world.book_id, number=number, asker=asker)
 
 
-def window(world: World, number: int) -> None:
+def window(world: World, number: int, *, by_rails: bool = False) -> None:
     """Close a window, take it through everything people do to one, and pay it."""
     house = world.house
     maker, approver = settlement.windows.Asker(MAKER, "maker"), settlement.windows.Asker(APPROVER, "approver")
@@ -259,4 +258,6 @@ def window(world: World, number: int) -> None:
     settlement.windows.approve(
         house.db, house.committer, world.book_id, number=number, positions_hash=digest, asker=approver
     )
+    if by_rails:
+        by_rail(world, number)
     settlement.windows.mark_paid(house.db, house.committer, world.book_id, number=number, asker=maker)
