@@ -11,7 +11,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Final
@@ -224,30 +224,47 @@ def serve(
 
 @contextlib.contextmanager
 def _clockwork(doors: Server) -> Iterator[None]:
-    """Do what falls due in live books, and take up settlements that a process left behind; seal the windows of every book
-    that are closed. For what falls due, test books wait for their operator's `advance_to`."""
+    """Do what falls due in live books, and take up settlements that a process left behind; test books wait for their
+    operator's `advance_to`. Beside it, seal the closed windows of every book: that may take long, and holds up nothing."""
     done = threading.Event()
 
-    def run() -> None:
+    def fall_due() -> None:
+        for book in _books(doors):
+            if book.mode == "live":
+                settlement.windows.resume(doors.db, doors.committer, book.id)
+                ledger.jobs.run_due(doors.db, doors.committer, doors.jobs, book.id)
+
+    def seal() -> None:
+        for book in _books(doors):
+            try:
+                settlement.sealing.catch_up(doors.db, book.id, doors.proofs.sealing(), wait=False)
+            except Exception as error:  # one book that cannot be sealed holds up no other; the audit says why
+                log.error("book %d is not sealed: %s", book.id, type(error).__name__)
+
+    def look(work: Callable[[], None]) -> None:
         while not done.wait(LOOK_SECONDS):
             try:
-                with doors.db.tx("door") as tx:
-                    books = ledger.books.all_books(tx)
-                for book in books:
-                    if book.mode == "live":
-                        settlement.windows.resume(doors.db, doors.committer, book.id)
-                        ledger.jobs.run_due(doors.db, doors.committer, doors.jobs, book.id)
-                    settlement.sealing.catch_up(doors.db, book.id, doors.proofs.sealing(), wait=False)
+                work()
             except Exception as error:  # the next look takes it up again
-                log.warning("the clock's work stopped: %s", type(error).__name__)
+                log.warning("%s stopped: %s", threading.current_thread().name, type(error).__name__)
 
-    thread = threading.Thread(target=run, name="manex-clockwork", daemon=True)
-    thread.start()
+    threads = [
+        threading.Thread(target=look, args=[work], name=name, daemon=True)
+        for name, work in (("manex-clockwork", fall_due), ("manex-sealing", seal))
+    ]
+    for thread in threads:
+        thread.start()
     try:
         yield
     finally:
         done.set()
-        thread.join(timeout=CLOCKWORK_SECONDS)
+        for thread in threads:
+            thread.join(timeout=CLOCKWORK_SECONDS)
+
+
+def _books(doors: Server) -> list[ledger.Book]:
+    with doors.db.tx("door") as tx:
+        return ledger.books.all_books(tx)
 
 
 def die_with_parent(parent: int | None = None) -> None:
