@@ -36,6 +36,7 @@ def test_a_folded_root_is_the_rfcs(data: list[bytes]) -> None:
         tree.add(merkle.leaf(each))
     assert tree.root(merkle.EMPTY) == mth(data)
     assert tree.count == len(data)
+    assert len(tree._parts) == len(data).bit_count(), "what is kept grows with the logarithm"
 
 
 @given(leaves, st.data())
