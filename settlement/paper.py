@@ -117,7 +117,7 @@ class _Paper:
         say, position = self.say, self.statement.position
         self._section(say["position"])
         account = position.account_minor
-        told = "nothing" if account == 0 else "pay_in" if account < 0 else "pay_out"
+        told = "nothing" if account == 0 else "to_pay_in" if account < 0 else "to_be_paid"
         self._figure(say["receivable"], position.receivable_minor)
         self._figure(say["payable"], -position.payable_minor)
         self._figure(say["fee"], -position.fee.minor)
@@ -176,12 +176,12 @@ class _Paper:
         widths = [44, WIDTH - 44 - 44 - 36, 44, 36]
         still = self.statement.position.account_minor
         for payment in payments:
-            still += payment.amount_minor if payment.direction == "pay_in" else -payment.amount_minor
+            still += -payment.amount_minor if payment.direction == "pay_out" else payment.amount_minor
             source = "backing_source" if payment.source == "backing" else payment.source
             self._line(
                 [
                     (self._date(payment.at, zone), True),
-                    (say["in" if payment.direction == "pay_in" else "out"], False),
+                    (say[payment.direction], False),
                     (say.words.get(source, payment.source), False),
                     (self._money(payment.amount_minor), True),
                 ],

@@ -20,6 +20,7 @@ import ledger
 from ledger import Book, Database, Tx
 from settlement import proof, seal_store, statements, store
 from settlement.netting import Flow, Position
+from settlement.obligations import Item
 from settlement.proof import merkle, sums
 from settlement.proof.window import CONTEXT, FIRST
 from settlement.seal_store import Holding, Party, Seal
@@ -132,9 +133,8 @@ def _parties(tx: Tx, book: Book, window: Window) -> list[Party]:
     """Every merchant of a window with the root of its items and its leaf, in the order of their ids."""
     trees: defaultdict[UUID, merkle.Folding[bytes]] = defaultdict(lambda: merkle.Folding(merkle.node))
     for id, item in seal_store.every_item(tx, book.id, window.number):
-        for party in {item.issuer_id, item.acceptor_id, item.fee_payer_id} - {None}:
-            assert party is not None
-            trees[party].add(leaf_of(ItemRow(id, store.as_seen(item, party)), party))
+        for party, leaf in leaves_of(id, item):
+            trees[party].add(leaf)
     flows = _flows_by_party(store.flows(tx, book.id, window.number))
     found: list[Party] = []
     for row in store.positions(tx, book, window.number):
@@ -209,8 +209,47 @@ def item_told(row: ItemRow, merchant: UUID) -> dict[str, Any]:
     return told
 
 
-def leaf_of(row: ItemRow, merchant: UUID) -> bytes:
-    return merkle.leaf(ledger.canonical(item_told(row, merchant)))
+#: `item_told` in its canonical form, for those who hash millions: a test holds the two equal.
+_LINE: Final = (
+    '{"accepted_points":%d,"at":%s,"counterparty":%s,"fee_base_minor":%d,"fee_millionths":"%d","fee_ppm":%d,"funding":%s,'
+    '"item":"itm_%s","kind":"%s","lot":%s,"ordinal":%d,"own_points":%d,"payable_minor":%d,"reason":"%s",'
+    '"receivable_minor":%d,"redeemed_points":%d,"sequence":%d,"subject":%s,"unit_value_minor":%s}'
+)
+
+
+def leaves_of(id: UUID, item: Item) -> Iterator[tuple[UUID, bytes]]:
+    """The leaf of an item in the tree of each of its parties, each as it may see the item."""
+    issuer, acceptor, payer = item.issuer_id, item.acceptor_id, item.fee_payer_id
+    at = ledger.canonical(item.at).decode()
+    lot = "null" if item.lot_id is None else f'"lot_{item.lot_id.hex}"'
+    subject = "null" if item.subject_id is None else f'"{ledger.ids.show(item.about, item.subject_id)}"'
+    funding = "null" if item.funding is None else f'"{item.funding}"'
+    unit = "null" if item.unit_value_minor is None else str(item.unit_value_minor)
+    for party in {issuer, acceptor, payer} - {None}:
+        assert party is not None
+        other = issuer if issuer not in (None, party) else acceptor if acceptor not in (None, party) else None
+        accepted = acceptor == party
+        fee = (item.fee_base_minor, item.fee_millionths, item.fee_ppm) if payer == party else (0, 0, 0)
+        line = _LINE % (
+            item.points if accepted and other else 0,
+            at,
+            "null" if other is None else f'"mer_{other.hex}"',
+            *fee,
+            funding,
+            id.hex,
+            item.kind,
+            lot,
+            item.ordinal,
+            0 if other else item.points,
+            0 if accepted else item.value_minor,
+            item.reason,
+            item.value_minor if accepted else 0,
+            0 if accepted or not other else item.points,
+            item.sequence,
+            subject,
+            unit,
+        )
+        yield party, merkle.leaf(line.encode())
 
 
 def party_told(id: UUID, position: Position, flows: Sequence[Flow], items_root: bytes) -> dict[str, Any]:

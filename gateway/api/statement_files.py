@@ -54,13 +54,15 @@ def _written(server: Server, statement: settlement.Statement, format: str, langu
     sealed = called = None
     payments: list[settlement.Payment] = []
     if format in ("signed", "pdf"):
-        settlement.sealing.catch_up(server.db, statement.book.id, server.proofs.sealing())
+        # who comes while another seals is asked to come again: a thread that waited would be one that serves nobody
+        settlement.sealing.catch_up(server.db, statement.book.id, server.proofs.sealing(), wait=False)
     with server.db.tx("door") as tx:
         if format != "signed":
             called = store.names(tx, statement.book.id)
         if format in ("signed", "pdf"):
             sealed = settlement.sealing.sealed(tx, statement)
-            assert sealed is not None, "a statement of a window that is not netted"
+            if sealed is None:
+                raise Problem("unavailable", "the window is being sealed", headers=((b"retry-after", b"5"),))
         if format == "pdf":
             every = settlement.payments(tx, statement.book.id, statement.window.number)
             payments = [payment for payment in every if payment.party_id == statement.merchant_id]
@@ -72,7 +74,7 @@ def _written(server: Server, statement: settlement.Statement, format: str, langu
             try:
                 settlement.paper.write(out, statement, sealed, payments, called or {}, language)
             except settlement.paper.NoFont as lack:
-                raise Problem("unavailable", str(lack)) from None
+                raise Problem("unavailable", str(lack), headers=((b"retry-after", b"3600"),)) from None
         else:
             with reading() as tx:
                 items = settlement.statements.items(tx, statement)

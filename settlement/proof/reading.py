@@ -10,7 +10,9 @@ from typing import Any, Final
 #: The largest whole number of RFC 8785's JSON; larger sums are written as text.
 LARGEST_NUMBER: Final = 2**53 - 1
 #: Bytes of a document that are looked at, unless asked for more.
-LARGEST_FILE: Final = 256 * 1024 * 1024
+LARGEST_FILE: Final = 128 * 1024 * 1024
+#: A proof has a comma or a bracket in no fewer bytes than this: a file of nothing but brackets would fill the memory.
+BYTES_A_PART: Final = 16
 DEEPEST: Final = 12
 
 
@@ -42,6 +44,8 @@ def read(raw: bytes, largest: int = LARGEST_FILE) -> Any:
     """The value of a JSON document; Malformed for everything else."""
     if len(raw) > largest:
         raise Malformed(f"larger than {largest} bytes")
+    if sum(map(raw.count, (b",", b"[", b"{"))) > 1_000 + len(raw) // BYTES_A_PART:
+        raise Malformed("of more parts than any proof")
     try:
         value = json.loads(
             raw.decode("utf-8"),

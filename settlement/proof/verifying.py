@@ -29,13 +29,13 @@ class Verdict:
     rests: tuple[str, ...] = ()
 
     def lines(self) -> list[str]:
-        if self.code != PROVED:
-            return [f"{'DOES NOT HOLD' if self.code == NOT_PROVED else 'CANNOT BE READ'}: {self.why}"]
-        return [
-            "HOLDS",
-            *(f"  proved: {line}" for line in self.proved),
-            *(f"  rests on: {line}" for line in self.rests),
-        ]
+        """As a terminal is told; nothing that a file holds does anything to it."""
+        if self.code == PROVED:
+            proved = [f"  proved: {line}" for line in self.proved]
+            told = ["HOLDS", *proved, *(f"  rests on: {line}" for line in self.rests)]
+        else:
+            told = [f"{'DOES NOT HOLD' if self.code == NOT_PROVED else 'CANNOT BE READ'}: {self.why}"]
+        return ["".join(letter if letter.isprintable() else "�" for letter in line) for line in told]
 
 
 def verdict(

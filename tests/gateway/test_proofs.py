@@ -3,12 +3,15 @@
 import csv
 import io
 import json
+import time
 from pathlib import Path
 
+import psycopg
 import pytest
 from openpyxl import load_workbook  # type: ignore[import-untyped]
 
 import settlement
+from deploy import asgi
 from ledger import ids
 from settlement import fonts, proof
 from tests.gateway.network import Api, new_key
@@ -117,6 +120,25 @@ def test_without_a_font_nothing_half_written_is_sent(api: Api, monkeypatch: pyte
     assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
     assert "font_missing" in answer.json()["detail"]
     fonts.found.cache_clear()
+
+
+def test_the_house_seals_by_itself(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    a_statement(api)
+    monkeypatch.setattr(asgi, "LOOK_SECONDS", 0.05)
+    with asgi._clockwork(api.server):
+        give_up = time.monotonic() + 30
+        while api.call("GET", f"/v1/books/{api.book}/supply").status_code != 200:
+            assert time.monotonic() < give_up
+            time.sleep(0.05)
+
+
+def test_who_comes_while_a_window_is_being_sealed_comes_again(api: Api) -> None:
+    path, cafe = f"/v1/statements/{a_statement(api)}?format=signed", api.shops["cafe"].key
+    with psycopg.connect(api.url, autocommit=True) as another:
+        another.execute("select pg_advisory_lock(%s, id) from ledger.book", [0x5EA1])
+        answer = api.call("GET", path, by=cafe)
+        assert (answer.status_code, answer.json()["code"], answer.headers["retry-after"]) == (503, "unavailable", "5")
+    assert api.call("GET", path, by=cafe).status_code == 200
 
 
 def test_a_shop_has_its_own_statement_only_and_an_operator_any(api: Api) -> None:

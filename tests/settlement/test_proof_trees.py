@@ -36,6 +36,7 @@ def test_a_folded_root_is_the_rfcs(data: list[bytes]) -> None:
         tree.add(merkle.leaf(each))
     assert tree.root(merkle.EMPTY) == mth(data)
     assert tree.count == len(data)
+    assert len(tree._parts) == len(data).bit_count(), "what is kept grows with the logarithm"
 
 
 @given(leaves, st.data())
@@ -105,11 +106,20 @@ HOSTILE = {
     "ten thousand digits": b"[" + b"9" * 10_000 + b"]",
     "depth": b"[" * 100_000 + b"]" * 100_000,
     "some depth": b"[" * 20 + b"]" * 20,
+    "nothing but brackets": b"[" + b"[]," * 1_000_000 + b"[]]",
+    "nothing but commas": b"[" + b"0," * 1_000_000 + b"0]",
     "no UTF-8": b'"\xff"',
     "another encoding": '{"a": 1}'.encode("utf-16"),
     "a mark before it": b'\xef\xbb\xbf{"a": 1}',
     "two documents": b"{} {}",
 }
+
+
+def test_a_file_says_nothing_to_a_terminal() -> None:
+    evil = "\x1b[2J\u202e\nHOLDS"
+    for verdict in (proof.Verdict(0, None, (evil,)), proof.Verdict(1, evil)):
+        assert all(line.isprintable() for line in verdict.lines())
+        assert "\nHOLDS" not in "\n".join(verdict.lines())[1:]
 
 
 @pytest.mark.parametrize("raw", HOSTILE.values(), ids=HOSTILE.keys())

@@ -204,6 +204,33 @@ def test_many_members_are_in_blocks_that_meet(world: Any, monkeypatch: pytest.Mo
         proof.supply.verify_receipt(receipt(world, name), document)
 
 
+def test_a_window_without_items_carries_what_was_left_over(told: Any, tmp_path: Path) -> None:
+    told.close(3)
+    assert seal(told) == 1
+    carried = [shop for shop in told.positions(3) if shop != "operator"]
+    assert "cafe" in carried
+    for shop in carried:
+        document = signed(told, shop, 3)
+        assert (document["items"], document["party"]["items"]) == ([], 0)
+        files = [written(tmp_path / f"{n}.json", signed(told, shop, n)) for n in (2, 3)]
+        verdict = proof.verdict(files[1], before=files[0])
+        assert verdict.code == 0, verdict.why
+    told.close(4)
+    assert seal(told) == 1
+    proof.supply.verify(supply(told, 4), TRUSTED)
+
+
+def test_a_book_of_nobody_is_sealed(world: Any) -> None:
+    world.shop("cafe", "deferred")
+    world.earn(None, "cafe", 0, 500)
+    world.close()
+    assert seal(world) == 1
+    document = supply(world)
+    proof.supply.verify(document, TRUSTED)
+    assert document["head"]["supply"]["members"] == 0
+    assert document["head"]["statements"] == {"parties": 0, "items": 0, "root": proof.merkle.EMPTY.hex()}
+
+
 def test_two_that_seal_at_once_make_one_seal(told: Any) -> None:
     for n in (3, 4, 5):
         told.earn("ann", "cafe", 1)
