@@ -261,6 +261,15 @@ def test_a_shop_tops_up_at_stripe(paid: Api, fake: FakeStripe) -> None:
     webhook = fake.pay(next(iter(fake.sessions)))
     assert [tell(paid, webhook).json() for _ in range(2)] == [{"received": True}] * 2
     assert paid.done("GET", path, by=cafe)["state"] == "confirmed"
+    tell(paid, fake.intent(next(iter(fake.sessions))))
+    at = f"/v1/operator/books/{paid.book}/rail-events"
+    page = paid.done("GET", f"{at}?limit=1", by=paid.maker)
+    rest = paid.done("GET", f"{at}?limit=1&cursor={page['next_cursor']}", by=paid.maker)
+    assert [(e["kind"], e["outcome"]) for e in page["data"] + rest["data"]] == [
+        ("payment_intent.succeeded", "known"),
+        ("checkout.session.completed", "confirmed"),
+    ]
+    assert paid.done("GET", f"{at}?outcome=differs", by=paid.maker)["data"] == []
     assert paid.done("GET", "/v1/position", by=cafe)["prefund"]["amount"] == 7_500
 
 
