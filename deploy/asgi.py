@@ -11,7 +11,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Final
@@ -73,8 +73,7 @@ def server(
     # the key that all processes of a house have, and nobody else
     neighbours = Neighbours(redis_url, keys.codes, timeout_ms=redis_timeout_ms) if redis_url else None
     house = House.open(url, keys.spend, metrics, largest_pool=largest_pool, statement_timeout_ms=statement_timeout_ms)
-    jobs = JOBS if providers is None else (*JOBS, settlement.sending.job(providers.rails))
-    made = Server(house.db, house.committer, keys, house.networks, jobs, settings, metrics, neighbours, providers)
+    made = Server(house.db, house.committer, keys, house.networks, JOBS, settings, metrics, neighbours, providers)
     try:
         yield made
     finally:
@@ -230,31 +229,42 @@ def serve(
 @contextlib.contextmanager
 def _clockwork(doors: Server) -> Iterator[None]:
     """Do what falls due in live books, and take up settlements that a process left behind. Test books wait for their
-    operator's `advance_to`, but for what goes out to providers: those know no book's clock."""
+    operator's `advance_to`. What goes out to providers goes by the wall's clock, in books of both modes, and beside: a
+    provider that hangs holds up nobody's points."""
     done = threading.Event()
-    outgoing = [job for job in doors.jobs if job.name == settlement.sending.JOB]
+    outgoing = (settlement.sending.job(doors.providers.rails),)
 
-    def run() -> None:
+    def due(book: ledger.Book) -> None:
+        if book.mode == "live":
+            settlement.windows.resume(doors.db, doors.committer, book.id)
+            ledger.jobs.run_due(doors.db, doors.committer, doors.jobs, book.id)
+
+    def out(book: ledger.Book) -> None:
+        ledger.jobs.run_due(doors.db, doors.committer, outgoing, book.id)
+
+    def run(work: Callable[[ledger.Book], None]) -> None:
         while not done.wait(LOOK_SECONDS):
             try:
                 with doors.db.tx("door") as tx:
                     books = ledger.books.all_books(tx)
                 for book in books:
-                    if book.mode == "live":
-                        settlement.windows.resume(doors.db, doors.committer, book.id)
-                        ledger.jobs.run_due(doors.db, doors.committer, doors.jobs, book.id)
-                    elif outgoing:
-                        ledger.jobs.run_due(doors.db, doors.committer, outgoing, book.id)
+                    work(book)
             except Exception as error:  # the next look takes it up again
                 log.warning("the clock's work stopped: %s", type(error).__name__)
 
-    thread = threading.Thread(target=run, name="manex-clockwork", daemon=True)
-    thread.start()
+    works = [due, out] if doors.providers.rails else [due]
+    threads = [
+        threading.Thread(target=run, args=(work,), name=f"manex-clockwork-{work.__name__}", daemon=True)
+        for work in works
+    ]
+    for thread in threads:
+        thread.start()
     try:
         yield
     finally:
         done.set()
-        thread.join(timeout=CLOCKWORK_SECONDS)
+        for thread in threads:
+            thread.join(timeout=CLOCKWORK_SECONDS)
 
 
 def die_with_parent(parent: int | None = None) -> None:

@@ -7,6 +7,7 @@ import pytest
 from starlette.testclient import TestClient
 
 import ledger
+import settlement
 from deploy import asgi
 from deploy.commands.operator import make_key
 from gateway.server import Keys, Providers
@@ -243,9 +244,8 @@ def work(api: Api) -> None:
     with api.server.db.tx("door") as tx:
         found = ledger.books.by_public_id(tx, book) if book else None
     assert found is not None
-    jobs = [job for job in api.server.jobs if job.name == "rails"]
-    assert len(jobs) == 1
-    ledger.jobs.run_due(api.server.db, api.server.committer, jobs, found.id)
+    outgoing = settlement.sending.job(api.server.providers.rails)
+    ledger.jobs.run_due(api.server.db, api.server.committer, [outgoing], found.id)
 
 
 def test_a_shop_tops_up_at_stripe(paid: Api, fake: FakeStripe) -> None:
