@@ -1,5 +1,6 @@
 """Payments by a rail through the doors: accounts that two people set, files to and from the bank, Stripe's webhooks."""
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -271,6 +272,18 @@ def test_a_shop_tops_up_at_stripe(paid: Api, fake: FakeStripe) -> None:
     ]
     assert paid.done("GET", f"{at}?outcome=differs", by=paid.maker)["data"] == []
     assert paid.done("GET", "/v1/position", by=cafe)["prefund"]["amount"] == 7_500
+
+
+def test_a_running_house_sends_by_itself(paid: Api, fake: FakeStripe, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asgi, "LOOK_SECONDS", 0.05)
+    body = {"amount": {"amount": 7_500, "currency": "USD"}, "rail": "stripe"}
+    asked = paid.done("POST", "/v1/topup-requests", body, by=paid.shops["cafe"].key, key=new_key())
+    path, until = f"/v1/topup-requests/{asked['id']}", time.monotonic() + 20
+    with asgi._clockwork(paid.server):
+        while (told := paid.done("GET", path, by=paid.shops["cafe"].key))["url"] is None and time.monotonic() < until:
+            time.sleep(0.05)
+    assert told["state"] == "sent"
+    assert len(fake.sessions) == 1
 
 
 def test_webhooks_of_others_change_nothing(paid: Api, fake: FakeStripe) -> None:
