@@ -23,9 +23,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 import gateway.app
 import gateway.log
-import ledger
 import settlement
-from deploy import config
+from deploy import clockwork, config
 from deploy import keys as server_keys
 from deploy import providers as configured
 from deploy.config import Config
@@ -41,10 +40,6 @@ from gateway.streams import ABORT
 
 log = logging.getLogger("manex.asgi")
 
-#: How often the clock's work in live books is looked for.
-LOOK_SECONDS: Final = 5.0
-#: How long a stopping process waits for the clock's work of this moment.
-CLOCKWORK_SECONDS: Final = 20
 #: Bytes of a request line and its headers, where they come in more than one piece.
 LARGEST_HEAD: Final = 64 * 1024
 
@@ -214,7 +209,7 @@ def serve(
         with contextlib.ExitStack() as beside:
             if metrics_place is not None:
                 beside.enter_context(metrics_page.shared(doors, metrics_place))
-            beside.enter_context(_clockwork(doors))
+            beside.enter_context(clockwork.running(doors))
             # what is here now stays for ever: the collector need not look at it again
             gc.collect()
             gc.freeze()
@@ -225,38 +220,6 @@ def serve(
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, lambda _number, _frame: None)
             _Uvicorn(made, doors, chosen.drain_seconds).run(sockets=[port] if isinstance(port, socket.socket) else None)
-
-
-@contextlib.contextmanager
-def _clockwork(doors: Server) -> Iterator[None]:
-    """Do what falls due in live books, and take up settlements that a process left behind; seal the windows of every book
-    that are closed. For what falls due, test books wait for their operator's `advance_to`, but for what goes out to
-    providers: those know no book's clock."""
-    done = threading.Event()
-    outgoing = [job for job in doors.jobs if job.name == settlement.sending.JOB]
-
-    def run() -> None:
-        while not done.wait(LOOK_SECONDS):
-            try:
-                with doors.db.tx("door") as tx:
-                    books = ledger.books.all_books(tx)
-                for book in books:
-                    if book.mode == "live":
-                        settlement.windows.resume(doors.db, doors.committer, book.id)
-                        ledger.jobs.run_due(doors.db, doors.committer, doors.jobs, book.id)
-                    elif outgoing:
-                        ledger.jobs.run_due(doors.db, doors.committer, outgoing, book.id)
-                    settlement.sealing.catch_up(doors.db, book.id, doors.proofs.sealing(), wait=False)
-            except Exception as error:  # the next look takes it up again
-                log.warning("the clock's work stopped: %s", type(error).__name__)
-
-    thread = threading.Thread(target=run, name="manex-clockwork", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join(timeout=CLOCKWORK_SECONDS)
 
 
 def die_with_parent(parent: int | None = None) -> None:

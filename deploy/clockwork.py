@@ -14,8 +14,10 @@ from gateway.server import Server
 
 log = logging.getLogger("manex.clockwork")
 
-LOOK_SECONDS: Final = 1.0
-STOP_SECONDS: Final = 10.0
+#: How often books are looked at.
+LOOK_SECONDS: Final = 5.0
+#: How long a stopping process waits for the work of this moment, of each kind.
+STOP_SECONDS: Final = 20.0
 
 
 @contextlib.contextmanager

@@ -85,22 +85,28 @@ def _ask(db: Database, committer: Committer, book_id: int, kind: str, body: obje
     return windows.act(db, committer, book_id, request)
 
 
+def _instruction_told(tx: Tx, told: by_stripe.Told) -> rails.Instruction | None:
+    if told.instruction_id is not None:
+        return rails.store.instruction(tx, told.instruction_id)
+    if told.said is not None or told.reference is None:
+        return None
+    return rails.store.by_rail_reference(tx, by_stripe.NAME, told.reference)
+
+
 def take_stripe_event(db: Database, committer: Committer, mode: str, told: by_stripe.Told) -> str:
     """Take in what Stripe told, its signature proved with the secret of `mode`; what came of it.
 
     `nothing` when it is of no instruction of a book of that mode: an account at Stripe may serve others as well.
     """
-    if told.instruction_id is None or told.said is None:
-        return "nothing"
     with db.tx("settlement") as tx:
-        of = rails.store.instruction(tx, told.instruction_id)
+        of = _instruction_told(tx, told)
         book = None if of is None else ledger.read_book(tx, of.book_id)
     if of is None or book is None or book.mode != mode:
         return "nothing"
     # another currency is another sum
     amount = told.amount_minor if told.amount_minor is not None and told.currency == book.currency else 0
-    word = rails.Word(of.id, told.said, told.reference, None, amount)
-    event = rails.Event(by_stripe.NAME, told.event_id, told.kind, word)
+    word = None if told.said is None else rails.Word(of.id, told.said, told.reference, None, amount)
+    event = rails.Event(by_stripe.NAME, told.event_id, told.kind, word, of.id)
     decision = take_event(db, committer, book.id, event).decision
     if isinstance(decision, ledger.Refusal):
         raise ledger.errors.Unavailable(decision.code)

@@ -1,6 +1,7 @@
 """Payments by a rail: accounts to pay to, instructions of a window, their files; top-ups that a merchant asks for."""
 
 from collections.abc import Callable
+from datetime import datetime
 from functools import partial
 from typing import Any, cast
 from uuid import UUID
@@ -31,11 +32,15 @@ from gateway.api.shapes import (
     PayeesOut,
     PayoutFileOut,
     PayoutFilesOut,
+    RailEventOut,
+    RailEventPage,
+    RailEventsIn,
     TopupRequestIn,
     TopupRequestOut,
     WordIn,
 )
 from gateway.calls import Call, Reply, accepted
+from gateway.pages import page
 from gateway.problems import Problem
 from gateway.server import BookFacts, Server
 from ledger import Outcome, ids
@@ -259,6 +264,36 @@ async def get_payout_file(call: Call[None]) -> Reply:
     raw = await call.work(settlement.paying.payment_file, id)
     name = f'attachment; filename="{ids.show("payout_file", id)}.xml"'.encode()
     return Reply(200, raw, b"application/xml", ((b"content-disposition", name),))
+
+
+# -- what providers told
+
+
+async def list_rail_events(call: Call[None]) -> RailEventPage:
+    """The newest first."""
+    asked: RailEventsIn = call.query
+    book, cursors = await book_in_path(call), call.server.cursors
+    of = f"{call.path} {call.operator.id}"
+    after = cursors.read(of, asked.cursor, (str, str))
+    place = (datetime.fromisoformat(after[0]), after[1]) if after else None
+    rows = await call.work(store.events, book.id, outcome=asked.outcome, before=place, limit=asked.limit + 1)
+
+    def cursor(row: store.ToldEvent) -> str:
+        return cursors.made(of, (row.received_at.isoformat(), row.event_id))
+
+    data, more, following = page(rows, asked.limit, cursor, _event)
+    return RailEventPage(data=data, has_more=more, next_cursor=following)
+
+
+def _event(of: store.ToldEvent) -> RailEventOut:
+    return RailEventOut(
+        rail=of.rail,
+        event=of.event_id,
+        kind=of.kind,
+        instruction=names.shown("instruction", of.instruction_id),
+        outcome=of.outcome,
+        received_at=of.received_at,
+    )
 
 
 # -- top-ups that are asked for

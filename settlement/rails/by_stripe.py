@@ -148,7 +148,8 @@ class Forged(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What an event of Stripe's says. Without an instruction it says nothing to us. The amount is as Stripe counts it."""
+    """What an event of Stripe's says: of the instruction that it names, or of the one whose payment has its reference. With
+    nothing said it is for people. The amount is as Stripe counts it."""
 
     event_id: str
     kind: str
@@ -208,7 +209,7 @@ def told(event: Mapping[str, Any]) -> Told | None:
     )
 
 
-def _meant(kind: str, of: Mapping[str, Any]) -> tuple[Said, Any, Any] | None:
+def _meant(kind: str, of: Mapping[str, Any]) -> tuple[Said | None, Any, Any] | None:
     """(what is said, Stripe's reference, the amount)"""
     if kind in ("checkout.session.completed", "checkout.session.async_payment_succeeded"):
         reference = of.get("payment_intent") or of.get("id")
@@ -219,6 +220,9 @@ def _meant(kind: str, of: Mapping[str, Any]) -> tuple[Said, Any, Any] | None:
         return "confirmed", of.get("id"), of.get("amount_received")
     if kind == "transfer.created":
         return "confirmed", of.get("id"), of.get("amount")
+    if kind.startswith("charge.dispute."):
+        # nothing is booked of it: it is kept, for a person to see
+        return None, of.get("payment_intent"), of.get("amount")
     if kind == "transfer.reversed":
         # a part that came back is no return: its sum is another, and a person looks at it
         return "returned", of.get("id"), of.get("amount_reversed")

@@ -112,12 +112,13 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What a provider told by webhook, its signature proved. `word` is None where it says nothing of an instruction."""
+    """What a provider told by webhook, its signature proved. Without a `word` it is kept for people to see."""
 
     rail: str
     event_id: str
     kind: str
     word: Word | None
+    instruction_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -616,6 +617,8 @@ class EventRound:
             return Accepted(EventTaken("known"))
         word = event.word
         self.event = event
+        if word is None:
+            self.outcome = "differs"
         if word is not None and (of := self.hearing.found.get(word.instruction_id)) is not None:
             if of.rail != event.rail:
                 self.outcome = "differs"
@@ -627,7 +630,9 @@ class EventRound:
         if self.event is None:
             return
         word = self.event.word
-        named = word.instruction_id if word is not None and word.instruction_id in self.hearing.found else None
+        named = self.event.instruction_id
+        if word is not None:
+            named = word.instruction_id if word.instruction_id in self.hearing.found else None
         store.add_event(tx, working.book, self.event.rail, self.event.event_id, self.event.kind, named, self.outcome)
         store.change_instructions(tx, self.hearing.changes.values())
 

@@ -408,3 +408,26 @@ def add_event(
         " values (%s, %s, %s, %s, %s, %s, now())",
         [book.id, rail, event_id, kind, instruction_id, outcome],
     )
+
+
+class ToldEvent(NamedTuple):
+    rail: str
+    event_id: str
+    kind: str
+    instruction_id: UUID | None
+    outcome: str
+    received_at: datetime
+
+
+def events(
+    tx: Tx, book_id: int, *, outcome: str | None = None, before: tuple[datetime, str] | None = None, limit: int = 100
+) -> list[ToldEvent]:
+    """What providers told, the newest first, those behind a place (when it was received, its id)."""
+    at, id = before or (None, None)
+    rows = tx.execute(
+        "select rail, event_id, kind, instruction_id, outcome, received_at from settlement.rail_event where book_id = %s"
+        " and (%s::text is null or outcome = %s) and (%s::timestamptz is null or (received_at, event_id) < (%s, %s))"
+        " order by received_at desc, event_id desc limit %s",
+        [book_id, outcome, outcome, at, at, id, limit],
+    )
+    return [ToldEvent(*row) for row in rows]

@@ -11,7 +11,7 @@ import pytest
 from openpyxl import load_workbook  # type: ignore[import-untyped]
 
 import settlement
-from deploy import asgi
+from deploy import clockwork
 from ledger import ids
 from settlement import fonts, proof
 from tests.gateway.network import Api, new_key
@@ -124,8 +124,8 @@ def test_without_a_font_nothing_half_written_is_sent(api: Api, monkeypatch: pyte
 
 def test_the_house_seals_by_itself(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     a_statement(api)
-    monkeypatch.setattr(asgi, "LOOK_SECONDS", 0.05)
-    with asgi._clockwork(api.server):
+    monkeypatch.setattr(clockwork, "LOOK_SECONDS", 0.05)
+    with clockwork.running(api.server):
         give_up = time.monotonic() + 30
         while api.call("GET", f"/v1/books/{api.book}/supply").status_code != 200:
             assert time.monotonic() < give_up

@@ -1,5 +1,6 @@
 """Payments by a rail through the doors: accounts that two people set, files to and from the bank, Stripe's webhooks."""
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -7,7 +8,8 @@ import pytest
 from starlette.testclient import TestClient
 
 import ledger
-from deploy import asgi
+import settlement
+from deploy import asgi, clockwork
 from deploy.commands.operator import make_key
 from gateway.server import Keys, Providers
 from settlement.rails.by_stripe import Stripe
@@ -243,9 +245,8 @@ def work(api: Api) -> None:
     with api.server.db.tx("door") as tx:
         found = ledger.books.by_public_id(tx, book) if book else None
     assert found is not None
-    jobs = [job for job in api.server.jobs if job.name == "rails"]
-    assert len(jobs) == 1
-    ledger.jobs.run_due(api.server.db, api.server.committer, jobs, found.id)
+    outgoing = settlement.sending.job(api.server.providers.rails)
+    ledger.jobs.run_due(api.server.db, api.server.committer, [outgoing], found.id)
 
 
 def test_a_shop_tops_up_at_stripe(paid: Api, fake: FakeStripe) -> None:
@@ -261,7 +262,28 @@ def test_a_shop_tops_up_at_stripe(paid: Api, fake: FakeStripe) -> None:
     webhook = fake.pay(next(iter(fake.sessions)))
     assert [tell(paid, webhook).json() for _ in range(2)] == [{"received": True}] * 2
     assert paid.done("GET", path, by=cafe)["state"] == "confirmed"
+    tell(paid, fake.intent(next(iter(fake.sessions))))
+    at = f"/v1/operator/books/{paid.book}/rail-events"
+    page = paid.done("GET", f"{at}?limit=1", by=paid.maker)
+    rest = paid.done("GET", f"{at}?limit=1&cursor={page['next_cursor']}", by=paid.maker)
+    assert [(e["kind"], e["outcome"]) for e in page["data"] + rest["data"]] == [
+        ("payment_intent.succeeded", "known"),
+        ("checkout.session.completed", "confirmed"),
+    ]
+    assert paid.done("GET", f"{at}?outcome=differs", by=paid.maker)["data"] == []
     assert paid.done("GET", "/v1/position", by=cafe)["prefund"]["amount"] == 7_500
+
+
+def test_a_running_house_sends_by_itself(paid: Api, fake: FakeStripe, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clockwork, "LOOK_SECONDS", 0.05)
+    body = {"amount": {"amount": 7_500, "currency": "USD"}, "rail": "stripe"}
+    asked = paid.done("POST", "/v1/topup-requests", body, by=paid.shops["cafe"].key, key=new_key())
+    path, until = f"/v1/topup-requests/{asked['id']}", time.monotonic() + 20
+    with clockwork.running(paid.server):
+        while (told := paid.done("GET", path, by=paid.shops["cafe"].key))["url"] is None and time.monotonic() < until:
+            time.sleep(0.05)
+    assert told["state"] == "sent"
+    assert len(fake.sessions) == 1
 
 
 def test_webhooks_of_others_change_nothing(paid: Api, fake: FakeStripe) -> None:

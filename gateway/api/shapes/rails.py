@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from gateway.api.shapes.values import Answer, Body, Money, Name, Sum
+from gateway.api.shapes.values import Answer, Body, Money, Name, Query, Sum
 
 RailNamed = Literal["bank", "stripe"]
 #: What banks take as a name: seventy characters, none of them a control character.
@@ -162,6 +162,29 @@ class BankLineOut(Answer, frozen=True, kw_only=True):
 
 class BankLinePage(Answer, frozen=True, kw_only=True):
     data: list[BankLineOut]
+    has_more: bool
+    next_cursor: str | None
+
+
+class RailEventsIn(Query, frozen=True, kw_only=True):
+    limit: Annotated[int, Meta(ge=1, le=100)] = 50
+    cursor: Annotated[str, Meta(max_length=400)] | None = None
+    # differs: what a person has to look at
+    outcome: Literal["differs"] | None = None
+
+
+class RailEventOut(Answer, frozen=True, kw_only=True):
+    rail: str
+    # the provider's own names
+    event: str
+    kind: str
+    instruction: str | None
+    outcome: str
+    received_at: datetime
+
+
+class RailEventPage(Answer, frozen=True, kw_only=True):
+    data: list[RailEventOut]
     has_more: bool
     next_cursor: str | None
 

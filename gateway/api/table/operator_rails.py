@@ -151,6 +151,15 @@ OPERATIONS: Final = (
         query=shapes.PageIn,
     ),
     Operation(
+        "GET",
+        f"{OF_BOOK}/rail-events",
+        ANY_OPERATOR,
+        rails.list_rail_events,
+        "What providers told of payments, the newest first; with outcome differs, what a person has to look at.",
+        answer=shapes.RailEventPage,
+        query=shapes.RailEventsIn,
+    ),
+    Operation(
         "POST",
         f"{OF_BOOK}/payment-reports",
         MAKER,

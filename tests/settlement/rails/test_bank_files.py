@@ -258,6 +258,12 @@ def test_a_report_tells_each_payment_by_the_narrowest_word() -> None:
         banks.read_report(FILES["camt.053"], bank.USD)
 
 
+def test_the_document_tells_every_fault() -> None:
+    told = (Path(__file__).parents[3] / "docs" / "rails.md").read_text()
+    missing = [fault for fault, meaning in banks.CODES.items() if f"| {fault} | {meaning} |" not in told]
+    assert missing == []
+
+
 def test_account_numbers() -> None:
     known = banks.accounts.bank_account
     assert known("de89 3704 0044 0532 0130 00") == bank.IBAN

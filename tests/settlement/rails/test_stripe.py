@@ -52,6 +52,13 @@ def sooner(world: World) -> None:
     world.sql("update settlement.instruction set claimed_until = now() - interval '1 second'")
 
 
+def until_known(world: World, rail: Stripe) -> None:
+    """A connection that was broken may break once more."""
+    for _ in range(4):
+        sooner(world)
+        send(world, rail)
+
+
 def topup(world: World, rail: Stripe, amount: int = 5_000) -> Instruction:
     asked = rails.AskTopup(world.shops["cafe"].id, "stripe", amount)
     (id,) = world.ask("ask_topup", asked).decision.value.made  # type: ignore[union-attr]
@@ -98,10 +105,7 @@ def test_what_nobody_knows_is_asked_again_and_paid_once(
     assert grocer.last_error
     assert send(ready, stripe_rail) == 0  # not yet
     fake.faults = [fault]
-    sooner(ready)
-    send(ready, stripe_rail)
-    sooner(ready)
-    send(ready, stripe_rail)
+    until_known(ready, stripe_rail)
     assert states(ready)["grocer", "pay_out"] == "confirmed"
     assert [t["amount"] for t in fake.transfers.values()] == [2_000]
     assert len({key for method, _, key in fake.requests if method == "POST"}) == 1
@@ -116,8 +120,7 @@ def test_who_tried_before_is_asked_first_among_many(ready: World, fake: FakeStri
     send(ready, stripe_rail)
     # keys are forgotten after a day; what was made is not
     fake._kept.clear()
-    sooner(ready)
-    send(ready, stripe_rail)
+    until_known(ready, stripe_rail)
     assert set(states(ready).values()) == {"confirmed"}
     assert sum(t.get("amount", 0) for t in fake.transfers.values()) == 3_000
 
@@ -268,6 +271,19 @@ def test_another_sum_or_currency_or_rail_is_not_credited(ready: World, fake: Fak
     by_bank = {"manex_instruction": other.hex}
     assert hear(ready, fake.event("checkout.session.completed", paid | {"metadata": by_bank})) == "differs"
     assert ready.balance("prefund", "cafe") == 0
+
+
+def test_a_dispute_books_nothing_and_is_shown(ready: World, fake: FakeStripe, stripe_rail: Stripe) -> None:
+    of = topup(ready, stripe_rail)
+    (session,) = fake.sessions
+    assert hear(ready, fake.pay(session)) == "confirmed"
+    dispute = {"id": "dp_1", "payment_intent": fake.sessions[session]["payment_intent"], "amount": 5_000}
+    told = fake.event("charge.dispute.funds_withdrawn", dispute | {"currency": "usd"})
+    assert [hear(ready, told), hear(ready, told)] == ["differs", "known"]
+    assert hear(ready, fake.event("charge.dispute.created", dispute | {"payment_intent": "pi_other"})) == "nothing"
+    (shown,) = ready.read(rails.store.events, ready.book_id, outcome="differs")
+    assert (shown.kind, shown.instruction_id) == ("charge.dispute.funds_withdrawn", of.id)
+    assert ready.balance("prefund", "cafe") == 5_000
 
 
 def test_a_transfer_is_confirmed_by_its_webhook_and_comes_back_by_one(
