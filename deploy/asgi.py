@@ -23,7 +23,6 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 import gateway.app
 import gateway.log
-import settlement
 from deploy import clockwork, config
 from deploy import keys as server_keys
 from deploy import providers as configured
@@ -68,8 +67,7 @@ def server(
     # the key that all processes of a house have, and nobody else
     neighbours = Neighbours(redis_url, keys.codes, timeout_ms=redis_timeout_ms) if redis_url else None
     house = House.open(url, keys.spend, metrics, largest_pool=largest_pool, statement_timeout_ms=statement_timeout_ms)
-    jobs = JOBS if providers is None else (*JOBS, settlement.sending.job(providers.rails))
-    made = Server(house.db, house.committer, keys, house.networks, jobs, settings, metrics, neighbours, providers)
+    made = Server(house.db, house.committer, keys, house.networks, JOBS, settings, metrics, neighbours, providers)
     try:
         yield made
     finally:
