@@ -1040,7 +1040,7 @@ PLOTS: Final[tuple[Plot, ...]] = (
     led_and_left,
 )
 #: Those that every seventh history begins with, one of them first.
-SEVENTH: Final[tuple[Plot, ...]] = (asked, asked_of_a_family, paid_by_rails)
+SEVENTH: Final[tuple[Plot, ...]] = (asked, asked_of_a_family)
 
 #: The features that a history needs for its first plot to make sense.
 NEEDS: Final[dict[Plot, str]] = {

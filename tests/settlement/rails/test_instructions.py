@@ -1,5 +1,6 @@
 """Instructions: who is paid, by what, how often (once), and what the world outside may say of it."""
 
+import threading
 from typing import Any
 from uuid import UUID
 
@@ -304,3 +305,44 @@ def test_a_word_leads_where_it_may(case: tuple[str, str, str]) -> None:
     base = dict.fromkeys(Instruction.__slots__, None) | {"direction": direction, "state": state}
     step = instructions.step(Instruction(**base), said)  # type: ignore[arg-type]
     assert (step.state if step else None) == WORDS[case]
+
+
+def test_one_file_sent_by_many_at_once_counts_once(posted: World) -> None:
+    instruct(posted)
+    pay_in = all_of(posted)["cafe", "pay_in"]
+    raw = bank.camt([bank.statement([credit(pay_in, bank_reference="B1")])])
+    committers = [posted.committer, *(posted.another_committer() for _ in range(3))]
+    together, outcomes = threading.Barrier(len(committers)), []
+
+    def send(committer: ledger.Committer) -> None:
+        together.wait()
+        asker = posted.asker(posted.maker)
+        outcomes.append(paying.take_statements(posted.db, committer, posted.book_id, raw=raw, asker=asker))
+
+    threads = [threading.Thread(target=send, args=(each,)) for each in committers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(decided(each).__class__.__name__ for each in outcomes) == ["Accepted", *["AlreadyTaken"] * 3]
+    assert len(posted.events("payment")) == 1
+    assert posted.sql("select count(*) from settlement.bank_line") == [(1,)]
+
+
+def test_one_window_instructed_by_many_at_once_is_instructed_once(posted: World) -> None:
+    paid_in(posted)
+    committers = [posted.committer, *(posted.another_committer() for _ in range(3))]
+    together = threading.Barrier(len(committers))
+
+    def ask(committer: ledger.Committer) -> None:
+        together.wait()
+        asker = posted.asker(posted.maker)
+        paying.instruct(posted.db, committer, posted.book_id, number=1, rail="bank", asker=asker)
+
+    threads = [threading.Thread(target=ask, args=(each,)) for each in committers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(posted.read(rails.store.of_window, posted.book_id, 1)) == 2
+    assert len(posted.read(rails.store.payout_files, posted.book_id, 1)) == 1
