@@ -65,7 +65,8 @@ def send_due(db: Database, committer: Committer, of_mode: Mapping[str, Rail], bo
             found = rails.store.claim(tx, book.id, names, claim, LEASE, 1)
         if not found:
             return taken
-        _send(db, committer, of_mode[found[0].rail], book, found[0], claim)
+        (one,) = found
+        _send(db, committer, of_mode[one.rail], book, one, claim)
     return LARGEST_LOOK if names else 0
 
 

@@ -176,12 +176,16 @@ def change_instructions(tx: Tx, changes: Iterable[Change]) -> None:
 def claim(tx: Tx, book_id: int, rails: Sequence[str], claim: UUID, lease: timedelta, limit: int) -> list[Instruction]:
     """Take instructions that are due, for `lease`: nobody else takes them meanwhile. A try is counted before it is made, so
     that whoever comes after a crash knows that there was one."""
+    # materialized: as a plain subquery the limit would hold each time that a plan runs it, not once
+    columns = ", ".join(f"i.{column.strip()}" for column in _INSTRUCTION.split(","))
     rows = tx.execute(
-        "update settlement.instruction set claim = %s, claimed_until = now() + %s, tries = tries + 1 where id in ("
+        "with due as materialized ("
         " select id from settlement.instruction where book_id = %s and rail = any(%s) and state in ('made', 'unknown')"
-        " and next_try_at <= now() and (claimed_until is null or claimed_until < now()) order by next_try_at limit %s"
-        f" for update skip locked) returning {_INSTRUCTION}",
-        [claim, lease, book_id, list(rails), limit],
+        " and next_try_at <= now() and (claimed_until is null or claimed_until < now()) order by next_try_at, id limit %s"
+        " for update skip locked)"
+        " update settlement.instruction i set claim = %s, claimed_until = now() + %s, tries = tries + 1 from due"
+        f" where i.id = due.id returning {columns}",
+        [book_id, list(rails), limit, claim, lease],
     )
     return [Instruction(*row) for row in rows]
 
