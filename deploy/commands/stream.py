@@ -11,6 +11,7 @@ import typer
 import gateway.log
 import ledger
 from deploy import books, config, events, postgres, streaming
+from deploy.errors import Refusal
 from deploy.home import manex_home
 
 app = typer.Typer(
@@ -55,6 +56,8 @@ def status() -> None:
 
 def _run(part: str) -> None:
     chosen = config.load()
+    if not chosen.kafka_url:
+        raise Refusal("there is no Kafka: set MANEX_KAFKA_URL")
     gateway.log.to_stream(chosen.log_level)
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from deploy.home import TREE
 from deploy.soak.house import House, Line, idempotency_key
 from tests.kafka_broker import KafkaBroker
 from tests.stream.conftest import until
@@ -60,3 +62,51 @@ def test_up_publishes_and_consumes_and_starts_again_what_dies(tmp_path: Path, ka
         until(lambda: metrics(house)["manex_relay_lag_records"] == 0, "published again", 40)
         until(lambda: metrics(house)["manex_settlement_lag_records"] == 0, "consumed again", 40)
     assert "cut off" not in house.said()
+
+
+@pytest.mark.timeout(180)
+def test_relay_and_consumer_run_by_themselves_where_up_leaves_them(tmp_path: Path, kafka: KafkaBroker) -> None:
+    told = {"MANEX_KAFKA_URL": kafka.url, "MANEX_KAFKA_PROCESSES": "off"}
+    with House(tmp_path / "home", 1, told) as house:
+        house.found(1)
+        assert house.beside("relay") is None
+        started = [command(house, kafka, part) for part in ("relay", "relay", "consume")]
+        try:
+            until(lambda: metrics(house).get("manex_relay_lag_records") == 0, "nothing was published", 60)
+            until(lambda: metrics(house)["manex_settlement_lag_records"] == 0, "nothing was consumed", 60)
+        finally:
+            for process in started:
+                process.terminate()
+        assert [process.wait(30) for process in started] == [0, 0, 0]
+
+
+def command(house: House, kafka: KafkaBroker, part: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "deploy", "stream", part],
+        env={
+            **{name: value for name, value in os.environ.items() if not name.startswith("MANEX_")},
+            "PYTHONPATH": str(TREE),
+            "MANEX_HOME": str(house.home),
+            "MANEX_KAFKA_URL": kafka.url,
+        },
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def test_without_kafka_the_commands_say_what_to_set(tmp_path: Path) -> None:
+    for words in (["stream", "relay"], ["settlement", "rebuild", "--check", "--kafka"]):
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", "deploy", *words],
+            env={
+                **{name: value for name, value in os.environ.items() if not name.startswith("MANEX_")},
+                "PYTHONPATH": str(TREE),
+                "MANEX_HOME": str(tmp_path / "home"),
+            },
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 1
+        assert "set MANEX_KAFKA_URL" in done.stderr
