@@ -14,6 +14,7 @@ class Topup(Fact):
     amount_minor: int
     through: Literal["bank", "psp"]
     reference: str | None
+    instruction: UUID | UnsetType = UNSET
 
 
 class WindowClosed(Fact):
@@ -65,19 +66,53 @@ class Settlement(Fact):
 
 
 class Payment(Fact):
-    """A merchant paid of a window, or was paid; the points that this released."""
+    """A merchant paid of a window, or was paid; the points that this released. `instruction`: when a rail made it,
+    and then no operator has to say so."""
 
     window: int
     direction: Literal["pay_in", "pay_out"]
     amount_minor: int
-    source: str
+    source: Literal["bank", "psp"]
     reference: str | None
-    operator: UUID
+    operator: UUID | None
     released_points: int
+    instruction: UUID | UnsetType = UNSET
+
+
+class PaymentReturned(Fact):
+    """What was paid out came back; `payment` is its record."""
+
+    window: int
+    payment: UUID
+    amount_minor: int
+    source: Literal["bank", "psp"]
+    reference: str | None
+    operator: UUID | None
+    instruction: UUID | UnsetType = UNSET
+
+
+class Instructed(Fact):
+    """A payment of a window, or a top-up, is to be made by a rail."""
+
+    direction: Literal["pay_in", "pay_out", "topup"]
+    rail: str
+    amount_minor: int
+    window: int | UnsetType = UNSET
+    operator: UUID | UnsetType = UNSET
+
+
+class InstructionRefused(Fact):
+    """It was not made. `reason`: the code of the bank or the provider, or nothing."""
+
+    reason: str
+    operator: UUID | None
 
 
 FACTS: Final[dict[str, type[Fact]]] = {
+    "instructed": Instructed,
+    "instruction_refused": InstructionRefused,
     "payment": Payment,
+    "payment_returned": PaymentReturned,
     "settlement": Settlement,
     "topup": Topup,
     "window_aborted": WindowStep,
