@@ -18,6 +18,7 @@ from deploy.errors import Refusal
 from deploy.simulate import database, faults, running
 from deploy.simulate.asking import Step
 from deploy.simulate.plain import Expected
+from deploy.simulate.plots import Plot
 from deploy.simulate.real import Simulated
 from deploy.simulate.running import Failure, Run
 
@@ -59,18 +60,20 @@ def of_ledger(
         raise Refusal(f"there is no fault {fault}; --fault list names them")
     os.environ.pop("MANEX_DATABASE_URL", None)  # nobody else's database is for this
     logging.disable(logging.CRITICAL)  # a failure is told below, not in a log
-    with database.temporary() as url, faults.planted(faults.FAULTS[fault] if fault else None):
+    sought = faults.FAULTS[fault] if fault else None
+    begins = sought.begins if sought else None
+    with database.temporary() as url, faults.planted(sought):
         if seed is not None:
-            failed = _one(console, url, seed, steps)
+            failed = _one(console, url, seed, steps, begins)
         else:
-            failed = _many(console, url, first, seeds, steps, prove_every)
+            failed = _many(console, url, first, seeds, steps, prove_every, begins)
     if failed is not None:
         planted = f" --fault {fault}" if fault else ""
         console.print(f"\nagain: ./manex simulate ledger --seed {failed} --steps {steps}{planted}", highlight=False)
         raise typer.Exit(1)
 
 
-def _one(console: Console, url: str, seed: int, steps: int) -> int | None:
+def _one(console: Console, url: str, seed: int, steps: int, begins: Plot | None) -> int | None:
     """Every step of one seed, which is returned when it fails."""
 
     def tell(step: int, answered: Sequence[tuple[Step, Expected]]) -> None:
@@ -81,7 +84,7 @@ def _one(console: Console, url: str, seed: int, steps: int) -> int | None:
 
     simulated = Simulated.open(url)
     try:
-        run = running.play(simulated, seed, steps, tell)
+        run = running.play(simulated, seed, steps, tell, begins)
         if run.failure is not None:
             _explain(console, simulated, run, run.failure)
             return seed
@@ -90,7 +93,9 @@ def _one(console: Console, url: str, seed: int, steps: int) -> int | None:
     return seed if _proved(console, url, f"seed {seed}") else None
 
 
-def _many(console: Console, url: str, first: int, seeds: int, steps: int, prove_every: int) -> int | None:
+def _many(
+    console: Console, url: str, first: int, seeds: int, steps: int, prove_every: int, begins: Plot | None
+) -> int | None:
     """Seed after seed, until one fails, which is returned."""
     all_kinds: Counter[str] = Counter()
     all_codes: Counter[str] = Counter()
@@ -107,7 +112,7 @@ def _many(console: Console, url: str, first: int, seeds: int, steps: int, prove_
         with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
             task = progress.add_task("", total=seeds, seed=first, rate="")
             for seed in range(first, first + seeds):
-                run = running.play(simulated, seed, steps)
+                run = running.play(simulated, seed, steps, begins=begins)
                 all_kinds += run.kinds
                 all_codes += run.codes
                 all_reached += run.reached

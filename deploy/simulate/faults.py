@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import ledger
+from deploy.simulate import plots
 from ledger import AccountName, Points, Request, Slice
 from merchants import trade
 
@@ -20,7 +21,8 @@ from merchants import trade
 class Fault:
     """`place` is the dotted name of a function or method; `broken` makes what takes its place from the true one.
 
-    `road`: what a history must come by for the fault to show, as the plain model counts it; None: any shows it soon.
+    `road`: what a history must come by for the fault to show, as the plain model counts it; `begins`: what histories that look
+    for it begin with, where its road is a rare one; neither: any shows it soon.
     """
 
     name: str
@@ -28,6 +30,7 @@ class Fault:
     place: str
     broken: Callable[[Any], Any]
     road: str | None = None
+    begins: plots.Plot | None = None
 
 
 @contextlib.contextmanager
@@ -58,11 +61,13 @@ def _owner(place: str) -> tuple[Any, str]:
 _FAULTS: list[Fault] = []
 
 
-def _fault(place: str, rule: str, road: str | None = None) -> Callable[[Callable[[Any], Any]], Callable[[Any], Any]]:
+def _fault(
+    place: str, rule: str, road: str | None = None, begins: plots.Plot | None = None
+) -> Callable[[Callable[[Any], Any]], Callable[[Any], Any]]:
     """The decorated function makes what takes the place of the true one, and its name names the fault."""
 
     def add(broken: Callable[[Any], Any]) -> Callable[[Any], Any]:
-        _FAULTS.append(Fault(broken.__name__, rule, place, broken, road))
+        _FAULTS.append(Fault(broken.__name__, rule, place, broken, road, begins))
         return broken
 
     return add
@@ -279,7 +284,7 @@ def expiry_retires(true: Any) -> Any:
 # -- waiting to confirm
 
 
-@_fault("ledger.working:Working._mature", "confirming repays nothing", road="confirmed and repaid nothing")
+@_fault("ledger.working:Working._mature", "confirming repays nothing", begins=plots.confirms_while_owing)
 def confirming_repays(true: Any) -> Any:
     def mature(self: ledger.Working, member: Any) -> None:
         ripe = [Slice(lot, Points(lot.pending)) for lot in self.lots_of[member] if lot.pending]

@@ -463,6 +463,21 @@ def return_period(tell: Teller) -> Iterator[Step]:
     yield tell.contract(shop, maturity_days=0)
 
 
+def confirms_while_owing(tell: Teller) -> Iterator[Step]:
+    """Points wait when their member comes to owe; they repaid as they came, and repay nothing as they confirm."""
+    yield tell.contract("cafe", maturity_days=1, life_days=None)
+    yield tell.sale("books", 9)
+    spent, spending = tell.earned(), tell.spend_all("books")
+    if spent is not None and spending is not None:
+        yield spending
+        yield tell.sale("cafe", 12)
+        yield tell.refund(spent)
+        if (waiting := tell.pending()) is not None:
+            yield tell.time(waiting.available)
+            yield tell.sale("cafe", 1)
+    yield tell.contract("cafe", maturity_days=0)
+
+
 def other_funding(tell: Teller) -> Iterator[Step]:
     """A shop that prefunds does so no more, or at another value: what it issued goes home to the mint."""
     shop = tell.rng.choice(("taxi", "bakery"))

@@ -12,7 +12,7 @@ from deploy.simulate.answering import Answering
 from deploy.simulate.asking import Draw, SameKey, SendAgain, Step
 from deploy.simulate.comparing import differences, differences_of_notices, differences_of_windows
 from deploy.simulate.plain import Expected, Plain
-from deploy.simulate.plots import NEEDS, PLOTS, SEVENTH, Teller, paid_by_rails
+from deploy.simulate.plots import NEEDS, PLOTS, SEVENTH, Plot, Teller, paid_by_rails
 from deploy.simulate.real import Real, Simulated
 
 STEPS: Final = 34
@@ -56,8 +56,9 @@ def _nobody(step: int, answered: Sequence[tuple[Step, Expected]]) -> None: ...
 class Drawn:
     """The groups of a seed, each drawn from what the plain model holds by then."""
 
-    def __init__(self, seed: int, steps: int) -> None:
+    def __init__(self, seed: int, steps: int, begins: Plot | None = None) -> None:
         self.rng = random.Random(seed)
+        self._begins = begins
         self.seed = seed
         self.steps = steps
         self._keys: defaultdict[str, int] = defaultdict(int)
@@ -115,6 +116,8 @@ class Drawn:
             plots = [own[0], own[1], first, own[2], *plots[1:]]
         if self._railed:
             plots.insert(1, paid_by_rails)
+        if self._begins is not None:
+            plots.insert(0, self._begins)
         for number, plot in enumerate(plots):
             yield from plot(Teller(self.rng, plain, self.key, f"p{number}"))
 
@@ -177,10 +180,12 @@ def finish(plain: Plain) -> Iterator[list[tuple[Step, Expected]]]:
             yield predicted(plain, [PayWindow(f"z.{number}.pay", f"z-pay-{number:010d}", number)])
 
 
-def play(simulated: Simulated, seed: int, steps: int = STEPS, heard: Heard = _nobody) -> Run:
-    """One seed, from an empty book to every window settled."""
+def play(
+    simulated: Simulated, seed: int, steps: int = STEPS, heard: Heard = _nobody, begins: Plot | None = None
+) -> Run:
+    """One seed, from an empty book to every window settled; with `begins` its history begins with that plot."""
     plain = Plain()
-    return _play(simulated, seed, plain, Drawn(seed, steps).groups(plain), heard)
+    return _play(simulated, seed, plain, Drawn(seed, steps, begins).groups(plain), heard)
 
 
 def replay(simulated: Simulated, seed: int, history: Sequence[Group]) -> Run:

@@ -321,7 +321,9 @@ def test_dsn_quotes_what_needs_it() -> None:
 def test_watching_instead_of_a_death_signal() -> None:
     """The way of systems that do not tell a child of its parent's death."""
     watch = (
-        "import os, sys, runpy; module = runpy.run_path(sys.argv[1]);"
+        # a shell in the background has its children ignore SIGINT, and sleep, unlike a server, would go on ignoring it
+        "import os, signal, sys, runpy; signal.signal(signal.SIGINT, signal.SIG_DFL);"
+        "module = runpy.run_path(sys.argv[1]);"
         "sys.exit(module['watch'](os.getppid(), ['/bin/sleep', '60']))"
     )
     start = (

@@ -50,7 +50,7 @@ def test_a_planted_fault_is_noticed(name: str, simulated: Simulated) -> None:
     fault = FAULTS[name]
     with faults.planted(fault):
         for seed in likely(fault):
-            run = running.play(simulated, seed)
+            run = running.play(simulated, seed, begins=fault.begins)
             if run.failure is not None:
                 print(f"{name}: seed {seed}, step {run.failure.step}: {run.failure.told[0]}")
                 return
