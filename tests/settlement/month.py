@@ -95,7 +95,13 @@ def _bank(made: Month, count: int) -> None:
             for _ in range(made.random.randrange(2, 6))
         ]  # fmt: skip
         paid = made.line(
-            "bank", "theirs", "transfer", made.booked(at), sum(p.amount_minor for p in parts), party=party, text="SALARY"
+            "bank",
+            "theirs",
+            "transfer",
+            made.booked(at),
+            sum(p.amount_minor for p in parts),
+            party=party,
+            text="SALARY",
         )
         made.is_clean(paid, *parts)
     for plant in _BANK_BREAKS:
@@ -218,7 +224,9 @@ def _psp(made: Month, count: int) -> None:
         made.plant("gross_against_net", whole, *parts)
         batch, parts = _payout(made)
         gross, fee = sum(p.amount_minor for p in parts), sum(p.fee_minor for p in parts) + 1_234
-        dear = made.line("psp", "theirs", "transfer", made.booked(parts[-1].at), gross - fee, fee_minor=fee, batch=batch)
+        dear = made.line(
+            "psp", "theirs", "transfer", made.booked(parts[-1].at), gross - fee, fee_minor=fee, batch=batch
+        )
         made.plant("fee", dear, *parts)
         at = made.moment()
         orphan = made.line("psp", "theirs", "refund", at, -5_000, reference=made.reference(), original=made.reference())
@@ -286,7 +294,15 @@ def _receipt(
     window = next(span.number for span in WINDOWS if span.closed_at is not None and recorded < span.closed_at)
     total = made.random.randrange(100, 90_000)
     ours = made.line(
-        "till", "ours", "sale", recorded, total, points=total // 100, reference=reference, merchant_id=shop, window=window
+        "till",
+        "ours",
+        "sale",
+        recorded,
+        total,
+        points=total // 100,
+        reference=reference,
+        merchant_id=shop,
+        window=window,
     )
     theirs = made.line(
         "till", "theirs", "sale", rung, total + amount, points=total // 100 + points, reference=reference,

@@ -87,7 +87,9 @@ def test_rounding_of_a_batch_is_tolerated_and_told() -> None:
     paid = dataclasses.replace(_line(9, "theirs", 3 * 971 - 2), batch="po_1")
     (made,), _ = rules.match("psp", [*parts, paid], POLICIES["psp"])
     assert (made.rule, made.difference_minor) == ("batch_within_rounding", -2)
-    assert rules.match("bank", [*parts, paid], POLICIES["bank"])[0] == [], "where nothing is rounded, nothing is tolerated"
+    assert rules.match("bank", [*parts, paid], POLICIES["bank"])[0] == [], (
+        "where nothing is rounded, nothing is tolerated"
+    )
 
 
 def test_weekends_do_not_count_against_a_bank() -> None:
@@ -101,7 +103,9 @@ def test_weekends_do_not_count_against_a_bank() -> None:
 @settings(max_examples=150, deadline=None)
 def test_a_sum_is_claimed_exactly_when_one_set_adds_up_to_it(amounts: list[int], wanted: int) -> None:
     places = range(len(amounts))
-    sets = [c for n in range(1, len(amounts) + 1) for c in combinations(places, n) if sum(amounts[i] for i in c) == wanted]
+    sets = [
+        c for n in range(1, len(amounts) + 1) for c in combinations(places, n) if sum(amounts[i] for i in c) == wanted
+    ]
     assert only_subset(amounts, wanted) == (sets[0] if len(sets) == 1 else None)
 
 

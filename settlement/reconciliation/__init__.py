@@ -1,0 +1,1 @@
+"""The book laid against what others say."""
