@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 import ledger
-from settlement import funding, schedule, statements, windows
+from settlement import funding, reconciliation, schedule, statements, windows
 from settlement import handlers as _handlers
 from settlement.consumer import drain
 from settlement.funding import Purchase, PurchaseDone, SellBack, Topup, TopupDone
@@ -39,7 +39,7 @@ from settlement.windows import CLOCK, Asker
 
 def handlers() -> Mapping[str, ledger.Handler]:
     """The kinds of request settlement decides, for the committer."""
-    return {**_handlers.HANDLERS, **funding.HANDLERS}
+    return {**_handlers.HANDLERS, **funding.HANDLERS, **reconciliation.HANDLERS}
 
 
 __all__ = [
@@ -85,6 +85,7 @@ __all__ = [
     "positions",
     "positions_of",
     "rebuild",
+    "reconciliation",
     "saving_ppm",
     "schedule",
     "snapshot",

@@ -142,7 +142,7 @@ POLICIES: Final = {
 
 
 def line_id(book: UUID, *parts: object) -> UUID:
-    """The id of a line, match or break: the same whenever it is found again."""
+    """The id of a line or a break: the same whenever it is told or found again."""
     told = "|".join(str(part) for part in parts).encode()
     digest = bytearray(hashlib.sha256(book.bytes + told).digest()[:16])
     # version 8 (RFC 9562): custom
@@ -153,11 +153,6 @@ def line_id(book: UUID, *parts: object) -> UUID:
 
 def break_id(book: UUID, found: Found) -> UUID:
     return line_id(book, "break", found.source, found.type, *sorted(str(line.id) for line in found.lines))
-
-
-def match_id(book: UUID, made: Match, attempt: int = 0) -> UUID:
-    """`attempt` counts how often the same lines were matched before and split again."""
-    return line_id(book, "match", attempt, *sorted(str(line.id) for line in made.ours + made.theirs))
 
 
 def business_time(start: datetime, end: datetime) -> timedelta:

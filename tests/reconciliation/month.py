@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 from uuid import UUID
 
-from settlement.reconciliation.breaks import TYPES
+from settlement.reconciliation.disagreements import TYPES
 from settlement.reconciliation.lines import Line, WindowSpan
 
 BEGINNING: Final = dt.datetime(2017, 1, 2, 9, tzinfo=dt.UTC)
@@ -81,7 +81,7 @@ def month(seed: int, *, payments: int = 1_500, payouts: int = 40, sales: int = 1
 
 
 def _bank(made: Month, count: int) -> None:
-    for n in range(count):
+    for _ in range(count):
         at, party = made.moment(), made.random.choice(made.parties)
         amount = made.random.choice((1, -1)) * made.random.randrange(10_000, 50_000_000)
         ours = made.line("bank", "ours", "payment", at, amount, reference=made.reference(), party=party)
@@ -262,7 +262,7 @@ def _till(made: Month, count: int) -> None:
         record, unrecorded = _receipt(made, shop, f"N-{n}")
         made.lines["till"].remove(record)
         made.plant("missing", unrecorded)
-        ours, first = _receipt(made, shop, f"D-{n}")
+        _, first = _receipt(made, shop, f"D-{n}")
         second = replace(first, id=made.id(), at=first.at + dt.timedelta(seconds=30))
         made.lines["till"].append(second)
         made.plant("duplicate", second, first)

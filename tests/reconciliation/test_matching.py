@@ -4,26 +4,27 @@ import dataclasses
 import random
 import time
 from itertools import combinations
+from uuid import UUID
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from settlement.reconciliation import breaks, rules
-from settlement.reconciliation.lines import POLICIES, Line, Match, business_time, fold
+from settlement.reconciliation import disagreements, rules
+from settlement.reconciliation.lines import POLICIES, Found, Line, Match, business_time, fold
 from settlement.reconciliation.sums import only_subset
-from tests.settlement.month import BEGINNING, NOW, WINDOWS, Month, month
+from tests.reconciliation.month import BEGINNING, NOW, WINDOWS, Month, month
 
 SEEDS = (1, 2, 3, 5, 8, 13, 21, 34)
 
 
-def reconciled(made: Month, source: str) -> tuple[list[Match], list[breaks.Found]]:
+def reconciled(made: Month, source: str) -> tuple[list[Match], list[Found]]:
     matches, pool = rules.match(source, made.lines[source], POLICIES[source])
     parties = frozenset(fold(party) for party in made.parties) | {
         fold(line.party) for line in made.lines[source] if line.side == "ours"
     }
-    known = breaks.Known(parties=parties, windows=WINDOWS)
-    return matches, breaks.classify(source, pool, matches, known, POLICIES[source], NOW)
+    known = disagreements.Known(parties=parties, windows=WINDOWS)
+    return matches, disagreements.classify(source, pool, matches, known, POLICIES[source], NOW)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -35,7 +36,7 @@ def test_every_planted_break_is_found_with_its_type_and_none_is_invented(seed: i
         for b in reconciled(made, source)[1]
     }
     assert found == made.planted
-    assert {type for _, type, _ in found} == set(breaks.TYPES)
+    assert {type for _, type, _ in found} == set(disagreements.TYPES)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -78,7 +79,7 @@ def test_what_is_ambiguous_is_left_to_a_person() -> None:
 
 def test_a_young_line_that_is_alone_is_no_break_yet() -> None:
     _, pool = rules.match("bank", [_line(1, "ours", 500)], POLICIES["bank"])
-    found = breaks.classify("bank", pool, [], breaks.Known(), POLICIES["bank"], BEGINNING)
+    found = disagreements.classify("bank", pool, [], disagreements.Known(), POLICIES["bank"], BEGINNING)
     assert found == []
 
 
@@ -116,7 +117,5 @@ def test_a_search_that_has_no_end_is_given_up() -> None:
 
 
 def _line(n: int, side: str, amount: int, **more: str) -> Line:
-    from uuid import UUID
-
     kind = "payment" if side == "ours" else "transfer"
     return Line(UUID(int=n + 1), "bank", side, kind, BEGINNING, amount, **more)  # type: ignore[arg-type]
