@@ -39,6 +39,11 @@ PREFIXES = {
     "topup": "top",
     "purchase": "pur",
     "flag": "flg",
+    "break": "brk",
+    "match": "mat",
+    "line": "lin",
+    "file": "fil",
+    "adjustment": "adj",
 }
 
 

@@ -15,9 +15,9 @@ from uuid import UUID
 
 import ledger
 from ledger.audit import LOTS, Check, Checks, Row, Scope, funded
+from settlement.reconciliation import audit as reconciliation
 
 check = Checks()
-CHECKS: list[Check] = check
 
 #: The records settlement has had the effect of, with the number of the window each falls in.
 _EVENTS: Final = """
@@ -762,3 +762,7 @@ def accepted_not_settled(scope: Scope) -> Iterable[Row]:
         where coalesce(a.balance, 0) <> coalesce(s.points, 0)
         """
     )
+
+
+#: All of settlement's, its rooms' included.
+CHECKS: list[Check] = [*check, *reconciliation.check]

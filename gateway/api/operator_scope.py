@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import ledger
+import settlement
 from gateway import problems, store
 from gateway.calls import Call
 from gateway.server import BookFacts
@@ -40,6 +41,11 @@ async def window_in_path(call: Call[Any]) -> tuple[BookFacts, int]:
     if place is None or not _reaches(call, place[0]):
         raise problems.not_found("window")
     return await call.thread(call.server.book, place[0]), place[1]
+
+
+async def reconciled_in_path(call: Call[Any], what: str) -> tuple[BookFacts, UUID]:
+    """The book and the id of a break, match or adjustment."""
+    return await _book_of(call, what, lambda tx, id: settlement.reconciliation.place_of(tx, what, id))
 
 
 async def _book_of(

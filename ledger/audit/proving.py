@@ -63,6 +63,10 @@ _COUNTS: Final = {
     "position": "select count(*) from settlement.position where book_id = any(%(books)s)",
     "bilateral": "select count(*) from settlement.bilateral where book_id = any(%(books)s)",
     "payment": "select count(*) from settlement.payment where book_id = any(%(books)s)",
+    **{
+        table: f"select count(*) from settlement.{table} where book_id = any(%(books)s)"  # noqa: S608 - our own names
+        for table in ("told_line", "match", "break", "break_adjustment")
+    },
 }
 
 

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 from uuid import UUID
 
 import ledger
@@ -37,6 +37,16 @@ class BadFile(Exception):
     line: int
     code: str
     why: str
+
+
+class OfBook(Protocol):
+    """What of a book its files rest on."""
+
+    @property
+    def public_id(self) -> UUID: ...
+
+    @property
+    def currency(self) -> str: ...
 
 
 class Form(NamedTuple):
@@ -97,7 +107,7 @@ def read_csv(text: str, source: str) -> list[dict[str, str]]:
 
 
 def file(
-    book: ledger.Book, source: str, rows: Sequence[Mapping[str, Any]], merchant: UUID | None = None, *, header: int = 1
+    book: OfBook, source: str, rows: Sequence[Mapping[str, Any]], merchant: UUID | None = None, *, header: int = 1
 ) -> File:
     """The lines of a file. `header` is how many lines stand before the first row. Raises BadFile.
 

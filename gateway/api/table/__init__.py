@@ -11,6 +11,7 @@ from gateway.api.table import (
     operator_merchants,
     operator_safety,
     operator_windows,
+    reconciling,
     till,
 )
 
@@ -26,6 +27,7 @@ OPERATIONS: Final = (
     *operator_merchants.OPERATIONS,
     *operator_books.RULES,
     *operator_windows.OPERATIONS,
+    *reconciling.OPERATIONS,
     *operator_safety.OPERATIONS,
     *everybody.OPERATIONS,
 )
