@@ -142,17 +142,18 @@ async def list_own_breaks(call: Call[None]) -> OwnBreakPage:
     book, merchant = call.merchant.book, call.merchant.id
     listed = ById[reconciliation.Break](call, str(merchant), "break", lambda row: row.id)
 
-    def read(tx: ledger.Tx) -> tuple[datetime, list[reconciliation.Break], dict[UUID, LineOut]]:
+    def read(tx: ledger.Tx) -> tuple[list[reconciliation.Break], dict[UUID, LineOut]]:
         rows = reconciliation.breaks(
             tx, book.id, state=asked.state, type=asked.type, merchant=merchant, before=listed.start, limit=listed.limit
         )
         found = reconciliation.told_lines(tx, [id for row in rows for id in row.line_ids])
-        return ledger.read_book(tx, book.id).now, rows, {told[0].id: _line(book, told) for told in found}
+        return rows, {told[0].id: _line(book, told) for told in found}
 
     def show(row: reconciliation.Break) -> OwnBreakOut:
         return OwnBreakOut(**_facts(book, now, row), lines=[lines[id] for id in row.line_ids if id in lines])
 
-    now, rows, lines = await call.read(read)
+    now = await call.work(lambda tx: ledger.read_book(tx, book.id).now)
+    rows, lines = await call.read(read)
     data, more, cursor = listed.page(rows, show)
     return OwnBreakPage(data=data, has_more=more, next_cursor=cursor)
 
