@@ -53,11 +53,15 @@ class Adjusting:
     def prepare(self, tx: Tx, book: Book, requests: Sequence[Request]) -> "Round":
         (request,) = requests
         if isinstance(request.body, Propose):
+            store.lock_adjusting(tx, request.body.break_id)
             row = store.break_(tx, request.body.break_id)
             there = [] if row is None else store.adjustments(tx, row.id)
             return Round(row if row is not None and row.book_id == book.id else None, there)
         found = store.adjustment(tx, request.body.adjustment_id)
-        return Round(None, [found] if found is not None and found.book_id == book.id else [])
+        if found is None or found.book_id != book.id:
+            return Round(None, [])
+        store.lock_adjusting(tx, found.break_id)
+        return Round(store.break_(tx, found.break_id), [found])
 
 
 @dataclass(slots=True)
@@ -105,7 +109,7 @@ class Round:
         return Accepted(self.proposed)
 
     def _decide(self, asked: Decide, actor: str, working: Working) -> Decision:
-        """No such adjustment; decided already (the same again by the same is answered); one's own; another amount."""
+        """No such adjustment; decided already (the same again by the same is answered); one's own; another amount; no break any more."""
         if not self.there:
             return NotFound("adjustment")
         (found,) = self.there
@@ -117,6 +121,9 @@ class Round:
             return OwnProposal()
         if asked.approves and asked.amount_minor != found.amount_minor:
             return StateConflict("amount", "not the one proposed")
+        if asked.approves and self.row is not None and self.row.state == "resolved":
+            # its other side came meanwhile
+            return StateConflict("break", self.row.state)
         # nothing below may refuse
         payload: dict[str, Any] = {
             "break": found.break_id,

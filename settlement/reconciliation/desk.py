@@ -13,7 +13,7 @@ from ledger import Database, Tx
 from ledger.errors import Invalid, NotFound, StateConflict
 from settlement.reconciliation import store
 from settlement.reconciliation.files import File
-from settlement.reconciliation.lines import Match
+from settlement.reconciliation.lines import POLICIES, Match
 from settlement.reconciliation.reconcile import run
 from settlement.reconciliation.store import Break, MatchRow, Placed
 
@@ -44,11 +44,13 @@ def bring(db: Database, book_id: int, brought: File, merchant: UUID | None, acto
     """Take a file in, and reconcile its source. The same file again changes nothing."""
     with db.tx("settlement") as tx:
         book = ledger.read_book(tx, book_id)
-        store.lock(tx, book_id, brought.source)
-        new = store.add_file(
-            tx, book_id, id=brought.id, source=brought.source, merchant=merchant, digest=brought.digest,
-            lines=len(brought.lines), actor=actor, at=book.now,
-        )  # fmt: skip
+        taken_up_to = store.lock(tx, book_id, brought.source)
+        new = store.add_file(tx, book, brought, merchant=merchant, actor=actor)
+        if new and merchant is not None:
+            # of a shop whose tills had not spoken of that time, nothing was copied
+            since = min(line.at for line in brought.lines) - POLICIES["till"].patience
+            start = ledger.stream.start(tx, book_id)
+            store.add_lines(tx, book_id, store.ours(tx, book_id, "till", start, taken_up_to, [merchant], since))
         there = {line.id for line, _ in store.lines(tx, book_id, [line.id for line in brought.lines])}
         if new:
             store.add_lines(tx, book_id, [Placed(line, n, brought.id) for n, line in enumerate(brought.lines, 1)])
@@ -169,6 +171,8 @@ def merge(db: Database, id: UUID, *, others: Sequence[UUID], by: UUID, reason: s
         first = _locked(tx, id)
         if first is None:
             return NotFound("break")
+        for other in sorted(others):
+            store.lock_adjusting(tx, other)
         found = {row.id: row for other in sorted(others) if (row := store.break_(tx, other, lock=True)) is not None}
         if len(found) != len(others) or any(row.book_id != first.book_id for row in found.values()):
             return NotFound("break")
@@ -196,4 +200,5 @@ def _locked(tx: Tx, id: UUID) -> Break | None:
     if row is None:
         return None
     store.lock(tx, row.book_id, row.source)
+    store.lock_adjusting(tx, id)
     return store.break_(tx, id, lock=True)

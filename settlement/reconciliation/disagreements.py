@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
+from uuid import UUID
 
 from settlement.reconciliation.lines import Found, Line, Match, Policy, WindowSpan, business_time, fold, windows_at
 from settlement.reconciliation.rules import Finder, Pool, batches, settles
@@ -52,6 +53,8 @@ class Known:
     # folded: whom the book knows to pay or to be paid
     parties: frozenset[str] = frozenset()
     windows: Sequence[WindowSpan] = ()
+    # from when to when each of the others (a shop's tills; None: the bank, the provider) has told anything
+    heard: Mapping[UUID | None, tuple[datetime, datetime]] = field(default_factory=dict)
 
 
 def classify(
@@ -70,7 +73,10 @@ def classify(
         if not sorting.second(line) and not sorting.unknown(line, known.parties):
             sorting.alone(line)
     for line in sorting.ours():
-        sorting.alone(line)
+        # of what nobody has spoken yet, nothing is missing
+        heard = known.heard.get(line.merchant_id if source == "till" else None)
+        if heard is not None and heard[0] - policy.patience <= line.at <= heard[1]:
+            sorting.alone(line)
     return sorting.found + [found for m in made if (found := _untimely(source, m, policy, known.windows)) is not None]
 
 
@@ -171,6 +177,8 @@ class _Sorting:
         points = 0
         if line.points is not None and all(o.points is not None for o in ours):
             points = line.points - sum(o.points or 0 for o in ours)
+        if difference == points == 0 and line.fee_minor in (0, fee):
+            return  # they agree, and a person took them apart: each stands alone
         if difference == 0 and points:
             kind = "lot"
         elif fee and line.amount_minor == gross and line.fee_minor in (0, fee):

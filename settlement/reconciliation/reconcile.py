@@ -60,7 +60,8 @@ def _take(db: Database, book_id: int, source: str, chunk: int) -> int | None:
         end = min(start + chunk, store.end_of_stream(tx, book_id))
         if end <= start:
             return None
-        found = store.ours(tx, book_id, source, start, end)
+        merchants = store.telling(tx, book_id) if source == "till" else None
+        found = store.ours(tx, book_id, source, start, end, merchants)
         store.add_lines(tx, book_id, found)
         store.went_on(tx, book_id, source, end, ledger.read_book(tx, book_id).now)
         return len(found)
@@ -68,7 +69,9 @@ def _take(db: Database, book_id: int, source: str, chunk: int) -> int | None:
 
 def _reconcile(tx: Tx, book: Book, source: str) -> Done:
     policy = POLICIES[source]
-    made, pool = rules.match(source, store.open_lines(tx, book.id, source), policy)
+    made, pool = rules.match(
+        source, store.open_lines(tx, book.id, source), policy, store.taken_apart(tx, book.id, source)
+    )
     known = _known(tx, book, source, pool, made)
     found = disagreements.classify(source, pool, made, known, policy, book.now)
     store.add_matches(tx, book, source, made)
@@ -91,6 +94,7 @@ def _known(tx: Tx, book: Book, source: str, pool: rules.Pool, made: list[Match])
         [line for line in settled if line.id not in here],
         frozenset(fold(party) for party in store.known_parties(tx, book.id, source)) if alone else frozenset(),
         store.spans(tx, book.id) if source == "till" else (),
+        store.heard(tx, book.id, source),
     )
 
 

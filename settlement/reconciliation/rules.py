@@ -6,9 +6,10 @@ A rule that could choose chooses nothing: what is ambiguous is left to a person.
 
 import bisect
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import timedelta
 from typing import Final, TypeVar
+from uuid import UUID
 
 from settlement.reconciliation.lines import Line, Match, Policy, business_time, fold
 from settlement.reconciliation.sums import only_subset
@@ -197,11 +198,18 @@ RULES: Final[dict[str, Sequence[Rule]]] = {
 }
 
 
-def match(source: str, lines: Iterable[Line], policy: Policy) -> tuple[list[Match], Pool]:
-    """What matches, and the lines that stay alone. The order of `lines` does not matter."""
+def match(
+    source: str, lines: Iterable[Line], policy: Policy, apart: Collection[frozenset[UUID]] = ()
+) -> tuple[list[Match], Pool]:
+    """What matches, and the lines that stay alone. The order of `lines` does not matter.
+
+    `apart` are sets of lines that a person took apart: no rule joins them again.
+    """
     pool, made = Pool(lines), []
     for rule in RULES[source]:
         for found in rule(pool, policy):
+            if apart and frozenset(line.id for line in found.ours + found.theirs) in apart:
+                continue
             pool.take(found)
             made.append(found)
     return made, pool

@@ -48,6 +48,9 @@ told_file = Table(
     Column("merchant_id", UUID(as_uuid=True)),
     Column("digest", LargeBinary, nullable=False),
     Column("lines", Integer, nullable=False),
+    # its earliest and its latest line
+    Column("first_at", DateTime(timezone=True), nullable=False),
+    Column("last_at", DateTime(timezone=True), nullable=False),
     Column("actor", Text, nullable=False),
     Column("at", DateTime(timezone=True), nullable=False),
     # the same file again is the file that is there

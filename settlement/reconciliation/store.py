@@ -9,6 +9,7 @@ from uuid import UUID
 import ledger
 from ledger import Tx
 from settlement.reconciliation.disagreements import OF_MATCHES
+from settlement.reconciliation.files import File
 from settlement.reconciliation.lines import Found, Line, Match, WindowSpan, break_id
 from settlement.reconciliation.rules import SHORTEST_CUT
 
@@ -149,6 +150,8 @@ with records as (
       and b.first_sequence >= coalesce((select max(first_sequence) from ledger.batch
           where book_id = %(book)s and first_sequence <= %(from)s), %(from)s)
       and b.first_sequence < %(to)s and b.first_sequence + r.n >= %(from)s and b.first_sequence + r.n < %(to)s
+      and (%(merchants)s::uuid[] is null or r.merchant_id = any(%(merchants)s))
+      and (%(since)s::timestamptz is null or r.at >= %(since)s)
 )
 """
 
@@ -186,10 +189,22 @@ _OURS: Final[dict[str, tuple[str, list[str]]]] = {
 }
 
 
-def ours(tx: Tx, book_id: int, source: str, start: int, end: int) -> list[Placed]:
-    """What the ledger's records from sequence `start` up to `end` (left out) have for a source."""
+def ours(
+    tx: Tx,
+    book_id: int,
+    source: str,
+    start: int,
+    end: int,
+    merchants: Collection[UUID] | None = None,
+    since: datetime | None = None,
+) -> list[Placed]:
+    """What the ledger's records from sequence `start` up to `end` (left out) have for a source; of some merchants only,
+    or not before a time.
+    """
     query, kinds = _OURS[source]
-    rows = tx.execute(query, {"book": book_id, "kinds": kinds, "from": start, "to": end, "through": source}).fetchall()
+    asked = {"book": book_id, "kinds": kinds, "from": start, "to": end, "through": source, "since": since,
+             "merchants": None if merchants is None else list(merchants)}  # fmt: skip
+    rows = tx.execute(query, asked).fetchall()
     windows = tx.execute(
         "select number, first_sequence from settlement.window where book_id = %s and first_sequence < %s"
         " order by number desc",
@@ -231,6 +246,8 @@ def moved_slices(tx: Tx, book_id: int, start: int, end: int) -> list[Slice]:
             "kinds": ["capture", "repayment", "redemption_refund"],
             "from": start,
             "to": end,
+            "merchants": None,
+            "since": None,
         },
     )
     return [Slice(*row) for row in rows]
@@ -267,19 +284,35 @@ def gaps(tx: Tx, book_id: int, start: int, end: int) -> list[tuple[int, int]]:
 # -- files
 
 
-def add_file(
-    tx: Tx, book_id: int, *, id: UUID, source: str, merchant: UUID | None, digest: bytes, lines: int, actor: str,
-    at: datetime,
-) -> bool:  # fmt: skip
+def add_file(tx: Tx, book: ledger.Book, file: File, *, merchant: UUID | None, actor: str) -> bool:
     """Whether the file is new."""
+    times = [line.at for line in file.lines]
     return (
         tx.execute(
-            "insert into settlement.told_file (id, book_id, source, merchant_id, digest, lines, actor, at)"
-            " values (%s, %s, %s, %s, %s, %s, %s, %s) on conflict do nothing",
-            [id, book_id, source, merchant, digest, lines, actor, at],
+            "insert into settlement.told_file (id, book_id, source, merchant_id, digest, lines, first_at, last_at, actor,"
+            " at) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s) on conflict do nothing",
+            [file.id, book.id, file.source, merchant, file.digest, len(times), min(times), max(times), actor, book.now],
         ).rowcount
         == 1
     )
+
+
+def telling(tx: Tx, book_id: int) -> list[UUID]:
+    """The merchants whose tills have ever told anything: of the others nothing is copied."""
+    rows = tx.execute(
+        "select distinct merchant_id from settlement.told_file where book_id = %s and source = 'till'", [book_id]
+    )
+    return [row[0] for row in rows]
+
+
+def heard(tx: Tx, book_id: int, source: str) -> dict[UUID | None, tuple[datetime, datetime]]:
+    """From when to when each of the others has told anything."""
+    rows = tx.execute(
+        "select merchant_id, min(first_at), max(last_at) from settlement.told_file where book_id = %s and source = %s"
+        " group by 1",
+        [book_id, source],
+    )
+    return {row[0]: (row[1], row[2]) for row in rows}
 
 
 # -- matches
@@ -339,6 +372,15 @@ def match(tx: Tx, id: UUID, *, lock: bool = False) -> MatchRow | None:
         f"select {_MATCH} from settlement.match where id = %s" + (" for update" if lock else ""), [id]
     ).fetchone()
     return MatchRow(*row) if row else None
+
+
+def taken_apart(tx: Tx, book_id: int, source: str) -> set[frozenset[UUID]]:
+    """The lines of matches that a person split, match by match."""
+    rows = tx.execute(
+        "select line_ids from settlement.match where book_id = %s and source = %s and state = 'split'",
+        [book_id, source],
+    )
+    return {frozenset(row[0]) for row in rows}
 
 
 def match_of(tx: Tx, lines: Collection[UUID]) -> MatchRow | None:
@@ -546,6 +588,11 @@ _ADJUSTMENT: Final = (
     "id, book_id, break_id, merchant_id, amount_minor, state, reason, proposed_by, proposed_at, decided_by, decided_at,"
     " record_id"
 )
+
+
+def lock_adjusting(tx: Tx, break_id: UUID) -> None:
+    """Until the transaction ends nobody else proposes an adjustment of a break, or ends it."""
+    tx.execute("select pg_advisory_xact_lock(hashtextextended('manex break ' || %s, 0))", [str(break_id)])
 
 
 def adjustment(tx: Tx, id: UUID) -> Adjustment | None:

@@ -23,7 +23,8 @@ def reconciled(made: Month, source: str) -> tuple[list[Match], list[Found]]:
     parties = frozenset(fold(party) for party in made.parties) | {
         fold(line.party) for line in made.lines[source] if line.side == "ours"
     }
-    known = disagreements.Known(parties=parties, windows=WINDOWS)
+    heard = dict.fromkeys({None, *(line.merchant_id for line in made.lines[source])}, (BEGINNING, NOW))
+    known = disagreements.Known(parties=parties, windows=WINDOWS, heard=heard)
     return matches, disagreements.classify(source, pool, matches, known, POLICIES[source], NOW)
 
 

@@ -135,9 +135,11 @@ def test_a_sale_recorded_behind_its_windows_end_is_in_the_wrong_window(told: Wor
 
 
 def test_a_break_ends_by_itself_when_its_other_side_comes(told: World) -> None:
-    sale = told.sale("ann", "cafe", 1_000)
+    sale, other = told.sale("ann", "cafe", 1_000), told.sale("ann", "cafe", 2_000)
     told.advance(told.book.now + dt.timedelta(days=2))
     run(told)
+    assert breaks(told) == [], "of a shop whose tills tell nothing, nothing is missing"
+    bring(told, claim(other))
     (missing,) = breaks(told)
     assert (missing.type, missing.amount_minor, missing.points) == ("missing", -1_000, -10)
     bring(told, claim(sale))
@@ -192,6 +194,8 @@ def test_a_planted_month_is_found_whole_in_two_halves(told: World, seed: int) ->
     with told.house.db.tx("settlement") as tx:
         for source in ("bank", "psp"):
             store.lock(tx, told.book_id, source)
+            file = reconciliation.File(UUID(int=len(source)), source, source.encode(), made.lines[source])
+            store.add_file(tx, told.book, file, merchant=None, actor="month")
         ours = [line for line in lines if line.side == "ours"]
         store.add_lines(tx, told.book_id, [Placed(line, n) for n, line in enumerate(ours)])
     theirs = [line for line in lines if line.side == "theirs"]
@@ -311,6 +315,29 @@ def test_a_person_matches_splits_and_matches_again(told: World) -> None:
         assert refused.code == code
 
 
+def test_what_a_person_took_apart_no_rule_joins_again(told: World) -> None:
+    bring(told, claim(told.sale("ann", "cafe", 1_000)))
+    ((id,),) = told.rows("select id from settlement.match")
+    told.advance(told.book.now + dt.timedelta(days=2))
+    reconciliation.split(told.house.db, id, by=MAKER, reason="another receipt of that number")
+    run(told)
+    assert told.rows("select state from settlement.match") == [("split",)]
+    assert found(told) == [("till", "missing", "merchant")] * 2
+
+
+def test_nothing_is_approved_for_a_break_that_no_longer_stands(told: World) -> None:
+    sale = told.sale("ann", "cafe", 1_000)
+    bring(told, claim(sale, amount=1_500))
+    (row,) = breaks(told)
+    asked = reconciliation.Propose(row.id, MAKER, told.shops["cafe"], 500, "the till is right")
+    proposed = told.do("adjustment_propose", asked)
+    bring(told, claim(sale))
+    assert [b.state for b in breaks(told, type="amount")] == ["resolved"]
+    approval = reconciliation.Decide(proposed.id, APPROVER, True, 500)
+    assert told.refusal("adjustment_decide", approval) == "state_conflict"
+    assert told.do("adjustment_decide", reconciliation.Decide(proposed.id, APPROVER, False)).state == "declined"
+
+
 def test_a_match_never_explains_money_away(told: World) -> None:
     sale = told.sale("ann", "cafe", 1_000)
     bring(told, claim(sale, amount=999))
@@ -325,6 +352,7 @@ def test_a_match_never_explains_money_away(told: World) -> None:
 def test_a_break_is_explained_merged_and_resolved_and_its_lines_are_left_alone(told: World) -> None:
     for n in range(2):
         told.sale(None, "cafe", 1_000 + n)
+    bring(told, claim(told.sale(None, "cafe", 2_000)))
     told.advance(told.book.now + dt.timedelta(days=2))
     run(told)
     first, second = breaks(told)
@@ -340,7 +368,10 @@ def test_a_break_is_explained_merged_and_resolved_and_its_lines_are_left_alone(t
     assert reconciliation.resolve(db, first.id, by=APPROVER, reason="its journal is lost") == resolved
     again = reconciliation.resolve(db, first.id, by=MAKER, reason="another reason")
     assert isinstance(again, ledger.Refusal)
-    assert told.rows("select distinct state from settlement.told_line") == [("set_aside",)]
+    assert told.rows("select state, count(*) from settlement.told_line group by 1 order by 1") == [
+        ("matched", 2),
+        ("set_aside", 2),
+    ]
     assert run(told) == reconciliation.Done()
     with db.tx("door") as tx:
         steps = [(s.step, s.by, s.reason) for s in reconciliation.steps(tx, first.id)]

@@ -56,6 +56,8 @@ def _lines() -> None:
         sa.Column("merchant_id", sa.UUID(), nullable=True),
         sa.Column("digest", sa.LargeBinary(), nullable=False),
         sa.Column("lines", sa.Integer(), nullable=False),
+        _when("first_at"),
+        _when("last_at"),
         sa.Column("actor", sa.Text(), nullable=False),
         _when("at"),
         sa.PrimaryKeyConstraint("id"),
