@@ -97,13 +97,13 @@ def settles(ours: Line, theirs: Line) -> bool:
 
 
 def by_reference(pool: Pool, policy: Policy) -> Iterator[Match]:  # noqa: ARG001 - every rule is asked alike
-    """The very reference, and the amount."""
+    """The very reference, and the amount, when only one of ours has both."""
     ours = _index(pool.ours.values(), lambda line: (line.group, line.reference) if line.reference else None)
     for theirs in list(pool.theirs.values()):
-        found = next((o for o in ours.get((theirs.group, theirs.reference), []) if settles(o, theirs)), None)
-        if found is not None and found.id in pool.ours:
-            ours[theirs.group, theirs.reference].remove(found)
-            yield Match("reference_and_amount", 1_000_000, (found,), (theirs,))
+        there = ours.get((theirs.group, theirs.reference), [])
+        found = [o for o in there if o.id in pool.ours and settles(o, theirs)]
+        if len(found) == 1:
+            yield Match("reference_and_amount", 1_000_000, (found[0],), (theirs,))
 
 
 def by_folded_reference(pool: Pool, policy: Policy) -> Iterator[Match]:  # noqa: ARG001

@@ -78,6 +78,15 @@ def test_what_is_ambiguous_is_left_to_a_person() -> None:
     assert len(pool.ours) == 2
 
 
+def test_one_reference_for_two_equal_payments_is_left_to_a_person() -> None:
+    ours = [_line(n, "ours", 500, reference="WINDOW-1", party=f"P{n}") for n in range(2)]
+    lines = [*ours, _line(9, "theirs", 500, reference="WINDOW-1")]
+    assert rules.match("bank", lines, POLICIES["bank"])[0] == []
+    told = [*ours, _line(9, "theirs", 500, reference="WINDOW-1", party="P1")]
+    ((made,), _) = rules.match("bank", told, POLICIES["bank"])
+    assert (made.rule, made.ours) == ("amount_date_and_party", (ours[1],))
+
+
 def test_a_young_line_that_is_alone_is_no_break_yet() -> None:
     _, pool = rules.match("bank", [_line(1, "ours", 500)], POLICIES["bank"])
     found = disagreements.classify("bank", pool, [], disagreements.Known(), POLICIES["bank"], BEGINNING)

@@ -12,7 +12,7 @@ import pytest
 import ledger
 import settlement
 from settlement import reconciliation
-from settlement.reconciliation import store
+from settlement.reconciliation import reconcile, store
 from settlement.reconciliation.store import Placed
 from tests.reconciliation.month import NOW, month
 from tests.world import World
@@ -238,6 +238,19 @@ def test_two_who_reconcile_at_once_do_it_once(told: World) -> None:
     assert failures == []
     assert told.rows("select count(*) from settlement.match") == [(30,)]
     assert told.rows("select count(*) from settlement.told_file") == [(1,)]
+
+
+def test_a_run_that_died_half_way_is_finished_by_the_next(told: World) -> None:
+    """What was taken in is committed by itself: whoever comes next goes on from there."""
+    first = told.sale("ann", "cafe", 1_000)
+    bring(told, claim(first))
+    rows = [claim(told.sale("ann", "cafe", 2_000 + n)) for n in range(4)]
+    told.house.drain(told.book_id)
+    reconcile._take(told.house.db, told.book_id, "till", 2)
+    assert told.rows("select count(*) from settlement.match") == [(1,)]
+    bring(told, *rows)
+    assert told.rows("select count(*) from settlement.match") == [(5,)]
+    assert told.rows("select count(*) from settlement.told_line where side = 'ours'") == [(5,)]
 
 
 # -- the stream
