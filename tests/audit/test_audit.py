@@ -531,7 +531,7 @@ CRIMES = [
         "two sales bear one receipt's number",
         "alter table merchants.sale drop constraint sale_reference;"
         " update merchants.sale set external_reference = 'X' where merchant_id ="
-        " (select merchant_id from merchants.sale where member_id is null) returning external_reference as reference",
+        " (select merchant_id from merchants.sale where member_id is null order by batch_id, n limit 1) returning external_reference as reference",
     ),
     # gifts
     Crime(
