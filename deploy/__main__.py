@@ -21,7 +21,11 @@ COMMANDS: dict[str, Command] = {
     "up": Command("deploy.commands.up:up", "Serve: database, gateways and all, on this machine."),
     "demo": Command("deploy.commands.demo:demo", "A coalition of shops lives through a year of real baskets."),
     "audit": Command("deploy.commands.audit:audit", "Prove every book again from its raw rows."),
+    "verify": Command("deploy.commands.verify:verify", "Prove a statement or the public supply from its file."),
+    "keys": Command("deploy.commands.keys:app", "Renew the keys that windows are signed with."),
     "operator": Command("deploy.commands.operator:app", "Make and end the keys that operators call with."),
+    "settlement": Command("deploy.commands.settlement:app", "Derive what follows from the stream again, and compare."),
+    "stream": Command("deploy.commands.stream:app", "Events over Kafka: publish, consume, and what they look like."),
     "soak": Command(
         "deploy.commands.soak:app",
         "Rehearse what goes wrong: kill -9 under load, and calls made up from the API's document.",

@@ -23,10 +23,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 import gateway.app
 import gateway.log
-import ledger
-import settlement
-from deploy import config
+from deploy import clockwork, config
 from deploy import keys as server_keys
+from deploy import providers as configured
 from deploy.config import Config
 from deploy.errors import Refusal
 from deploy.home import manex_home
@@ -35,15 +34,11 @@ from gateway import metrics_page
 from gateway.limits import Rate
 from gateway.metrics import Metrics
 from gateway.neighbours import Neighbours
-from gateway.server import Keys, Rates, Server, Settings
+from gateway.server import Keys, Providers, Rates, Server, Settings
 from gateway.streams import ABORT
 
 log = logging.getLogger("manex.asgi")
 
-#: How often the clock's work in live books is looked for.
-LOOK_SECONDS: Final = 5.0
-#: How long a stopping process waits for the clock's work of this moment.
-CLOCKWORK_SECONDS: Final = 20
 #: Bytes of a request line and its headers, where they come in more than one piece.
 LARGEST_HEAD: Final = 64 * 1024
 
@@ -64,6 +59,7 @@ def server(
     statement_timeout_ms: int = 30_000,
     redis_url: str | None = None,
     redis_timeout_ms: int = 50,
+    providers: Providers | None = None,
 ) -> Iterator[Server]:
     """Everything the doors stand on, over the database at `url`; closed in order at the end. At `redis_url` are the other
     processes of the house."""
@@ -71,7 +67,7 @@ def server(
     # the key that all processes of a house have, and nobody else
     neighbours = Neighbours(redis_url, keys.codes, timeout_ms=redis_timeout_ms) if redis_url else None
     house = House.open(url, keys.spend, metrics, largest_pool=largest_pool, statement_timeout_ms=statement_timeout_ms)
-    made = Server(house.db, house.committer, keys, house.networks, JOBS, settings, metrics, neighbours)
+    made = Server(house.db, house.committer, keys, house.networks, JOBS, settings, metrics, neighbours, providers)
     try:
         yield made
     finally:
@@ -85,10 +81,11 @@ def build_app(
     settings: Settings | None = None,
     metrics_token: str | None = None,
     redis_url: str | None = None,
+    providers: Providers | None = None,
 ) -> FastAPI:
     """The application over the database at `url`; it closes what it opened when its lifespan ends."""
     stack = contextlib.ExitStack()
-    made = stack.enter_context(server(url, keys, settings, redis_url=redis_url))
+    made = stack.enter_context(server(url, keys, settings, redis_url=redis_url, providers=providers))
 
     async def stop() -> None:
         await anyio.to_thread.run_sync(stack.close)
@@ -187,6 +184,7 @@ def serve(
         statement_timeout_ms=chosen.statement_timeout_ms,
         redis_url=chosen.redis_url,
         redis_timeout_ms=chosen.redis_timeout_ms,
+        providers=configured.of(chosen),
     ) as doors:
         app = gateway.app.build(doors, metrics_token=server_keys.metrics_token(place), metrics_place=metrics_place)
         made = uvicorn.Config(
@@ -209,7 +207,7 @@ def serve(
         with contextlib.ExitStack() as beside:
             if metrics_place is not None:
                 beside.enter_context(metrics_page.shared(doors, metrics_place))
-            beside.enter_context(_clockwork(doors))
+            beside.enter_context(clockwork.running(doors))
             # what is here now stays for ever: the collector need not look at it again
             gc.collect()
             gc.freeze()
@@ -220,33 +218,6 @@ def serve(
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, lambda _number, _frame: None)
             _Uvicorn(made, doors, chosen.drain_seconds).run(sockets=[port] if isinstance(port, socket.socket) else None)
-
-
-@contextlib.contextmanager
-def _clockwork(doors: Server) -> Iterator[None]:
-    """Do what falls due in live books, and take up settlements that a process left behind. Test books wait for their
-    operator's `advance_to`."""
-    done = threading.Event()
-
-    def run() -> None:
-        while not done.wait(LOOK_SECONDS):
-            try:
-                with doors.db.tx("door") as tx:
-                    books = ledger.books.all_books(tx)
-                for book in books:
-                    if book.mode == "live":
-                        settlement.windows.resume(doors.db, doors.committer, book.id)
-                        ledger.jobs.run_due(doors.db, doors.committer, doors.jobs, book.id)
-            except Exception as error:  # the next look takes it up again
-                log.warning("the clock's work stopped: %s", type(error).__name__)
-
-    thread = threading.Thread(target=run, name="manex-clockwork", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join(timeout=CLOCKWORK_SECONDS)
 
 
 def die_with_parent(parent: int | None = None) -> None:

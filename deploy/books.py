@@ -48,6 +48,14 @@ def has_books(address: str) -> bool:
     return bool(row and row[0])
 
 
+def where(server: postgres.Server, *others: str) -> str:
+    """The address of the house's database, else of the first other one of the home that has books; Refusal without any."""
+    for address in (url(server), *map(server.dsn, others)):
+        if has_books(address):
+            return address
+    raise Refusal("there are no books here yet: manex demo makes some")
+
+
 def wait_for(server: postgres.Server, seconds: float, stopped: Callable[[], bool]) -> None:
     """Return when the server takes connections: a machine that boots may start it after us."""
     give_up = time.monotonic() + seconds

@@ -41,6 +41,10 @@ class Config:
     database_url: str | None = field(repr=False)
     redis_url: str | None = field(repr=False)
     redis_timeout_ms: int
+    kafka_url: str | None = field(repr=False)
+    kafka_partitions: int
+    kafka_replicas: int
+    kafka_processes: bool
     keys_dir: Path | None
     host: str
     port: int
@@ -61,6 +65,11 @@ class Config:
     rate_enrolment: tuple[int, int]
     rate_operator: tuple[int, int]
     rate_stranger: tuple[int, int]
+    stripe_test_key: str | None = field(repr=False)
+    stripe_test_webhook_secret: str | None = field(repr=False)
+    stripe_live_key: str | None = field(repr=False)
+    stripe_live_webhook_secret: str | None = field(repr=False)
+    stripe_return_url: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +134,34 @@ def _redis(text: str) -> str | None:
     return text or None
 
 
+def _kafka(text: str) -> str | None:
+    server = r"(\[[0-9a-fA-F:.]+\]|[^:\[\]@/?,\s]+):[0-9]{1,5}"
+    user, mechanism = r"([^:@/\s]+:[^@/\s]*@)?", r"(\?mechanism=(PLAIN|SCRAM-SHA-256|SCRAM-SHA-512))?"
+    if text and not re.fullmatch(rf"kafkas?://{user}{server}(,{server})*{mechanism}", text):
+        raise ValueError("kafka:// or kafkas://, and host:port, with commas")
+    return text or None
+
+
 def _token(text: str) -> str | None:
     if text and not re.fullmatch(r"[!-~]{16,200}", text):
         raise ValueError("16 to 200 printable characters without a space")
+    return text or None
+
+
+def _beginning(*prefixes: str) -> Callable[[str], str | None]:
+    """A secret of somebody else's, told by how it begins: a live one where a test one belongs is refused here."""
+
+    def read(text: str) -> str | None:
+        if text and not any(re.fullmatch(re.escape(prefix) + r"[A-Za-z0-9_]{8,250}", text) for prefix in prefixes):
+            raise ValueError(f"a secret that begins with {' or '.join(prefixes)}")
+        return text or None
+
+    return read
+
+
+def _https(text: str) -> str | None:
+    if text and not re.fullmatch(r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[!-~]*)?", text):
+        raise ValueError("an address that begins with https://")
     return text or None
 
 
@@ -172,6 +206,35 @@ VARIABLES: Final = (
         "50",
         "milliseconds",
         _whole(5, 10_000),
+    ),
+    Variable(
+        "MANEX_KAFKA_URL",
+        "Brokers to publish every record to, and for settlement to consume from: `kafka://host:port,host:port`,"
+        " `kafkas://` with TLS, `user:password@` and `?mechanism=` for SASL. Without it settlement reads the database.",
+        "",
+        "URL",
+        _kafka,
+    ),
+    Variable(
+        "MANEX_KAFKA_PARTITIONS",
+        "Into how many partitions a book's topic is made. A topic that is there keeps its own.",
+        "6",
+        "partitions",
+        _whole(1, 1_000),
+    ),
+    Variable(
+        "MANEX_KAFKA_REPLICAS",
+        "How many brokers keep each partition of a topic that is made; 0 takes what the brokers say.",
+        "0",
+        "brokers",
+        _whole(0, 100),
+    ),
+    Variable(
+        "MANEX_KAFKA_PROCESSES",
+        "Whether `up` runs the relay and the consumer itself: on or off. Off where `./manex stream` runs them elsewhere.",
+        "on",
+        "",
+        _one_of({"on": True, "off": False}),
     ),
     Variable("MANEX_KEYS_DIR", "Where the server's keys are. Without it: `keys` in the home.", "", "path", _path),
     Variable("MANEX_HOST", "The address to listen on.", "127.0.0.1", "address", lambda text: text),
@@ -243,6 +306,42 @@ VARIABLES: Final = (
     Variable("MANEX_RATE_ENROLMENT", "Members enrolled by one key.", "2000/3600", "requests/seconds", _rate),
     Variable("MANEX_RATE_OPERATOR", "Requests of one operator key.", "1000/1", "requests/seconds", _rate),
     Variable("MANEX_RATE_STRANGER", "Unknown credentials from one address.", "100/60", "requests/seconds", _rate),
+    Variable(
+        "MANEX_STRIPE_TEST_KEY",
+        "Stripe's secret key for test books. Without it they have no Stripe. Wants the webhook secret and the return"
+        " address as well.",
+        "",
+        "",
+        _beginning("sk_test_", "rk_test_"),
+    ),
+    Variable(
+        "MANEX_STRIPE_TEST_WEBHOOK_SECRET",
+        "What Stripe's test mode signs its webhooks with.",
+        "",
+        "",
+        _beginning("whsec_"),
+    ),
+    Variable(
+        "MANEX_STRIPE_LIVE_KEY",
+        "The same for live books.",
+        "",
+        "",
+        _beginning("sk_live_", "rk_live_"),
+    ),
+    Variable(
+        "MANEX_STRIPE_LIVE_WEBHOOK_SECRET",
+        "The same of the live mode.",
+        "",
+        "",
+        _beginning("whsec_"),
+    ),
+    Variable(
+        "MANEX_STRIPE_RETURN_URL",
+        "Where people go from Stripe's page when they have paid, or not.",
+        "",
+        "URL",
+        _https,
+    ),
 )
 
 _BY_NAME: Final = {variable.name: variable for variable in VARIABLES}

@@ -23,7 +23,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
-from deploy import books, config, keys, postgres
+from deploy import books, config, keys, postgres, streaming
 from deploy.config import Config
 from deploy.errors import Refusal
 from deploy.home import TREE, manex_home
@@ -55,10 +55,16 @@ class PortTaken(Refusal):
 
 
 @dataclass
-class Gateway:
-    """One place among the gateway processes, and whoever has it now."""
+class Place:
+    """One place among the house's processes, and whoever has it now. `command` is what it is started with, but for where
+    the metrics are and who the parent is."""
 
-    number: int
+    name: str
+    #: how the others find its metrics
+    metrics: str
+    command: tuple[str, ...]
+    #: without it there is no house: when it keeps dying, the house gives up
+    needed: bool = True
     process: subprocess.Popen[bytes] | None = None
     start_at: float = 0.0
     deaths: deque[float] = field(default_factory=deque)
@@ -75,54 +81,57 @@ class Gateway:
 
     @property
     def hopeless(self) -> bool:
-        return len(self.deaths) > DEATHS_FORGIVEN
+        return self.needed and len(self.deaths) > DEATHS_FORGIVEN
 
 
 class House:
-    """The gateways of one socket."""
+    """The gateways of one socket, and where Kafka is configured the relay and the consumer beside them."""
 
     def __init__(self, chosen: Config, url: str, listener: socket.socket, metrics_place: Path) -> None:
         self._chosen = chosen
         self._url = url
         self._listener = listener
         self._place = metrics_place
-        self._gateways = [Gateway(number) for number in range(chosen.processes)]
+        here = f"fd:{listener.fileno()}"
+        self._places = [
+            Place(f"gateway {number}", str(number), ("deploy.asgi", chosen.host, here, str(number)))
+            for number in range(chosen.processes)
+        ]
+        if chosen.kafka_url and chosen.kafka_processes:
+            self._places += [Place(part, part, ("deploy.streaming", part), needed=False) for part in streaming.PARTS]
 
     def look(self) -> bool:
         """Start what is not there; false once a gateway dies whatever we do."""
         now = time.monotonic()
-        for gateway in self._gateways:
-            if gateway.process is not None and (code := gateway.process.poll()) is not None:
-                (self._place / str(gateway.number)).unlink(missing_ok=True)
-                pause = gateway.died(now)
-                if gateway.hopeless:
-                    log.error("gateway %d died %d times; giving up", gateway.number, len(gateway.deaths))
+        for place in self._places:
+            if place.process is not None and (code := place.process.poll()) is not None:
+                (self._place / place.metrics).unlink(missing_ok=True)
+                pause = place.died(now)
+                if place.hopeless:
+                    log.error("%s died %d times; giving up", place.name, len(place.deaths))
                     return False
-                log.warning("gateway %d died (%d); starting it again in %.1f s", gateway.number, code, pause)
-            if gateway.process is None and now >= gateway.start_at:
-                gateway.process = self._start(gateway.number)
+                log.warning("%s died (%d); starting it again in %.1f s", place.name, code, pause)
+            if place.process is None and now >= place.start_at:
+                place.process = self._start(place)
         return True
 
-    def _start(self, number: int) -> subprocess.Popen[bytes]:
-        descriptor = self._listener.fileno()
+    def _start(self, place: Place) -> subprocess.Popen[bytes]:
+        module, *rest = place.command
         process = subprocess.Popen(
-            [
-                *(sys.executable, "-P", "-m", "deploy.asgi"),
-                *(self._chosen.host, f"fd:{descriptor}", str(number), str(self._place), str(os.getpid())),
-            ],
+            [sys.executable, "-P", "-m", module, *rest, str(self._place), str(os.getpid())],
             env={**os.environ, "PYTHONPATH": str(TREE), "MANEX_SERVE_URL": self._url},
-            pass_fds=[descriptor],
+            pass_fds=[self._listener.fileno()],
             stdin=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C is for this process, which stops them in order
         )
-        log.info("gateway %d is process %d", number, process.pid)
+        log.info("%s is process %d", place.name, process.pid)
         return process
 
     def stop(self, hurry: threading.Event) -> bool:
-        """Let every gateway finish; whether all did in their time. `hurry`: told to stop once more."""
+        """Let everybody finish; whether all did in their time. `hurry`: told to stop once more."""
         # nobody else may wait in a queue that nobody will take from
         self._listener.close()
-        left = [gateway.process for gateway in self._gateways if gateway.process is not None]
+        left = [place.process for place in self._places if place.process is not None]
         for process in left:
             process.terminate()
         # a gateway finishes its requests, then its last batch and the clock's work

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Concatenate, Final, Generic, ParamSpec, TypeVar
+from typing import Any, BinaryIO, Concatenate, Final, Generic, ParamSpec, TypeVar
 from uuid import UUID
 
 import anyio
@@ -80,6 +80,16 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
+class Download:
+    """An answer in a file that is written to its end, however large. Whoever sends it closes it."""
+
+    file: BinaryIO
+    size: int
+    media_type: bytes
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Rendering(Generic[R]):
     """How a decision becomes the status and the bytes that are stored with it."""
 
@@ -108,6 +118,8 @@ class Call(Generic[B]):
     address: str
     #: the request's headers; where one comes twice, the last
     sent: dict[bytes, bytes]
+    #: the body's bytes, where an operation takes them as they are
+    raw: bytes = b""
     #: what the answer's headers say beyond its own
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
 

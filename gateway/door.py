@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
+import anyio
 import msgspec
 import psycopg
 import psycopg_pool
@@ -19,7 +20,7 @@ from starlette.types import Receive, Scope, Send
 
 import ledger
 from gateway import bodies, callers, log, problems
-from gateway.calls import Call, Reply, encode
+from gateway.calls import Call, Download, Reply, encode
 from gateway.operation import Operation
 from gateway.problems import Problem
 from gateway.server import Server
@@ -29,6 +30,8 @@ logger = logging.getLogger("manex.door")
 
 RETRY_SECONDS: Final = 2
 LARGEST_QUERY: Final = 2_000
+#: Bytes of a file that are sent at once.
+PIECE: Final = 256 * 1024
 #: Digits of a Content-Length; a longer one is nonsense, and large.
 LONGEST_LENGTH: Final = 12
 
@@ -75,7 +78,7 @@ class Door:
         began = time.perf_counter()
         request_id = ledger.ids.show("request", ledger.ids.new())
         headers: list[tuple[bytes, bytes]] = []
-        reply: Reply | Stream
+        reply: Reply | Download | Stream
         operation = self._by_method.get("GET" if scope["method"] == "HEAD" else scope["method"])
         try:
             if operation is None:
@@ -95,6 +98,8 @@ class Door:
             reply = refused(Problem("internal", "the fault is noted under the request_id"), scope["path"], request_id)
         if isinstance(reply, Reply):
             await respond(send, reply, request_id, headers)
+        elif isinstance(reply, Download):
+            await _download(reply, scope["method"] == "HEAD", send, request_id, headers)
         # how long a stream goes on says nothing of how long it took to answer
         seconds = time.perf_counter() - began
         # a method nobody has is the caller's word, and would be a series of its own
@@ -118,7 +123,7 @@ async def _answer(
     receive: Receive,
     request_id: str,
     told: list[tuple[bytes, bytes]],
-) -> Reply | Stream:
+) -> Reply | Download | Stream:
     if server.closing and not operation.while_closing:
         raise unavailable()
     headers = _headers(scope["headers"])
@@ -146,6 +151,8 @@ async def _answer(
     if operation.request is not None:
         raw = await _body(headers, receive, operation.largest_body)
         call.body, call.tree = bodies.read(raw, operation.request)
+    elif operation.raw:
+        call.raw = await _body(headers, receive, operation.largest_body, operation.raw)
     return _reply(await operation.function(call))
 
 
@@ -159,8 +166,8 @@ def _headers(sent: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
     return found
 
 
-def _reply(answer: Any) -> Reply | Stream:
-    if isinstance(answer, Reply | Stream):
+def _reply(answer: Any) -> Reply | Download | Stream:
+    if isinstance(answer, Reply | Download | Stream):
         return answer
     if isinstance(answer, ledger.Outcome):
         media_type = problems.MEDIA_TYPE if answer.status >= 400 else b"application/json"
@@ -222,12 +229,12 @@ def checked_key(text: str, pointer: str | None = None) -> str:
     return match["key"]
 
 
-async def _body(headers: dict[bytes, bytes], receive: Receive, largest: int) -> bytes:
+async def _body(headers: dict[bytes, bytes], receive: Receive, largest: int, types: Sequence[str] = ()) -> bytes:
     """The bytes of the body, checked for type and size. The size is counted: a length that was told may be a lie."""
     told = headers.get(b"content-length", b"")
     empty = told == b"0" or (not told and b"transfer-encoding" not in headers)
-    if not empty and not _JSON_TYPE.fullmatch(headers.get(b"content-type", b"")):
-        raise Problem("unsupported_media_type", "send application/json")
+    if not empty and not _is_taken(headers.get(b"content-type", b""), types):
+        raise Problem("unsupported_media_type", f"send {' or '.join(types or ('application/json',))}")
     if headers.get(b"content-encoding", b"identity") != b"identity":
         raise Problem("unsupported_media_type", "send the body without an encoding")
     if told.isdigit() and (len(told) > LONGEST_LENGTH or int(told) > largest):
@@ -245,6 +252,13 @@ async def _body(headers: dict[bytes, bytes], receive: Receive, largest: int) -> 
         chunks.append(chunk)
         if not message.get("more_body", False):
             return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _is_taken(media_type: bytes, types: Sequence[str]) -> bool:
+    """JSON, or one of `types`; what is said behind the type of a file is left to who reads it."""
+    if not types:
+        return _JSON_TYPE.fullmatch(media_type) is not None
+    return media_type.partition(b";")[0].strip().lower().decode("latin-1") in types
 
 
 def _too_large(largest: int) -> Problem:
@@ -270,19 +284,43 @@ async def _stream(
         await stream.serve(receive, send, scope.get("extensions", {}).get(ABORT, {}).get("abort"))
 
 
+async def _download(
+    found: Download, head_only: bool, send: Send, request_id: str, headers: Sequence[tuple[bytes, bytes]]
+) -> None:
+    """A file in pieces, read beside the loop."""
+    try:
+        await send(
+            {"type": "http.response.start", "status": 200, "headers": _told(found, found.size, request_id, headers)}
+        )
+        left = 0 if head_only else found.size
+        while left:
+            piece = await anyio.to_thread.run_sync(found.file.read, min(left, PIECE))
+            left -= len(piece)
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+    finally:
+        found.file.close()
+
+
+def _told(
+    reply: Reply | Download, size: int, request_id: str, headers: Sequence[tuple[bytes, bytes]]
+) -> list[tuple[bytes, bytes]]:
+    return [
+        (b"content-type", reply.media_type),
+        (b"content-length", b"%d" % size),
+        (b"request-id", request_id.encode()),
+        *ALWAYS,
+        *headers,
+        *reply.headers,
+    ]
+
+
 async def respond(send: Send, reply: Reply, request_id: str, headers: Sequence[tuple[bytes, bytes]]) -> None:
     await send(
         {
             "type": "http.response.start",
             "status": reply.status,
-            "headers": [
-                (b"content-type", reply.media_type),
-                (b"content-length", b"%d" % len(reply.body)),
-                (b"request-id", request_id.encode()),
-                *ALWAYS,
-                *headers,
-                *reply.headers,
-            ],
+            "headers": _told(reply, len(reply.body), request_id, headers),
         }
     )
     await send({"type": "http.response.body", "body": reply.body})

@@ -120,6 +120,7 @@ def _house(server: Server) -> list[Family]:
     try:
         with server.db.pool("door").connection(DATABASE_SECONDS) as conn, conn.transaction():
             lags = settlement.lags(conn)
+            published = ledger.relay.lags(conn)
     except (psycopg.OperationalError, psycopg_pool.PoolTimeout):
         return [gauge("manex_database_up", "Whether the database answered.", [({}, 0)])]
     return [
@@ -129,4 +130,18 @@ def _house(server: Server) -> list[Family]:
             "Records of a book that settlement has not yet derived.",
             [({"book": ledger.ids.show("book", book), "mode": mode}, lag) for book, mode, lag in lags],
         ),
+        gauge(
+            "manex_relay_lag_records",
+            "Records of a book that are not yet published.",
+            [(_book(lag), lag.records) for lag in published],
+        ),
+        gauge(
+            "manex_relay_lag_seconds",
+            "How long ago the oldest record was posted that is not yet published.",
+            [(_book(lag), lag.seconds) for lag in published],
+        ),
     ]
+
+
+def _book(lag: ledger.relay.Lag) -> dict[str, str]:
+    return {"book": ledger.ids.show("book", lag.book), "mode": lag.mode}

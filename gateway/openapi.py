@@ -119,6 +119,8 @@ def _operation(op: Operation, found: dict[int, Any], components: dict[str, Any])
             "required": bool(components[body.__name__].get("required")),
             "content": {"application/json": {"schema": found[id(body)]}},
         }
+    if op.raw:
+        told["requestBody"] = {"required": True, "content": {name: {"schema": {"type": "string"}} for name in op.raw}}
     if (security := _security(op.who)) is not None:
         told["security"] = security
     return told
@@ -184,7 +186,10 @@ def _success(op: Operation, found: dict[int, Any]) -> dict[str, Any]:
         content = {
             "text/event-stream": {"schema": {"oneOf": [_event(name, found[id(kind)]) for name, kind in op.events]}}
         }
-    content |= {media_type: {"schema": {"type": "string"}} for media_type in op.also}
+    content |= {
+        media_type: {"schema": {"type": "object" if media_type.endswith("+json") else "string"}}
+        for media_type in op.also
+    }
     return {"description": "Done.", "headers": _refs(names), "content": content}
 
 
@@ -211,7 +216,7 @@ def codes(op: Operation) -> list[str]:
         found += ["unauthenticated", "forbidden"] if not isinstance(op.who, operation.Member) else ["unauthenticated"]
     if _NAME.search(op.path):
         found.append("not_found")
-    if op.request is not None:
+    if op.request is not None or op.raw:
         found += _WITH_BODY
     # an operation without parameters refuses every one
     found += _WITH_QUERY

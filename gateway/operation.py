@@ -70,6 +70,8 @@ class Operation:
     request: Any = None
     # how the body is documented, where the door takes it apart itself
     shown_request: Any = None
+    # instead of JSON the body is taken as it is, in one of these media types
+    raw: tuple[str, ...] = ()
     query: Any = None
     refusals: tuple[str, ...] = ()
     keyed: Literal["required", "taken", "no"] = "no"

@@ -6,12 +6,14 @@ import threading
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 import anyio
 
 import ledger
+import settlement
 from gateway import wallets
 from gateway.limits import Buckets, Limiter, Rate
 from gateway.live import Live
@@ -19,6 +21,7 @@ from gateway.metrics import Metrics
 from gateway.neighbours import Ended, Message, Neighbours, ended
 from gateway.operator_keys import OperatorRing
 from gateway.pages import Cursors
+from gateway.proofs import Proofs
 from gateway.tokens import Tokens
 from merchants import contracts
 
@@ -62,13 +65,24 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
+class ProofKey:
+    """A key that signs windows from a time on, in PEM: an Ed25519 private key, or of one that is retired the public part."""
+
+    signs_from: datetime
+    pem: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Keys:
-    """The server's own secrets. `signing` is a P-256 private key in PEM; the others are 32 random bytes."""
+    """The server's own secrets. `signing` is a P-256 private key in PEM, `proof` are those that sign windows; the others
+    are 32 random bytes."""
 
     signing: bytes = field(repr=False)
     spend: bytes = field(repr=False)
     codes: bytes = field(repr=False)
     cursors: bytes = field(repr=False)
+    salts: bytes = field(repr=False)
+    proof: tuple[ProofKey, ...] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +93,14 @@ class BookFacts:
     public_id: UUID
     mode: str
     currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class Providers:
+    """Who moves money for us besides banks: the rails of each mode, and the secrets their webhooks are signed with."""
+
+    rails: settlement.sending.Rails = field(default_factory=dict)
+    stripe_secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 class Limits:
@@ -139,16 +161,19 @@ class Server:
         settings: Settings | None = None,
         metrics: Metrics | None = None,
         neighbours: Neighbours | None = None,
+        providers: Providers | None = None,
     ) -> None:
         self.db = db
         self.committer = committer
         self.keys = keys
         self.networks = networks
         self.jobs = jobs
+        self.providers = providers or Providers()
         self.settings = settings or Settings()
         self.metrics = metrics or Metrics()
         self.tokens = Tokens(keys.signing)
         self.cursors = Cursors(keys.cursors)
+        self.proofs = Proofs([(key.signs_from, key.pem) for key in keys.proof], keys.salts)
         self.wallets = ledger.Gathered(db.url, "door", wallets.of, statement_timeout_ms=db.statement_timeout_ms)
         self.merchant_keys = contracts.KeyRing(db)
         self.operator_keys = OperatorRing(db)

@@ -1,6 +1,22 @@
 """Books, records, accounts, lots: the ground floor. Value moves only by `post`."""
 
-from ledger import arrays, books, budgets, days, due, errors, ids, jobs, notices, stream, wallet
+from ledger import (
+    arrays,
+    books,
+    broker,
+    budgets,
+    days,
+    due,
+    errors,
+    facts,
+    ids,
+    jobs,
+    notices,
+    relay,
+    stream,
+    wallet,
+    wire,
+)
 from ledger.accounts import AccountName
 from ledger.arrays import array
 from ledger.book import SOURCES, Book, Issuer
@@ -78,11 +94,13 @@ __all__ = [
     "arrays",
     "balances",
     "books",
+    "broker",
     "budgets",
     "canonical",
     "days",
     "due",
     "errors",
+    "facts",
     "fingerprint",
     "first",
     "half_even",
@@ -100,6 +118,7 @@ __all__ = [
     "put_rules",
     "raise_settings_revision",
     "read_book",
+    "relay",
     "spendable",
     "stop_book",
     "stream",
@@ -108,5 +127,6 @@ __all__ = [
     "take_back",
     "take_value",
     "wallet",
+    "wire",
     "worth",
 ]

@@ -44,6 +44,9 @@ PREFIXES = {
     "line": "lin",
     "file": "fil",
     "adjustment": "adj",
+    "instruction": "ins",
+    "payout_file": "pof",
+    "bank_statement": "bst",
 }
 
 

@@ -260,6 +260,17 @@ notice = Table(
     PrimaryKeyConstraint("book_id", "days", name="notice_pkey"),
 )
 
+relay = Table(
+    "relay",
+    metadata,
+    # how far each book is published: every record below was acknowledged by the brokers, in this topic
+    Column("book_id", Integer, primary_key=True, autoincrement=False),
+    Column("next_sequence", BigInteger, nullable=False),
+    # the brokers' own id of the topic: when it changes, what was published is lost, and is published again
+    Column("topic_id", Text, nullable=False),
+    Column("partitions", Integer, nullable=False),
+)
+
 outcome = Table(
     "outcome",
     metadata,

@@ -3,15 +3,32 @@
 from collections.abc import Mapping
 
 import ledger
-from settlement import funding, reconciliation, schedule, statements, windows
+from settlement import (
+    funding,
+    paper,
+    paying,
+    proof,
+    rails,
+    reconciliation,
+    schedule,
+    sealing,
+    sending,
+    statements,
+    windows,
+    workbook,
+)
 from settlement import handlers as _handlers
+from settlement.booking import PaymentDone
 from settlement.consumer import drain
+from settlement.facts import FACTS
 from settlement.funding import Purchase, PurchaseDone, SellBack, Topup, TopupDone
-from settlement.handlers import NotYet, Pay, PaymentDone, PaymentsDone, Settle, Settled
+from settlement.handlers import NotYet, Pay, PaymentsDone, Settle, Settled
 from settlement.live import Live, live
 from settlement.netting import Bilateral, Position, saving_ppm
 from settlement.obligations import Item
-from settlement.rebuild import rebuild, snapshot
+from settlement.rebuild import Rebuilt, check, rebuild, snapshot
+from settlement.seal_store import Seal, book_of_statement, seal
+from settlement.sealing import Sealing
 from settlement.statements import Counterparty, Statement
 from settlement.steps import SelfApproval, Step, Window, WindowStepped, window_id
 from settlement.store import (
@@ -24,6 +41,7 @@ from settlement.store import (
     items,
     lags,
     newest_window,
+    offset,
     payments,
     place_of_position,
     position_of,
@@ -34,16 +52,19 @@ from settlement.store import (
     window_by_id,
 )
 from settlement.store import windows as list_windows
+from settlement.subscriber import Subscriber
+from settlement.topics import told_by
 from settlement.windows import CLOCK, Asker
 
 
 def handlers() -> Mapping[str, ledger.Handler]:
     """The kinds of request settlement decides, for the committer."""
-    return {**_handlers.HANDLERS, **funding.HANDLERS, **reconciliation.HANDLERS}
+    return {**_handlers.HANDLERS, **funding.HANDLERS, **rails.HANDLERS, **reconciliation.HANDLERS}
 
 
 __all__ = [
     "CLOCK",
+    "FACTS",
     "Asker",
     "Bilateral",
     "Counterparty",
@@ -59,12 +80,16 @@ __all__ = [
     "PositionRow",
     "Purchase",
     "PurchaseDone",
+    "Rebuilt",
+    "Seal",
+    "Sealing",
     "SelfApproval",
     "SellBack",
     "Settle",
     "Settled",
     "Statement",
     "Step",
+    "Subscriber",
     "Summary",
     "Topup",
     "TopupDone",
@@ -72,6 +97,8 @@ __all__ = [
     "WindowStepped",
     "all_items",
     "bilateral",
+    "book_of_statement",
+    "check",
     "drain",
     "handlers",
     "items",
@@ -79,20 +106,30 @@ __all__ = [
     "list_windows",
     "live",
     "newest_window",
+    "offset",
+    "paper",
+    "paying",
     "payments",
     "place_of_position",
     "position_of",
     "positions",
     "positions_of",
+    "proof",
+    "rails",
     "rebuild",
     "reconciliation",
     "saving_ppm",
     "schedule",
+    "seal",
+    "sealing",
+    "sending",
     "snapshot",
     "statements",
     "summary",
+    "told_by",
     "window",
     "window_by_id",
     "window_id",
     "windows",
+    "workbook",
 ]

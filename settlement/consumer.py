@@ -11,6 +11,7 @@ import ledger
 from ledger import Book, Database, Tx
 from ledger.stream import Event
 from settlement import netting, obligations, steps, store
+from settlement.merging import Merge
 
 #: Events a transaction takes: enough to make its cost small, few enough to hold them in memory.
 CHUNK: Final = 2_000
@@ -40,6 +41,52 @@ def consume(tx: Tx, book: Book, limit: int, up_to: int | None = None) -> int:
         _apply(tx, book, events)
         store.set_offset(tx, book.id, events[-1].sequence + 1)
     return len(events)
+
+
+def consume_merged(
+    tx: Tx, book: Book, merge: Merge, topic: str | None, limit: int, up_to: int | None = None
+) -> tuple[int, int]:
+    """The same of what was read from a topic: how many had their effect, and how many of those the ledger had to give.
+
+    Goes as far as the topic is told completely, and never past the ledger's own end. What is not there, or bears another
+    batch's hash than the ledger has, is read from the ledger. Where to read on in the topic with the id `topic` is kept
+    with the effect.
+    """
+    following = store.lock_offset(tx, book)
+    merge.forget(following)
+    last = min(merge.complete, following + limit - 1, ledger.stream.end(tx, book.id) - 1)
+    if up_to is not None:
+        last = min(last, up_to)
+    if last < following:
+        _note(tx, book, merge, topic, following)
+        return 0, 0
+    seals = ledger.stream.seals(tx, book.id, following, last)
+    told = {e.sequence: e for e in merge.events(last) if seals.get(e.batch_end) == e.hash}
+    missing = [sequence for sequence in range(following, last + 1) if sequence not in told]
+    for first, count in _runs(missing):
+        told |= {e.sequence: e for e in ledger.stream.read(tx, book.id, first, count)}
+    events = [told[sequence] for sequence in range(following, last + 1)]
+    _apply(tx, book, events)
+    store.set_offset(tx, book.id, last + 1)
+    merge.forget(last + 1)
+    _note(tx, book, merge, topic, last + 1)
+    return len(events), len(missing)
+
+
+def _note(tx: Tx, book: Book, merge: Merge, topic: str | None, following: int) -> None:
+    if topic is not None:
+        store.put_partitions(tx, book.id, topic, merge.offsets(following))
+
+
+def _runs(sequences: list[int]) -> list[tuple[int, int]]:
+    """Sequences that follow each other: where each run begins, and how long it is."""
+    runs: list[tuple[int, int]] = []
+    for sequence in sequences:
+        if runs and sequence == runs[-1][0] + runs[-1][1]:
+            runs[-1] = (runs[-1][0], runs[-1][1] + 1)
+        else:
+            runs.append((sequence, 1))
+    return runs
 
 
 def _apply(tx: Tx, book: Book, events: list[Event]) -> None:
@@ -130,6 +177,20 @@ def _paid(tx: Tx, book: Book, event: Event) -> None:
     _settled(tx, book, event, int(payload["window"]))
 
 
+def _returned(tx: Tx, book: Book, event: Event) -> None:
+    """What was paid came back: the position is open again, and so is its window."""
+    payload = event.payload
+    assert event.merchant_id is not None
+    number, amount = int(payload["window"]), int(payload["amount_minor"])
+    store.add_payments(
+        tx, book.id, [_payment(book, event, 0, event.merchant_id, "returned", amount, payload["source"])]
+    )
+    window = store.window(tx, book.id, number)
+    assert window is not None, number
+    if window.state == "settled":
+        store.step_window(tx, book.id, number, "paying", [_told(event, "paying")], revised=False)
+
+
 def _payment(
     book: Book, event: Event, ordinal: int, party: UUID, direction: str, amount_minor: int, source: str
 ) -> store.Payment:
@@ -171,4 +232,5 @@ _EFFECTS: Final[dict[str, Callable[[Tx, Book, Event], None]]] = {
     "window_aborted": _aborted,
     "settlement": _posted,
     "payment": _paid,
+    "payment_returned": _returned,
 }

@@ -19,6 +19,8 @@ class Topup:
     amount_minor: int
     through: str
     reference: str
+    # what the money was asked by
+    instruction_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,7 @@ class Round:
 
     def decide(self, request: Request, working: Working) -> Decision:
         if isinstance(request.body, Topup):
-            return _topup(request.body, request.actor, working)
+            return credit(request.body, request.actor, working)
         if isinstance(request.body, SellBack):
             return _sell_back(request.body, request.actor, working)
         assert isinstance(request.body, Purchase), request.body
@@ -93,17 +95,16 @@ class Round:
         """Nothing: records and balances are all there is to it."""
 
 
-def _topup(topup: Topup, actor: str, working: Working) -> Decision:
+def credit(topup: Topup, actor: str, working: Working) -> Decision:
+    """Book money that arrived. The accounts `through` and the merchant's prefund are loaded."""
     assert topup.amount_minor > 0, topup
     assert topup.through in ("bank", "psp"), topup
     if topup.merchant_id not in working.issuers:
         return NotFound("merchant")
-    draft = working.record(
-        "topup",
-        actor,
-        payload={"amount_minor": topup.amount_minor, "through": topup.through, "reference": topup.reference},
-        merchant=topup.merchant_id,
-    )
+    payload = {"amount_minor": topup.amount_minor, "through": topup.through, "reference": topup.reference}
+    if topup.instruction_id is not None:
+        payload["instruction"] = str(topup.instruction_id)
+    draft = working.record("topup", actor, payload=payload, merchant=topup.merchant_id)
     prefund = _of("prefund", topup.merchant_id)
     working.move(draft, AccountName(topup.through), prefund, topup.amount_minor)
     return Accepted(

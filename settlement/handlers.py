@@ -4,7 +4,7 @@ what the stream has told so far, which must be everything.
 Each step's record names the window and the revision it makes; two deciders on one state clash on that.
 """
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Final
@@ -14,8 +14,10 @@ import ledger
 from ledger import Accepted, AccountName, Book, Decision, Needs, Request, Tx, Working
 from ledger.errors import LimitExceeded, NotFound, StateConflict
 from merchants import contracts
-from settlement import clearing, steps, store
+from settlement import booking, clearing, steps, store
+from settlement.booking import PaymentDone
 from settlement.netting import Flow, Position
+from settlement.rails import store as rails_store
 from settlement.steps import Step, Window
 
 
@@ -58,18 +60,6 @@ class Pay:
     # None: the whole open balance
     amount_minor: int | None = None
     reference: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class PaymentDone:
-    record_id: UUID
-    merchant_id: UUID
-    # pay_in: the merchant paid; pay_out: it was paid
-    direction: str
-    amount_minor: int
-    # what is left of the position: negative to pay in, positive to be paid out
-    open_minor: int
-    released_points: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +184,7 @@ class Payments:
         window = store.current(tx, book, request.body.number)
         if window is None or window.state not in ("paying", "settled"):
             return PayRound(window, [])
+        being_paid = rails_store.being_paid(tx, book.id, window.number)
         merchants = [
             row.position.party_id
             for row in store.positions(tx, book, window.number)
@@ -202,7 +193,7 @@ class Payments:
         needs = Needs(accounts={clearing.BANK} | {clearing.position(m, window.number) for m in merchants})
         for merchant in store.with_due(tx, book.id, window.number):
             needs.accounts |= {clearing.due(merchant, window.number), AccountName("credit", merchant)}
-        return PayRound(window, merchants, needs)
+        return PayRound(window, merchants, needs, being_paid)
 
 
 @dataclass(slots=True)
@@ -210,6 +201,8 @@ class PayRound:
     window: Window | None
     merchants: list[UUID]
     needs: Needs = field(default_factory=Needs)
+    # merchants whom an instruction that lives pays out
+    being_paid: frozenset[UUID] = frozenset()
 
     def decide(self, request: Request, working: Working) -> Decision:
         pay: Pay = request.body
@@ -220,56 +213,30 @@ class PayRound:
             return StateConflict("window", window.state)
         number = window.number
         balances = {m: working.accounts[clearing.position(m, number)].balance for m in self.merchants}
-        refusal, amounts = plan(pay, balances)
+        refusal, amounts = plan(pay, balances, self.being_paid)
         if refusal is not None:
             return refusal
-        done = tuple(self._book(working, request, merchant, amount) for merchant, amount in amounts)
+        word = booking.Word(request.actor, "bank", pay.reference, pay.operator_id)
+        done = tuple(booking.book(working, word, number, merchant, amount) for merchant, amount in amounts)
         return Accepted(PaymentsDone(window.id, number, working.now, done))
-
-    def _book(self, working: Working, request: Request, merchant: UUID, amount: int) -> PaymentDone:
-        """A positive amount comes in, a negative one goes out."""
-        assert self.window is not None
-        pay: Pay = request.body
-        number = self.window.number
-        direction = "pay_in" if amount > 0 else "pay_out"
-        draft = working.record(
-            "payment",
-            request.actor,
-            payload={
-                "window": number,
-                "direction": direction,
-                "amount_minor": abs(amount),
-                "source": "bank",
-                "reference": pay.reference,
-                "operator": pay.operator_id,
-            },
-            merchant=merchant,
-            subject=self.window.id,
-        )
-        account = clearing.position(merchant, number)
-        released = 0
-        if amount > 0:
-            released = clearing.release(working, draft, number, merchant, amount)
-            working.move(draft, clearing.BANK, account, amount)
-        else:
-            working.move(draft, account, clearing.BANK, -amount)
-        draft.payload["released_points"] = released
-        left = working.accounts[account].balance
-        return PaymentDone(draft.id, merchant, direction, abs(amount), left, released)
 
     def write(self, tx: Tx, working: Working) -> None:
         """Nothing: the stream is what tells settlement's tables."""
 
 
-def plan(pay: Pay, balances: dict[UUID, int]) -> tuple[ledger.Refusal | None, list[tuple[UUID, int]]]:
+def plan(
+    pay: Pay, balances: dict[UUID, int], being_paid: Set[UUID] = frozenset()
+) -> tuple[ledger.Refusal | None, list[tuple[UUID, int]]]:
     """What to book, in order: who pays in (positive), who is paid out (negative). Pure.
 
-    Nobody is paid out while anybody still has to pay in.
+    Nobody is paid out while anybody still has to pay in, nor by a person's word while an instruction pays them.
     """
     if pay.merchant_id is None:
         assert pay.amount_minor is None, "an amount belongs to one merchant"
         debtors = [(m, -open) for m, open in sorted(balances.items()) if open < 0]
         creditors = [(m, -open) for m, open in sorted(balances.items()) if open > 0]
+        if any(m in being_paid for m, _ in creditors):
+            return StateConflict("window", "being paid by instructions"), []
         return None, debtors + creditors
     merchant = pay.merchant_id
     if merchant not in balances:
@@ -281,6 +248,8 @@ def plan(pay: Pay, balances: dict[UUID, int]) -> tuple[ledger.Refusal | None, li
     assert amount > 0, amount
     if amount > abs(open):
         return LimitExceeded("position", abs(open), amount), []
+    if open > 0 and merchant in being_paid:
+        return StateConflict("position", "being paid by an instruction"), []
     if open > 0 and any(balance < 0 for balance in balances.values()):
         return StateConflict("window", "waiting for pay-ins"), []
     return None, [(merchant, amount if open < 0 else -amount)]

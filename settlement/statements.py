@@ -231,11 +231,11 @@ _SUMMED: Final = (
 def csv_line(cells: Iterable[Any]) -> str:
     """A line of CSV (RFC 4180) in which no text is a formula to a spreadsheet."""
     out = io.StringIO()
-    csv.writer(out).writerow([_safe(cell) for cell in cells])
+    csv.writer(out).writerow([harmless(cell) for cell in cells])
     return out.getvalue()
 
 
-def _safe(cell: Any) -> Any:
+def harmless(cell: Any) -> Any:
     """Numbers as they are; text never begins as a formula does."""
     if cell is None:
         return ""

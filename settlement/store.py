@@ -40,6 +40,31 @@ def offset(tx: Tx, book_id: int) -> int | None:
     return row[0] if row else None
 
 
+def put_partitions(tx: Tx, book_id: int, topic_id: str, offsets: Mapping[int, int]) -> None:
+    """From where to read each partition of a book's topic; a topic that is another one begins anew."""
+    tx.execute(
+        "insert into settlement.partition (book_id, partition, topic_id, next_offset)"
+        " select %s, partition, %s, next_offset from unnest(%s::int[], %s::bigint[]) as told(partition, next_offset)"
+        " on conflict (book_id, partition) do update set topic_id = excluded.topic_id, next_offset = excluded.next_offset"
+        " where (partition.topic_id, partition.next_offset) is distinct from (excluded.topic_id, excluded.next_offset)",
+        [book_id, topic_id, list(offsets.keys()), list(offsets.values())],
+    )
+
+
+def forget_other_topics(tx: Tx, book_id: int, topic_id: str) -> None:
+    """Places in a topic that is gone mean nothing any more."""
+    tx.execute("delete from settlement.partition where book_id = %s and topic_id <> %s", [book_id, topic_id])
+
+
+def partitions(tx: Tx, book_id: int, topic_id: str) -> dict[int, int]:
+    """Where to read on in each partition of the topic with this id; those without a place begin at their beginning."""
+    rows = tx.execute(
+        "select partition, next_offset from settlement.partition where book_id = %s and topic_id = %s",
+        [book_id, topic_id],
+    )
+    return dict(rows)
+
+
 def lags(tx: Tx) -> list[tuple[UUID, str, int]]:
     """Of every book its public id, its mode, and how many of its records are not yet derived."""
     return tx.execute(
@@ -52,7 +77,7 @@ def lags(tx: Tx) -> list[tuple[UUID, str, int]]:
 
 # -- windows
 
-_WINDOW = (
+WINDOW_COLUMNS = (
     "id, book_id, number, state, revision, opened_at, first_sequence, last_sequence, closed_at, ledger_hash,"
     " positions_hash, steps, totals"
 )
@@ -61,21 +86,21 @@ _WINDOW = (
 def newest_window(tx: Tx, book_id: int) -> Window | None:
     """The open window, once the stream has begun."""
     row = tx.execute(
-        f"select {_WINDOW} from settlement.window where book_id = %s order by number desc limit 1", [book_id]
+        f"select {WINDOW_COLUMNS} from settlement.window where book_id = %s order by number desc limit 1", [book_id]
     ).fetchone()
     return Window(*row) if row else None
 
 
 def window(tx: Tx, book_id: int, number: int) -> Window | None:
     row = tx.execute(
-        f"select {_WINDOW} from settlement.window where book_id = %s and number = %s", [book_id, number]
+        f"select {WINDOW_COLUMNS} from settlement.window where book_id = %s and number = %s", [book_id, number]
     ).fetchone()
     return Window(*row) if row else None
 
 
 def window_by_id(tx: Tx, book_id: int, id: UUID) -> Window | None:
     row = tx.execute(
-        f"select {_WINDOW} from settlement.window where book_id = %s and id = %s", [book_id, id]
+        f"select {WINDOW_COLUMNS} from settlement.window where book_id = %s and id = %s", [book_id, id]
     ).fetchone()
     return Window(*row) if row else None
 
@@ -85,7 +110,7 @@ def windows(
 ) -> list[Window]:
     """Windows newest first, those numbered below `before`."""
     rows = tx.execute(
-        f"select {_WINDOW} from settlement.window where book_id = %s and (%s::int is null or number < %s)"
+        f"select {WINDOW_COLUMNS} from settlement.window where book_id = %s and (%s::int is null or number < %s)"
         " and (%s::text is null or state = %s) order by number desc limit %s",
         [book_id, before, before, state, state, limit],
     )
@@ -165,7 +190,7 @@ def add_contract(tx: Tx, book_id: int, id: UUID, merchant: UUID, sequence: int, 
     )
 
 
-_ITEM = (
+ITEM_COLUMNS = (
     "sequence, ordinal, kind, reason, at, issuer_id, acceptor_id, subject_id, lot_id, funding, unit_value_minor, points,"
     " value_minor, fee_payer_id, fee_base_minor, fee_ppm, fee_millionths, contract_id"
 )
@@ -177,7 +202,7 @@ def add_items(tx: Tx, book: Book, number: int, items: Sequence[Item]) -> None:
     ids = [ledger.ids.derived(book.public_id, item.sequence, "item", item.ordinal) for item in items]
     columns = [array(column) for column in zip(*items, strict=True)]
     tx.execute(
-        f"insert into settlement.item (book_id, window_number, id, {_ITEM})"
+        f"insert into settlement.item (book_id, window_number, id, {ITEM_COLUMNS})"
         " select %s, %s, * from unnest(%s::uuid[], %s::bigint[], %s::int[], %s::text[], %s::text[], %s::timestamptz[],"
         " %s::uuid[], %s::uuid[], %s::uuid[], %s::uuid[], %s::text[], %s::bigint[], %s::bigint[], %s::bigint[],"
         " %s::uuid[], %s::bigint[], %s::int[], %s::bigint[], %s::uuid[])",
@@ -239,15 +264,16 @@ def items(
     """A merchant's items of a window in sequence, those after a place (sequence, ordinal)."""
     sequence, ordinal = after or (-1, -1)
     rows = tx.execute(
-        f"select id, {_ITEM} from settlement.item where book_id = %s and window_number = %s"
+        f"select id, {ITEM_COLUMNS} from settlement.item where book_id = %s and window_number = %s"
         " and (sequence, ordinal) > (%s, %s) and (issuer_id = %s or acceptor_id = %s or fee_payer_id = %s)"
         " order by sequence, ordinal limit %s",
         [book_id, number, sequence, ordinal, merchant, merchant, merchant, limit],
     )
-    return [ItemRow(row[0], _as_seen(Item(*row[1:]), merchant)) for row in rows]
+    return [ItemRow(row[0], as_seen(Item(*row[1:]), merchant)) for row in rows]
 
 
-def _as_seen(item: Item, merchant: UUID) -> Item:
+def as_seen(item: Item, merchant: UUID) -> Item:
+    """An item without what is only another party's."""
     if item.fee_payer_id in (None, merchant):
         return item
     return item._replace(fee_payer_id=None, fee_base_minor=0, fee_ppm=0, fee_millionths=0, contract_id=None)
@@ -320,7 +346,7 @@ class PositionRow(NamedTuple):
 
 # the operator's fees are booked with the settlement itself: nothing of them is ever open
 _OPEN = (
-    "p.account_minor + coalesce((select sum(case y.direction when 'pay_in' then y.amount_minor else -y.amount_minor end)"
+    "p.account_minor + coalesce((select sum(case y.direction when 'pay_out' then -y.amount_minor else y.amount_minor end)"
     " from settlement.payment y where y.book_id = p.book_id and y.window_number = p.window_number"
     " and y.party_id = p.party_id), 0)"
 )
@@ -340,7 +366,7 @@ def positions_of(
     tx: Tx, book_id: int, merchant: UUID, *, before: int | None = None, limit: int = 100
 ) -> list[tuple[UUID, Window, Position]]:
     """A merchant's positions, newest window first: one statement each."""
-    columns = ", ".join(f"w.{c.strip()}" for c in _WINDOW.split(","))
+    columns = ", ".join(f"w.{c.strip()}" for c in WINDOW_COLUMNS.split(","))
     rows = tx.execute(
         f"select p.id, {columns}, {_POSITION} from settlement.position p"
         " join settlement.window w on w.book_id = p.book_id and w.number = p.window_number"
@@ -411,7 +437,7 @@ def summary(tx: Tx, book_id: int) -> Summary:
 
 
 class Payment(NamedTuple):
-    """Money in or out of a party's position. source: prefund, bank, or backing (what its own lots lacked)."""
+    """Money in or out of a party's position. source: prefund, bank, psp, or backing (what its own lots lacked)."""
 
     id: UUID
     window_number: int

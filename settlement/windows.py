@@ -100,11 +100,11 @@ def mark_paid(
     assert asker.operator_id is not None, "a payment is an operator's word"
     resume(db, committer, book_id)
     pay = Pay(number, asker.operator_id, merchant_id, amount_minor, reference)
-    return _act(db, committer, book_id, _request(db, book_id, "payment", pay, asker))
+    return act(db, committer, book_id, _request(db, book_id, "payment", pay, asker))
 
 
 def _step(db: Database, committer: Committer, book_id: int, kind: str, step: Step, asker: Asker) -> Outcome:
-    return _act(db, committer, book_id, _request(db, book_id, kind, step, asker))
+    return act(db, committer, book_id, _request(db, book_id, kind, step, asker))
 
 
 def _settle(db: Database, committer: Committer, book_id: int, number: int) -> Outcome:
@@ -116,7 +116,7 @@ def _settle(db: Database, committer: Committer, book_id: int, number: int) -> Ou
         body = Settle(number, store.flows(tx, book_id, number), parties)
     key = f"settle-{window.id.hex}-{window.revision}"
     fingerprint = ledger.fingerprint("POST", "settlement", [window.id, window.revision])
-    return _act(
+    return act(
         db, committer, book_id, Request(book_id, "settlement", book.operator_id, "clock", body, plain, key, fingerprint)
     )
 
@@ -127,7 +127,7 @@ def _request(db: Database, book_id: int, kind: str, body: Step | Pay, asker: Ask
     return Request(book_id, kind, principal, asker.actor, body, asker.render, asker.key, asker.fingerprint)
 
 
-def _act(db: Database, committer: Committer, book_id: int, request: Request) -> Outcome:
+def act(db: Database, committer: Committer, book_id: int, request: Request) -> Outcome:
     """Drain, ask, drain: decide on everything there is, and leave the derived rows telling what was decided."""
     for tries_left in reversed(range(TRIES)):
         drain(db, book_id)

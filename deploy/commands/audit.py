@@ -35,7 +35,7 @@ def audit(
 ) -> None:
     """Exits 1 when a check fails, and names the first rows that break it."""
     with postgres.reached(manex_home()) as server:
-        report = audited(server.dsn(database) if database else _chosen(server), book)
+        report = audited(server.dsn(database) if database else books.where(server, DEMO), book)
     if as_json:
         typer.echo(as_document(report))
     else:
@@ -106,10 +106,3 @@ def _book(text: str | None) -> int | UUID | None:
     if found is None:
         raise Refusal(f"a book is bok_ and 32 hexadecimal digits, or a number; {text} is neither")
     return found
-
-
-def _chosen(server: postgres.Server) -> str:
-    for address in (books.url(server), server.dsn(DEMO)):
-        if books.has_books(address):
-            return address
-    raise Refusal("there are no books here yet: manex demo makes some")

@@ -96,6 +96,7 @@ LATER_TENANT_ROWS = {
     "merchants.approval": f"merchant_id = {_TENANT}",
     "settlement.told_line": f"shown_to = {_TENANT}",
     "settlement.break": f"shown_to = {_TENANT}",
+    "settlement.instruction": f"merchant_id = {_TENANT}",
 }
 
 

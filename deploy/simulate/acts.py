@@ -164,7 +164,11 @@ class PayWindow(Act):
             return refused("state_conflict")
         shops = sorted(shop for shop in window.positions if shop != settling.OPERATOR)
         left = {shop: plain.accounts[f"position:{shop}::{self.number}"] for shop in shops}
+        being_paid = plain.being_paid(self.number)
         if self.shop is None:
+            if any(left[shop] > 0 for shop in being_paid):
+                plain.reached["a person and an instruction"] += 1
+                return refused("state_conflict")
             done = [self._pay(plain, shop, left[shop], None) for shop in shops if left[shop]]
             plain.reached["paid whole"] += bool(done)
             settling.settled(plain, window)
@@ -175,6 +179,8 @@ class PayWindow(Act):
             return refused("state_conflict")
         if self.amount is not None and self.amount > abs(left[self.shop]):
             return refused("limit_exceeded", allowed=abs(left[self.shop]), asked=self.amount)
+        if left[self.shop] > 0 and self.shop in being_paid:
+            return refused("state_conflict")
         if left[self.shop] > 0 and any(open < 0 for open in left.values()):
             return refused("state_conflict")
         done = [self._pay(plain, self.shop, left[self.shop], self.amount)]

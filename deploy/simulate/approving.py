@@ -132,7 +132,9 @@ class Answer(Operation):
         if slices is None:
             needed = asked.points if asked.points is not None else -(-(asked.value or 0) // plain.rules.face_value)
             plain.reached["approved and not there"] += 1
-            return refused("insufficient_points", needed=needed, available=sum(lot.wallet for lot in usable))
+            # another's wallet does not tell what is in it
+            there = {} if self.by != member else {"available": sum(lot.wallet for lot in usable)}
+            return refused("insufficient_points", needed=needed, **there)
         by = self.by if self.by != member else None
         points = sum(part for _, part in slices)
         if by is not None:
@@ -142,9 +144,9 @@ class Answer(Operation):
                 return refused("limit_exceeded", allowed=max(0, left), asked=points)
             plain.reached["approved for another"] += 1
         amounts = {"redeem_points": points, "redeem_count": 1}
-        if (over := plain.beyond(member, shop, shop, amounts)) is not None:
+        if plain.beyond(member, shop, shop, amounts) is not None:
             plain.reached["approved beyond a limit"] += 1
-            return refused("limit_exceeded", allowed=over[0], asked=over[1])
+            return refused("limit_exceeded")
         plain.count(member, shop, shop, amounts)
         plain.end_asked(asked, "approved")
         hold = plain.hold(asked.name, shop, member, slices, by)

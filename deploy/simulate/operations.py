@@ -10,6 +10,7 @@ from deploy.simulate import (
     giving,
     leaving,
     limiting,
+    paying,
     promising,
     sharing,
     sponsoring,
@@ -51,6 +52,12 @@ SOME: Final[dict[str, dict[str, tuple[int, Draw]]]] = {
 #: And what every seventh has, whatever is chosen.
 EVERY: Final = 7
 SEVENTH: Final[dict[str, tuple[int, Draw]]] = {"ask": (14, approving.draw_ask), "answer": (20, approving.draw_answer)}
+#: What another seventh has: windows that are paid by rails.
+RAILED: Final = 6
+RAILED_ALONE: Final[dict[str, tuple[int, Draw]]] = {
+    "instruct": (6, paying.draw_instruct),
+    "word": (10, paying.draw_word),
+}
 #: And those of them that stand alone.
 SOME_ALONE: Final[dict[str, dict[str, tuple[int, Draw]]]] = {"households": {"household": (14, sharing.draw_step)}}
 #: And those that stand alone.

@@ -341,6 +341,18 @@ class Window:
     positions: dict[str, "Position"] = field(default_factory=dict)
 
 
+@dataclass
+class Instruction:
+    """A payment of a window by a rail, made or expected."""
+
+    shop: str
+    number: int
+    rail: str
+    direction: str
+    amount: int
+    state: str = "made"
+
+
 class Position(NamedTuple):
     receivable: int
     payable: int
@@ -406,6 +418,7 @@ class Plain:
         #: fees on purchases: (window, shop) -> millionths
         self.charges: dict[tuple[int, str], int] = {}
         self.windows = [Window(1)]
+        self.instructions: dict[str, Instruction] = {}
         #: (shop, kind, external reference) -> taken
         self.references: set[tuple[str, str, str]] = set()
         #: operations by label whose answer is kept, for those that send them again
@@ -422,6 +435,14 @@ class Plain:
 
     def wallet(self, member: str) -> int:
         return self.accounts[f"wallet:{member}"]
+
+    def living(self, number: int) -> set[str]:
+        """The shops that an instruction of a window is about to pay, or waits for."""
+        return {of.shop for of in self.instructions.values() if of.number == number and of.state == "made"}
+
+    def being_paid(self, number: int) -> set[str]:
+        found = [of for of in self.instructions.values() if of.number == number and of.state == "made"]
+        return {of.shop for of in found if of.direction == "pay_out"}
 
     @property
     def window(self) -> Window:

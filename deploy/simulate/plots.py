@@ -29,6 +29,7 @@ from deploy.simulate.giving import ChangeGiftRules, Give
 from deploy.simulate.households import Household
 from deploy.simulate.leaving import BuyOut
 from deploy.simulate.limiting import ChangeLimits
+from deploy.simulate.paying import Instruct, SayOf
 from deploy.simulate.plain import (
     ANSWERED,
     COMPANY,
@@ -203,7 +204,42 @@ class Teller:
         there = sum(lot.wallet for lot in self.plain.usable(self.member, shop))
         return self.redemption(shop, there, capture=True) if there and self.plain.shops[shop].contract else None
 
-    def settle(self) -> Iterator[Step]:
+    def instruct(self, number: int, rail: str) -> Step:
+        return Instruct(*self.names(MAKER), number, rail)
+
+    def say(self, number: int, *words: str) -> Iterator[Step]:
+        """Of every instruction of a window that lives, these words, one after another."""
+        made = [name for name, of in self.plain.instructions.items() if of.number == number and of.state == "made"]
+        for name in made:
+            for said in words:
+                yield SayOf(self.names("clock")[0], "", name, said)
+
+    def by_rail(self, number: int) -> Iterator[Step]:
+        """A window that is paid by rails: pay-ins first, payments out that are refused, come back and are made anew."""
+        yield self.instruct(number, "stripe")
+        yield self.instruct(number, "bank")
+        if self.rng.random() < 0.2:
+            yield PayWindow(*self.names(MAKER), number)
+        yield from self.say(
+            number, *self.rng.choice((("confirmed",), ("refused", "confirmed"), ("returned", "refused")))
+        )
+        first, second = self.rng.choice(
+            (("bank", "stripe"), ("stripe", "bank"), ("stripe", "stripe"), ("bank", "bank"))
+        )
+        for rail, words in (
+            (
+                first,
+                self.rng.choice((("refused", "confirmed"), ("refused",), ("confirmed", "returned"), ("returned",))),
+            ),
+            (second, self.rng.choice((("confirmed",), ("confirmed", "refused", "returned", "confirmed")))),
+        ):
+            yield self.instruct(number, rail)
+            if self.rng.random() < 0.4:
+                yield self.instruct(number, rail)
+                yield PayWindow(*self.names(MAKER), number)
+            yield from self.say(number, *words)
+
+    def settle(self, *, by_rail: bool = False) -> Iterator[Step]:
         """Close the open window and settle what is not."""
         yield StepWindow(*self.names(MAKER), "close", len(self.plain.windows), MAKER)
         for number in range(1, len(self.plain.windows)):
@@ -220,6 +256,8 @@ class Teller:
                 yield StepWindow(*self.names(by), "approve", number, by)
                 if self.rng.random() < 0.1:
                     yield StepWindow(*self.names(by), "approve", number, by)
+            if by_rail and window.state == "paying":
+                yield from self.by_rail(number)
             owing = [s for s in window.positions if self.plain.accounts[f"due:{s}::{number}"] > 1]
             if window.state == "paying" and owing:
                 half = -self.plain.accounts[f"position:{owing[0]}::{number}"] // 2
@@ -290,6 +328,16 @@ def own_points_restored(tell: Teller) -> Iterator[Step]:
     if tell.rng.random() < 0.5:
         yield tell.topup(shop)
     yield from tell.settle()
+
+
+def paid_by_rails(tell: Teller) -> Iterator[Step]:
+    """Points of one shop are spent at others, and the window is paid by rails."""
+    yield tell.sale(tell.rng.choice(("books", "cafe", "bakery")), 30)
+    for shop in ("cafe", "books", "bakery"):
+        yield from tell.until_fresh()
+        there = sum(lot.wallet for lot in tell.plain.usable(tell.member, shop))
+        yield tell.redemption(shop, max(1, there // 2), capture=True)
+    yield from tell.settle(by_rail=True)
 
 
 def grace_twice(tell: Teller) -> Iterator[Step]:

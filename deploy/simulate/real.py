@@ -81,6 +81,7 @@ class Real:
         self._numbers: dict[str, str] = {}
         self._devices: dict[str, UUID] = {}
         self._lots: dict[UUID, str] = {}
+        self._instructions: dict[str, UUID] = {}
         with self.house.db.tx("door") as tx:
             book = ledger.books.open_book(
                 tx,
@@ -102,6 +103,7 @@ class Real:
                 self._open_shop(tx, name)
             for name in SPONSORS:
                 self._add(tx, name, "network" if name == "network" else "sponsor")
+            self._accounts(tx)
             for name in MEMBERS:
                 self._enrol(tx, name, "legal" if name == COMPANY else "natural")
         self.now = BEGINNING
@@ -287,6 +289,44 @@ class Real:
             for p in outcome.decision.value.payments
         ]
         return accepted(payments=sorted(done))
+
+    def instruct(self, label: str, number: int, rail: str, key: str) -> Expected:
+        house = self.house
+        asker = self._asker("mina", key, (number, rail))
+        outcome = settlement.paying.instruct(
+            house.db, house.committer, self.book.id, number=number, rail=rail, asker=asker
+        )
+        if not isinstance(outcome.decision, ledger.Accepted):
+            assert isinstance(outcome.decision, ledger.Refusal), outcome
+            return told_refusal(outcome.decision)
+        names = {id: name for name, id in self._shops.items()}
+        done: settlement.rails.Instructed = outcome.decision.value
+        assert not done.without_account, done
+        with house.db.tx("door") as tx:
+            made = settlement.rails.store.instructions(tx, self.book.id, done.made).values()
+        for of in made:
+            self._instructions[f"{label}:{names[of.merchant_id]}"] = of.id
+        return accepted(made=sorted((names[of.merchant_id], of.direction, of.amount_minor) for of in made))
+
+    def say_of(self, name: str, said: Any) -> Expected:
+        house, id = self.house, self._instructions[name]
+        word = settlement.rails.Word(id, said, None, "AC04")
+        # a bank's word comes by a person or a file, a provider's by itself
+        outcome = settlement.paying.say(house.db, house.committer, self.book.id, word)
+        if isinstance(outcome.decision, ledger.Accepted):
+            return accepted(state=outcome.decision.value.state)
+        assert isinstance(outcome.decision, ledger.Refusal), outcome
+        return told_refusal(outcome.decision)
+
+    def _accounts(self, tx: ledger.Tx) -> None:
+        """Everybody is paid somewhere, by either rail."""
+        put, now = settlement.rails.store.put_payee, BEGINNING
+        for shop in [self.book.operator_id, *self._shops.values()]:
+            for rail in ("bank", "stripe"):
+                place = "DE89370400440532013000" if rail == "bank" else "acct_simulated"
+                payee = settlement.rails.store.Payee(shop, rail, "a shop", place, None, uuid5(shop, "set"), None, now)
+                put(tx, self.book.id, payee)
+                settlement.rails.store.approve_payee(tx, shop, rail, uuid5(shop, "approved"))
 
     def _asker(self, by: str, key: str, content: object) -> settlement.Asker:
         return settlement.Asker(

@@ -12,7 +12,7 @@ from deploy.simulate.answering import Answering
 from deploy.simulate.asking import Draw, SameKey, SendAgain, Step
 from deploy.simulate.comparing import differences, differences_of_notices, differences_of_windows
 from deploy.simulate.plain import Expected, Plain
-from deploy.simulate.plots import NEEDS, PLOTS, SEVENTH, Teller
+from deploy.simulate.plots import NEEDS, PLOTS, SEVENTH, Teller, paid_by_rails
 from deploy.simulate.real import Real, Simulated
 
 STEPS: Final = 34
@@ -65,6 +65,7 @@ class Drawn:
         self._table = dict(operations.TABLE)
         self._alone = dict(operations.ALONE)
         self._seventh = seed % operations.EVERY == 0
+        self._railed = seed % operations.EVERY == operations.RAILED
 
     def key(self, principal: str) -> str:
         self._keys[principal] += 1
@@ -79,6 +80,8 @@ class Drawn:
             self._alone |= operations.SOME_ALONE.get(name, {})
         if self._seventh:
             self._table |= operations.SEVENTH
+        if self._railed:
+            self._alone |= operations.RAILED_ALONE
         inactivity_days = self.rng.choice((None, 2))
         yield predicted(
             plain, agreeing.beginning(self.key, inactivity_days=inactivity_days, sponsors="sponsors" in chosen)
@@ -110,6 +113,8 @@ class Drawn:
         if self._seventh:
             own = [SEVENTH[(self.seed // operations.EVERY + i) % len(SEVENTH)] for i in range(3)]
             plots = [own[0], own[1], first, own[2], *plots[1:]]
+        if self._railed:
+            plots.insert(1, paid_by_rails)
         for number, plot in enumerate(plots):
             yield from plot(Teller(self.rng, plain, self.key, f"p{number}"))
 

@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -33,7 +34,7 @@ STOP_SECONDS: Final = 60.0
 REQUEST_SECONDS: Final = 60.0
 BEGINNING: Final = "2017-01-01T00:00:00Z"
 
-_STARTED: Final = re.compile(r"gateway (\d+) is process (\d+)")
+_STARTED: Final = re.compile(r"(gateway \d+|relay|consumer) is process (\d+)")
 
 
 class Answer(NamedTuple):
@@ -94,13 +95,15 @@ class Member:
 
 
 class House:
-    """`manex up` with gateways of its own, until it is left. `home` is a directory to be made."""
+    """`manex up` with gateways of its own, until it is left. `home` is a directory to be made; `more` is what is set
+    besides."""
 
-    def __init__(self, home: Path, processes: int) -> None:
+    def __init__(self, home: Path, processes: int, more: Mapping[str, str] | None = None) -> None:
         self.home = home
         self.port = _free_port()
         self._log = home / "up.log"
         self._processes = processes
+        self._more = dict(more or {})
         self._up: subprocess.Popen[bytes] | None = None
         self._line = Line(self.port)
         self.book = ""
@@ -115,7 +118,8 @@ class House:
                     *(sys.executable, "-P", "-m", "deploy", "up"),
                     *("--host", HOST, "--port", str(self.port), "--processes", str(self._processes)),
                 ],
-                env={**ours, "PYTHONPATH": str(TREE), "MANEX_HOME": str(self.home), "MANEX_ACCESS_LOG": "off"},
+                env={**ours, "PYTHONPATH": str(TREE), "MANEX_HOME": str(self.home), "MANEX_ACCESS_LOG": "off"}
+                | self._more,
                 stdin=subprocess.DEVNULL,
                 stderr=log,
                 start_new_session=True,
@@ -134,6 +138,7 @@ class House:
 
     def _stop(self) -> None:
         assert self._up is not None
+        self._line.close()
         self._up.terminate()
         try:
             self._up.wait(STOP_SECONDS)
@@ -169,16 +174,27 @@ class House:
 
     def gateways(self) -> list[int]:
         """The processes of its gateways, as it last said."""
-        newest = {number: int(pid) for number, pid in _STARTED.findall(self._log.read_text(errors="replace"))}
-        return sorted(newest.values())
+        return sorted(pid for name, pid in self._newest().items() if name.startswith("gateway"))
+
+    def beside(self, part: str) -> int | None:
+        """The process of its relay or its consumer, as it last said."""
+        return self._newest().get(part)
+
+    def _newest(self) -> dict[str, int]:
+        return {name: int(pid) for name, pid in _STARTED.findall(self._log.read_text(errors="replace"))}
 
     def postmaster(self) -> int:
         return int((self.home / "postgres" / "postmaster.pid").read_text().split("\n", 1)[0])
 
     def kill(self, victim: str, moments: random.Random) -> None:
-        """kill -9 one of its gateways, or its database server."""
+        """kill -9 one of its gateways, its database server, its relay or its consumer."""
         with contextlib.suppress(ProcessLookupError, FileNotFoundError, ValueError):
-            os.kill(self.postmaster() if victim == "postgres" else moments.choice(self.gateways()), signal.SIGKILL)
+            if victim == "postgres":
+                chosen: int | None = self.postmaster()
+            else:
+                chosen = moments.choice(self.gateways()) if victim == "gateway" else self.beside(victim)
+            if chosen is not None:
+                os.kill(chosen, signal.SIGKILL)
 
     # -- its network
 

@@ -9,6 +9,8 @@ import settlement
 from gateway import problems, store
 from gateway.calls import Call
 from gateway.server import BookFacts
+from settlement import rails
+from settlement.rails import Instruction
 
 
 async def book_in_path(call: Call[Any]) -> BookFacts:
@@ -46,6 +48,43 @@ async def window_in_path(call: Call[Any]) -> tuple[BookFacts, int]:
 async def reconciled_in_path(call: Call[Any], what: str) -> tuple[BookFacts, UUID]:
     """The book and the id of a break, match or adjustment."""
     return await _book_of(call, what, lambda tx, id: settlement.reconciliation.place_of(tx, what, id))
+
+
+async def statement_in_path(call: Call[Any]) -> tuple[BookFacts, settlement.Statement]:
+    """The book, and the statement of whichever merchant."""
+
+    def find(tx: ledger.Tx) -> settlement.Statement | None:
+        place = settlement.book_of_statement(tx, call.id("statement"))
+        if place is None or not _reaches(call, place[0]):
+            return None
+        return settlement.statements.statement(tx, ledger.read_book(tx, place[0]), place[1], place[2])
+
+    found = await call.work(find)
+    if found is None:
+        raise problems.not_found("statement")
+    return await call.thread(call.server.book, found.book.id), found
+
+
+async def instruction_in_path(call: Call[Any]) -> tuple[BookFacts, Instruction]:
+    found = await call.work(rails.store.instruction, call.id("instruction"))
+    if found is None or not _reaches(call, found.book_id):
+        raise problems.not_found("instruction")
+    return await call.thread(call.server.book, found.book_id), found
+
+
+async def payout_file_in_path(call: Call[Any]) -> UUID:
+    id = call.id("payout_file")
+    found = await call.work(rails.store.payout_file, id)
+    if found is None or not _reaches(call, found[0]):
+        raise problems.not_found("payout_file")
+    return id
+
+
+async def bank_statement_in_path(call: Call[Any]) -> tuple[BookFacts, rails.store.Imported]:
+    found = await call.work(rails.store.statement, call.id("bank_statement"))
+    if found is None or not _reaches(call, found.book_id):
+        raise problems.not_found("bank_statement")
+    return await call.thread(call.server.book, found.book_id), found
 
 
 async def _book_of(

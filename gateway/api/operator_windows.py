@@ -76,7 +76,7 @@ async def post_payments(call: Call[PaymentsIn]) -> Outcome:
         call.server.committer,
         book.id,
         number=number,
-        asker=_asker(call, partial(_payments, book)),
+        asker=asker(call, partial(_payments, book)),
         merchant_id=names.read_or_none("merchant", body.merchant, "/merchant"),
         amount_minor=amount,
         reference=body.reference,
@@ -85,10 +85,10 @@ async def post_payments(call: Call[PaymentsIn]) -> Outcome:
 
 async def _step(call: Call[Any], book: BookFacts, step: Callable[..., Outcome], **facts: Any) -> Outcome:
     server = call.server
-    return await call.thread(step, server.db, server.committer, book.id, asker=_asker(call, _stepped), **facts)
+    return await call.thread(step, server.db, server.committer, book.id, asker=asker(call, _stepped), **facts)
 
 
-def _asker(call: Call[Any], show: Callable[[Any], Any]) -> settlement.Asker:
+def asker(call: Call[Any], show: Callable[[Any], Any]) -> settlement.Asker:
     return settlement.Asker(
         operator_id=call.operator.id,
         actor=call.operator.actor,

@@ -1,6 +1,5 @@
 """What a merchant may read of its own: records, position, statements. Row-level security is the second lock."""
 
-from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final, cast
 from uuid import UUID
@@ -10,10 +9,10 @@ import msgspec
 import ledger
 import settlement
 from gateway import problems, store
-from gateway.api import amounts, names
+from gateway.api import amounts, names, statement_files
+from gateway.api.operator_scope import statement_in_path
 from gateway.api.shapes import (
     CounterpartyOut,
-    FormatIn,
     ItemOut,
     ItemPage,
     PageIn,
@@ -25,7 +24,7 @@ from gateway.api.shapes import (
     StatementPage,
     WindowRef,
 )
-from gateway.calls import Call, MerchantCaller, Reply
+from gateway.calls import Call, Download, MerchantCaller
 from gateway.pages import page
 from gateway.server import BookFacts, Server
 from ledger import ids
@@ -226,12 +225,24 @@ async def list_statements(call: Call[None]) -> StatementPage:
     return StatementPage(data=data, has_more=more, next_cursor=cursor)
 
 
-async def get_statement(call: Call[None]) -> StatementDetail | Reply:
-    asked: FormatIn = call.query
-    statement = await _found(call)
-    if asked.format == "csv" or (asked.format is None and _prefers_csv(call.sent)):
-        return await _csv(call, statement)
-    book, told = call.merchant.book, _statement(call.merchant.book, statement.id, statement.window, statement.position)
+async def get_statement(call: Call[None]) -> StatementDetail | Download:
+    statement, merchant = await _found(call), call.merchant
+    tenant = partial(call.server.db.tx, "tenant", tenant=str(merchant.id))
+    return await _statement_as_asked(call, merchant.book, statement, tenant)
+
+
+async def get_any_statement(call: Call[None]) -> StatementDetail | Download:
+    """An operator's: of whichever merchant, in a book the key is good for."""
+    facts, statement = await statement_in_path(call)
+    return await _statement_as_asked(call, facts, statement, partial(call.server.db.tx, "door"))
+
+
+async def _statement_as_asked(
+    call: Call[None], book: BookFacts, statement: settlement.Statement, reading: statement_files.Reading
+) -> StatementDetail | Download:
+    if (format := statement_files.format_of(call)) != "json":
+        return await statement_files.file(call, statement, format, reading)
+    told = _statement(book, statement.id, statement.window, statement.position)
     total = partial(amounts.total, book)
     return StatementDetail(
         **msgspec.structs.asdict(told),
@@ -284,21 +295,6 @@ async def _found(call: Call[None]) -> settlement.Statement:
     if found is None:
         raise problems.not_found("statement")
     return found
-
-
-def _prefers_csv(sent: Mapping[bytes, bytes]) -> bool:
-    return sent.get(b"accept", b"").split(b";")[0].strip() == b"text/csv"
-
-
-async def _csv(call: Call[None], statement: settlement.Statement) -> Reply:
-    called = await call.work(store.names, call.merchant.book.id)
-
-    def written(tx: ledger.Tx) -> str:
-        return "".join(settlement.statements.as_csv(statement, settlement.statements.items(tx, statement), called))
-
-    text = await call.read(written)
-    name = f'attachment; filename="statement-{statement.window.number}.csv"'.encode()
-    return Reply(200, text.encode(), b"text/csv; charset=utf-8", ((b"content-disposition", name),))
 
 
 def _statement(book: BookFacts, id: UUID, window: settlement.Window, position: settlement.Position) -> StatementOut:

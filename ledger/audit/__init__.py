@@ -16,6 +16,7 @@ from ledger.audit import (
     lots,
     outcomes,
     refunds,
+    relay,
     sales,
     sequence,
     value,
@@ -39,6 +40,7 @@ CHECKS: list[Check] = [
     *households.check,
     *budgets.check,
     *approvals.check,
+    *relay.check,
 ]
 
 __all__ = ["CHECKS", "LOTS", "SHOWN", "Check", "Checks", "Finding", "Report", "Row", "Scope", "funded", "prove", "run"]

@@ -36,9 +36,9 @@ def approvals_recorded(scope: Scope) -> Iterable[Row]:
         full join (select * from merchants.approval where book_id = any(%(books)s)) v on v.id = a.subject_id
         full join ended e on e.subject_id = coalesce(v.id, a.subject_id)
         where coalesce(e.times, 0) > 1 or not coalesce(e.alike, true) or e.sequence < a.sequence
-            or (v.book_id, v.merchant_id, v.member_id, v.branch_id, v.at, v.deadline, v.points, v.value_minor, v.capture,
-                v.batch_id, v.n)
-                is distinct from (a.book_id, a.merchant_id, a.member_id, (a.payload ->> 'branch')::uuid, a.at,
+            or (v.book_id, v.merchant_id, v.member_id, v.asked_by, v.branch_id, v.at, v.deadline, v.points, v.value_minor,
+                v.capture, v.batch_id, v.n)
+                is distinct from (a.book_id, a.merchant_id, a.member_id, a.actor, (a.payload ->> 'branch')::uuid, a.at,
                     (a.payload ->> 'deadline')::timestamptz, (a.payload ->> 'points')::bigint,
                     (a.payload ->> 'value_minor')::bigint, (a.payload ->> 'capture')::boolean, a.batch_id, a.n)
             or v.state is distinct from case e.kind when 'approval_declined' then 'declined'

@@ -187,11 +187,11 @@ _COUNTED: Final = {
     "redeem_points": ("hold", "points"),
     "redeem_count": ("hold", "1"),
 }
-#: Whose it is. The key that asked is the actor.
+#: Whose it is. The key that asked is the actor: of the request, where a member approved it.
 _SUBJECTS: Final = {
-    "member": "member_id::text",
-    "merchant": "merchant_id::text",
-    "key": "case when actor like 'key\\_%%' then actor end",
+    "member": "r.member_id::text",
+    "merchant": "r.merchant_id::text",
+    "key": "case when coalesce(asked.actor, r.actor) like 'key\\_%%' then coalesce(asked.actor, r.actor) end",
 }
 
 
@@ -220,7 +220,7 @@ def _passed(scope: Scope, book: int, since: int, until: int | None, limit: Row) 
         with counted as (
             select r.id, r.sequence, r.at, {_SUBJECTS[limit["subject"]]} as subject,
                 (r.payload ->> 'points')::bigint as points
-            from {RECORDS} r
+            from {RECORDS} r left join ledger.record asked on asked.id = (r.payload ->> 'approval')::uuid
             where r.book_id = %(book)s and r.kind = %(kind)s and r.sequence > %(since)s
                 and r.sequence < coalesce(%(until)s::bigint, r.sequence + 1)
         ),

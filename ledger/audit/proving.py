@@ -57,11 +57,18 @@ _COUNTS: Final = {
     " join merchants.household h on h.id = p.household_id where h.book_id = any(%(books)s)",
     "sponsorship": "select count(*) from merchants.sponsorship where book_id = any(%(books)s)",
     "bonus": "select count(*) from merchants.bonus where book_id = any(%(books)s)",
+    "relay": "select count(*) from ledger.relay where book_id = any(%(books)s)",
+    "partition": "select count(*) from settlement.partition where book_id = any(%(books)s)",
     "window": "select count(*) from settlement.window where book_id = any(%(books)s)",
     "contract": "select count(*) from settlement.contract where book_id = any(%(books)s)",
     "item": "select count(*) from settlement.item where book_id = any(%(books)s)",
     "position": "select count(*) from settlement.position where book_id = any(%(books)s)",
     "bilateral": "select count(*) from settlement.bilateral where book_id = any(%(books)s)",
+    "seal": "select count(*) from settlement.seal where book_id = any(%(books)s)",
+    "sealed_party": "select count(*) from settlement.sealed_party where book_id = any(%(books)s)",
+    "sealed_holding": "select count(*) from settlement.sealed_holding where book_id = any(%(books)s)",
+    "instruction": "select count(*) from settlement.instruction where book_id = any(%(books)s)",
+    "bank_line": "select count(*) from settlement.bank_line where book_id = any(%(books)s)",
     "payment": "select count(*) from settlement.payment where book_id = any(%(books)s)",
     **{
         table: f"select count(*) from settlement.{table} where book_id = any(%(books)s)"  # noqa: S608 - our own names

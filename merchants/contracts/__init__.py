@@ -2,6 +2,7 @@
 
 from merchants.contracts import keys, sponsorships
 from merchants.contracts.changes import Boundary, NewContract, NewRules, boundary
+from merchants.contracts.facts import FACTS
 from merchants.contracts.handlers import (
     ContractHandler,
     ContractInForce,
@@ -37,6 +38,7 @@ from merchants.contracts.store import (
 )
 
 __all__ = [
+    "FACTS",
     "Boundary",
     "Branch",
     "BuyOut",

@@ -2,12 +2,14 @@
 
 from merchants.safety import velocity
 from merchants.safety.brakes import MOVES, Act, Brakes, Done
+from merchants.safety.facts import FACTS
 from merchants.safety.flags import VELOCITY, WRONG_CODES, Flag
 from merchants.safety.limits import LimitsCache, LimitsHandler, LimitsInForce, NewLimits, in_force
 from merchants.safety.store import Brake, list_brakes, list_flags, lock_counts, put_counts, put_flags
 from merchants.safety.velocity import Counts, Limit
 
 __all__ = [
+    "FACTS",
     "MOVES",
     "VELOCITY",
     "WRONG_CODES",

@@ -7,10 +7,11 @@ count: a window is never shorter than the limit says, and at most one step longe
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final, NamedTuple
+from typing import ClassVar, Final, NamedTuple
 from uuid import UUID
 
 import ledger
+from ledger import Refusal
 from ledger.errors import Invalid, LimitExceeded
 
 SUBJECTS: Final = ("key", "member", "merchant")
@@ -88,12 +89,28 @@ def names(limits: Iterable[Limit], subjects: Subjects, counted: Iterable[str]) -
 
 
 @dataclass(frozen=True, slots=True)
+class Reached(Refusal):
+    """A limit on what others do as well: how much of it is left tells what they did."""
+
+    code: ClassVar[str] = "limit_exceeded"
+    limit: str
+
+    @property
+    def detail(self) -> str:
+        return f"{self.limit}: less is left than was asked"
+
+
+@dataclass(frozen=True, slots=True)
 class Met:
-    """The limit that was met, and by whom."""
+    """The limit that was met, and by whom. `refusal` is for the shop."""
 
     limit: Limit
     subject_id: UUID
     refusal: LimitExceeded
+
+    def heard_by(self, member_id: UUID) -> Refusal:
+        """The refusal for a member, who knows what passed of their own and of nobody else's."""
+        return self.refusal if self.subject_id == member_id else Reached(self.refusal.limit)
 
 
 class Counts:

@@ -104,7 +104,8 @@ def asked_before(tx: Tx, pairs: Iterable[tuple[UUID, UUID]], since: datetime) ->
 
 
 def add_approvals(tx: Tx, book_id: int, batch_id: int, rows: Sequence[Approval]) -> None:
-    _APPROVAL(tx, rows, book_id, batch_id)
+    """Add requests, in one order in every process: whoever takes the same slot waits for whoever was first."""
+    _APPROVAL(tx, sorted(rows, key=lambda row: (row.member_id, row.merchant_id, row.slot)), book_id, batch_id)
 
 
 def put_approval_states(tx: Tx, rows: Sequence[Approval]) -> None:

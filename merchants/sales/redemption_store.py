@@ -37,7 +37,10 @@ _REDEMPTION: Final = store.rows(schema.redemption, RedemptionRow, "book_id", "ba
 def known_redemptions(
     tx: Tx, references: Sequence[Reference], *, even_asked: bool = True
 ) -> Callable[[], dict[Reference, UUID]]:
-    """Redemptions that already bear one of the references; with `even_asked` those that a member was asked to approve too."""
+    """Redemptions that already bear one of the references; with `even_asked` those that a member was asked to approve too.
+
+    Asked for and redeemed with a code at the same moment, one reference is of both: it names what took the points.
+    """
     return store.known(tx, "redemption", references, *(("approval",) if even_asked else ()))
 
 

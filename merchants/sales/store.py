@@ -20,18 +20,20 @@ ELSEWHERE: Final = {"elsewhere": True}
 def known(tx: Tx, table: str, references: Sequence[Reference], *more: str) -> Callable[[], dict[Reference, UUID]]:
     """Ask which rows of a table already bear one of the (merchant, external reference) pairs; the answer when called for.
 
-    `more` tables are looked through by the same query; where several have a pair, any of theirs is told.
+    `more` tables are looked through by the same query; where several have a pair, the first one's is told.
     """
     if not references:
         return dict
     one_by_one = " union all ".join(
-        f"(select t.merchant_id, t.external_reference, t.id from merchants.{each} t"
+        f"(select t.merchant_id, t.external_reference, t.id, {place} as place from merchants.{each} t"
         " where t.merchant_id = asked.merchant_id and t.external_reference = asked.reference offset 0)"
-        for each in (table, *more)
+        for place, each in enumerate((table, *more))
     )
+    # whatever comes later of a pair is what stays
+    first_last = " order by t.place desc" if more else ""
     rows = tx.execute(
         "select t.merchant_id, t.external_reference, t.id from unnest(%s::uuid[], %s::text[])"
-        f" as asked(merchant_id, reference), lateral ({one_by_one}) as t",
+        f" as asked(merchant_id, reference), lateral ({one_by_one}) as t{first_last}",
         [ledger.array(r[0] for r in references), ledger.array(r[1] for r in references)],
     )
     return lambda: {(row[0], row[1]): row[2] for row in rows.fetchall()}

@@ -38,12 +38,14 @@ from merchants.trade.commands import (
     VoucherDone,
     VoucherReturn,
 )
+from merchants.trade.facts import FACTS
 from merchants.trade.gift_rules import GiftRulesInForce
 from merchants.trade.handler import handlers
 from merchants.trade.quoting import quote, spendable_at
 
 __all__ = [
     "APPROVALS_JOB",
+    "FACTS",
     "AnswerApproval",
     "AnswerInvitation",
     "ApprovalDone",

@@ -14,7 +14,7 @@ from uuid import UUID
 
 import ledger
 from ledger import Accepted, Decision, Draft, Minor, Points, Refusal, Working, ids
-from ledger.errors import DuplicateReference, LimitExceeded, NotFound, StateConflict
+from ledger.errors import DuplicateReference, InsufficientPoints, LimitExceeded, NotFound, StateConflict
 from merchants import people, sales
 from merchants.trade import redeeming, spending
 from merchants.trade.commands import (
@@ -45,6 +45,18 @@ class TooLate(Refusal):
     @property
     def detail(self) -> str:
         return f"the time to answer ended at {self.deadline}"
+
+
+@dataclass(frozen=True, slots=True)
+class NotSoMany(Refusal):
+    """Of another's wallet: how many points there are is for its owner to know."""
+
+    code: ClassVar[str] = "insufficient_points"
+    needed: Points
+
+    @property
+    def detail(self) -> str:
+        return f"{self.needed} points asked, there are not so many that this shop takes"
 
 
 def ask(command: Redemption, actor: str, known: Known, working: Working) -> Decision:
@@ -153,6 +165,8 @@ def _approve(
         row.id,
         approval=row.record_id,
     )
+    if isinstance(decision, InsufficientPoints) and by != owner.id:
+        return NotSoMany(decision.needed)
     if isinstance(decision, Refusal):
         return decision
     redemption = decision.value

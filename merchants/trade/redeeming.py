@@ -76,7 +76,7 @@ def set_aside(
         return refusal
     if met := limiting.met(limiting.REDEEMING, points, asked_by, member.id, command.merchant_id, known):
         limiting.flag_met(met, command, member.id, known, working.now)
-        return met.refusal
+        return met.refusal if consented_with == "code" else met.heard_by(spender_id)
     # nothing below may refuse
     spender = spender_id if spender_id != member.id else None
     value = worth(slices)

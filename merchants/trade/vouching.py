@@ -73,7 +73,7 @@ def voucher(command: NewVoucher, actor: str, known: Known, working: Working) -> 
     if len(parts) > MOST_PARTS:
         return LimitExceeded("voucher_parts", MOST_PARTS, len(parts))
     if met := limiting.met(limiting.REDEEMING, command.points, actor, member.id, command.merchant_id, known):
-        return met.refusal
+        return met.heard_by(member.id)
     # nothing below may refuse
     known.steps[consent.device] = consent.step
     deadline = working.now + HELD

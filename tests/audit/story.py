@@ -3,10 +3,14 @@
 import datetime as dt
 from uuid import UUID
 
+import msgspec
+
 import ledger
 import settlement
 from merchants import contracts, safety, sales, trade
-from settlement import reconciliation
+from settlement import rails, reconciliation
+from tests.settlement.proving import SEALING
+from tests.settlement.rails import bank
 from tests.world import World
 
 MAKER, APPROVER = UUID(int=1), UUID(int=2)
@@ -39,7 +43,8 @@ def lived(url: str) -> World:
     world.void(world.hold("bob", "books", 10), "books")
     world.hold("eve", "books", 30)
     world.later(minutes=30)  # it lapses
-    window(world, 1)
+    railed(world)
+    window(world, 1, by_rails=True)
     world.advance(world.book.now + dt.timedelta(days=100))
     world.earn("ann", at="cafe", points=70)
     world.earn("eve", at="books", points=90)
@@ -62,6 +67,7 @@ def lived(url: str) -> World:
     world.ask_approval("ann", "books", 5)  # awaits an answer
     reconciled(world)
     world.house.drain(world.book_id)
+    settlement.sealing.catch_up(world.house.db, world.book_id, SEALING)
     return world
 
 
@@ -129,7 +135,11 @@ def braked(world: World) -> None:
         world.do(kind, safety.Act(subject, MAKER, "a rehearsal", merchant))
 
     barber, chair = world.shops["barber"], world.branches["barber"]
-    limits = (safety.Limit("member", "redeem_points", 60, 1_000), safety.Limit("merchant", "sale_count", 5, 50))
+    limits = (
+        safety.Limit("member", "redeem_points", 60, 1_000),
+        safety.Limit("merchant", "sale_count", 5, 50),
+        safety.Limit("key", "redeem_points", 60, 900),
+    )
     world.do("velocity_limits", safety.NewLimits(MAKER, limits[:1]))
     world.do("velocity_limits", safety.NewLimits(MAKER, limits))
     act("member_freeze", world.members["eve"])
@@ -138,6 +148,11 @@ def braked(world: World) -> None:
     act("branch_freeze", chair, barber)
     world.sale("eve", "barber", 1_000)  # earns nothing
     world.earn("eve", at="books", points=20)
+    key = ledger.ids.show("key", UUID(int=3))
+    asking = world.request("redemption", world.ask_of("eve", "books", 4), principal=world.shops["books"])
+    request = world.house.committer.post(msgspec.structs.replace(asking, actor=key)).decision
+    assert isinstance(request, ledger.Accepted)
+    world.approve(request.value, "eve")
     world.void(world.hold("eve", "books", 5), "books")
     act("network_stop", world.public_id)
     act("merchant_suspend", barber)
@@ -208,12 +223,58 @@ def reconciled(world: World) -> None:
     reconciliation.resolve(db, unknown.id, by=MAKER, reason="sent back by the bank")
 
 
+def railed(world: World) -> None:
+    """Where everybody is paid; a top-up by a bank statement that names it, one by a provider."""
+    with world.house.db.tx("door") as tx:
+        for merchant in (world.book.operator_id, *world.shops.values()):
+            for rail, account in (("bank", bank.IBAN), ("stripe", "acct_known")):
+                payee = rails.store.Payee(merchant, rail, "a shop", account, None, MAKER, None, world.book.now)
+                rails.store.put_payee(tx, world.book_id, payee)
+                rails.store.approve_payee(tx, merchant, rail, APPROVER)
+    for rail, amount in (("bank", 300), ("stripe", 200)):
+        made = world.do("ask_topup", rails.AskTopup(world.shops["cafe"], rail, amount))
+        if rail == "stripe":
+            word = rails.Word(made.made[0], "confirmed", "pi_1", None, amount)
+            event = rails.Event("stripe", "evt_1", "payment_intent.succeeded", word)
+            settlement.paying.take_event(world.house.db, world.house.committer, world.book_id, event)
+            continue
+        lines = [bank.line(amount, end_to_end_id=made.made[0].hex, bank_reference="B1"), bank.line(-5)]
+        raw = bank.camt([bank.statement(lines)]).replace(b"USD", world.book.currency.encode())
+        asker = settlement.windows.Asker(MAKER, "maker")
+        settlement.paying.take_statements(world.house.db, world.house.committer, world.book_id, raw=raw, asker=asker)
+
+
+def by_rail(world: World, number: int) -> None:
+    """A window's payments by rails: one refused, one come back, the others made; what is left is for people."""
+    paying, house, book = settlement.paying, world.house, world.book_id
+    asker = settlement.windows.Asker(MAKER, "maker")
+
+    def instruct(rail: str) -> list[UUID]:
+        outcome = paying.instruct(house.db, house.committer, book, number=number, rail=rail, asker=asker)
+        assert isinstance(outcome.decision, ledger.Accepted), outcome
+        return list(outcome.decision.value.made)
+
+    def say(id: UUID, said: str) -> None:
+        outcome = paying.say(house.db, house.committer, book, rails.Word(id, said))  # type: ignore[arg-type]
+        assert isinstance(outcome.decision, ledger.Accepted), outcome
+
+    for id in instruct("bank"):
+        say(id, "confirmed")
+    for id in instruct("bank"):
+        say(id, "refused")
+    for id in instruct("stripe"):
+        say(id, "confirmed")
+        say(id, "returned")
+    for id in instruct("bank"):
+        say(id, "confirmed")
+
+
 def close(world: World, number: int) -> None:
     asker = settlement.windows.Asker(MAKER, "maker")
     settlement.windows.close(world.house.db, world.house.committer, world.book_id, number=number, asker=asker)
 
 
-def window(world: World, number: int) -> None:
+def window(world: World, number: int, *, by_rails: bool = False) -> None:
     """Close a window, take it through everything people do to one, and pay it."""
     house = world.house
     maker, approver = settlement.windows.Asker(MAKER, "maker"), settlement.windows.Asker(APPROVER, "approver")
@@ -228,4 +289,6 @@ def window(world: World, number: int) -> None:
     settlement.windows.approve(
         house.db, house.committer, world.book_id, number=number, positions_hash=digest, asker=approver
     )
+    if by_rails:
+        by_rail(world, number)
     settlement.windows.mark_paid(house.db, house.committer, world.book_id, number=number, asker=maker)

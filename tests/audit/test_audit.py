@@ -400,6 +400,11 @@ CRIMES = [
     ),
     Crime(
         "approvals_recorded",
+        "another key is passed off as the one that asked, and its limits counted",
+        "update merchants.approval set asked_by = 'another' where state = 'awaiting' returning id as approval",
+    ),
+    Crime(
+        "approvals_recorded",
         "a request is forgotten",
         "delete from merchants.approval where state = 'lapsed' returning id as approval",
     ),
@@ -425,7 +430,8 @@ CRIMES = [
     Crime(
         "approvals_took_what_was_asked",
         "points that were approved at one shop are taken under another reference",
-        "update merchants.redemption set external_reference = 'another' where consent = 'wallet' returning id as redemption",
+        "update merchants.redemption set external_reference = 'another' where id = (select id from merchants.redemption"
+        " where consent = 'wallet' order by batch_id limit 1) returning id as redemption",
     ),
     Crime(
         "vouchers_recorded",
@@ -652,6 +658,38 @@ CRIMES = [
         "consumer_within",
         "settlement says it has read what is not written",
         "update settlement.consumer set next_sequence = next_sequence + 100 returning next_sequence as consumed_up_to",
+    ),
+    # the stream over Kafka
+    Crime(
+        "relay_within",
+        "the relay says it has published what is not written",
+        "insert into ledger.relay select book_id, next_sequence + 100, 'topic', 6 from ledger.head"
+        " returning next_sequence as published_up_to",
+    ),
+    Crime(
+        "relay_within",
+        "the relay stands before the first record",
+        "insert into ledger.relay select book_id, -5, 'topic', 6 from ledger.head"
+        " returning next_sequence as published_up_to",
+    ),
+    Crime(
+        "partitions_of_one_topic",
+        "a partition's place is lost",
+        "insert into settlement.partition select id, n, 'topic', 7 from ledger.book, unnest(array[0, 2]) n"
+        " returning 2 as last_partition",
+    ),
+    Crime(
+        "partitions_of_one_topic",
+        "a partition's place is of another topic",
+        "insert into settlement.partition select id, n, 'topic' || n, 7 from ledger.book, unnest(array[0, 1]) n"
+        " returning 2 as topics",
+    ),
+    Crime(
+        "partitions_of_one_topic",
+        "there are more partitions than are published into",
+        "insert into ledger.relay select book_id, next_sequence, 'topic', 1 from ledger.head;"
+        " insert into settlement.partition select id, n, 'topic', 7 from ledger.book, unnest(array[0, 1]) n"
+        " returning 1 as published_into",
     ),
     Crime(
         "windows_contiguous",
@@ -959,6 +997,95 @@ CRIMES = [
         "update ledger.lot_move set merchant_id = gen_random_uuid()"
         f" where {first('repayment')}; select id as record from ledger.record where {first('repayment')}",
     ),
+    # the rails
+    Crime(
+        "instructions_recorded",
+        "an instruction pays a little more than its record says",
+        "update settlement.instruction set amount_minor = amount_minor + 1 where id ="
+        " (select min(id::text)::uuid from settlement.instruction) returning id as instruction",
+    ),
+    Crime(
+        "instructions_recorded",
+        "an instruction is forgotten",
+        "delete from settlement.instruction where state = 'returned' returning id as instruction",
+    ),
+    Crime(
+        "instructions_end_once",
+        "one that was paid is to be paid again",
+        "update settlement.instruction set state = 'made', payment_record_id = null where direction = 'pay_out'"
+        " and state = 'confirmed' returning id as instruction",
+    ),
+    Crime(
+        "instructions_end_once",
+        "an instruction is paid twice",
+        "insert into ledger.record select batch_id, n + 900, gen_random_uuid(), book_id, kind, at, actor, merchant_id,"
+        " member_id, subject_id, reverses_id, payload from ledger.record where kind = 'payment'"
+        " and payload ->> 'direction' = 'pay_out' and payload ? 'instruction';"
+        " select (payload ->> 'instruction')::uuid as instruction from ledger.record where kind = 'payment'"
+        " and payload ->> 'direction' = 'pay_out' and payload ? 'instruction' limit 1",
+    ),
+    Crime(
+        "instructions_end_once",
+        "one that was refused was paid",
+        "update ledger.record set payload = payload || jsonb_build_object('instruction', (select id from"
+        " settlement.instruction where state = 'refused' limit 1)) where kind = 'payment' and payload ->> 'direction' ="
+        " 'pay_out' and payload ->> 'source' = 'bank';"
+        " select id as instruction from settlement.instruction where state = 'refused' limit 1",
+    ),
+    Crime(
+        "instructions_pay_what_they_say",
+        "another sum is booked than was instructed",
+        "update ledger.record set payload = payload || '{\"amount_minor\": 1}' where kind = 'payment'"
+        " and payload ? 'instruction' returning id as record",
+    ),
+    Crime(
+        "instructions_pay_what_they_say",
+        "what a provider paid is booked at the bank",
+        "update ledger.entry set account_id = (select id from ledger.account where kind = 'bank')"
+        " where account_id = (select id from ledger.account where kind = 'psp') and (batch_id, n) in"
+        " (select batch_id, n from ledger.record where kind = 'payment_returned');"
+        " select id as record from ledger.record where kind = 'payment_returned' limit 1",
+    ),
+    Crime(
+        "payments_have_instructions",
+        "a provider paid, and nobody asked",
+        "update ledger.record set payload = payload - 'instruction' where kind = 'payment'"
+        " and payload ->> 'source' = 'psp' returning id as record",
+    ),
+    Crime(
+        "payments_have_instructions",
+        "a second instruction is made while the first lives",
+        "delete from ledger.record where kind = 'instruction_refused'; select 'made while another lived' as why",
+    ),
+    Crime(
+        "payout_files_whole",
+        "an instruction goes from one file to another",
+        "update settlement.instruction set file_id = (select max(id::text)::uuid from settlement.payout_file)"
+        " where file_id = (select min(id::text)::uuid from settlement.payout_file)"
+        " returning (select min(id::text)::uuid from settlement.payout_file) as file",
+    ),
+    Crime(
+        "payout_files_whole",
+        "a payment by the bank is in no file",
+        "update settlement.instruction set file_id = null where direction = 'pay_out' and rail = 'bank'"
+        " returning id as file",
+    ),
+    Crime(
+        "bank_statements_add_up",
+        "a line is lost",
+        "delete from settlement.bank_line where amount_minor < 0 returning statement_id as statement",
+    ),
+    Crime(
+        "bank_statements_add_up",
+        "a line says another sum",
+        "update settlement.bank_line set amount_minor = amount_minor + 1 where amount_minor > 0"
+        " returning statement_id as statement",
+    ),
+    Crime(
+        "payments_recorded",
+        "a return is left out",
+        "delete from settlement.payment where direction = 'returned' returning sequence",
+    ),
     # the brakes
     Crime(
         "brakes_alternate",
@@ -1043,8 +1170,16 @@ CRIMES = [
     Crime(
         "velocity_kept",
         "what was below a limit is above one that was lower",
-        "update ledger.record set payload = jsonb_set(payload, '{limits,0,most}', '4') where kind = 'velocity_limits'"
+        "update ledger.record set payload = jsonb_set(payload, '{limits,1,most}', '4') where kind = 'velocity_limits'"
         f" returning 1; select id as record from ledger.record where {first('hold', 'batch_id desc, n desc')}",
+    ),
+    Crime(
+        "velocity_kept",
+        "what a member approved passes the limit of the key that asked",
+        "update ledger.record set payload = jsonb_set(payload, '{limits,0,most}', '3') where kind = 'velocity_limits'"
+        " and payload -> 'limits' -> 0 ->> 'subject' = 'key'"
+        " returning 1; select id as record from ledger.record where kind = 'hold' and payload ? 'approval'"
+        " order by batch_id desc limit 1",
     ),
     Crime(
         "velocity_limits_in_force",
@@ -1197,6 +1332,89 @@ CRIMES = [
         "more is approved than was proposed",
         "update settlement.break_adjustment set amount_minor = amount_minor + 1 where state = 'approved'"
         " returning id as adjustment",
+    ),
+    # what windows publish
+    Crime(
+        "seals_chained",
+        "a window is said to have closed on another state of the ledger",
+        "update settlement.seal set head = convert_to(regexp_replace(convert_from(head, 'UTF8'), '\"ledger_hash\":\"....',"
+        " '\"ledger_hash\":\"0000'), 'UTF8') where window_number = 2 returning window_number as window, 'unlike its window' as why",
+    ),
+    Crime(
+        "seals_chained",
+        "a window's place in the chain is forgotten",
+        "update settlement.seal set digest = sha256('') where window_number = 1 returning window_number + 1 as window",
+    ),
+    Crime(
+        "seals_chained", "a seal is lost", "delete from settlement.seal where window_number = 1 returning 2 as window"
+    ),
+    Crime(
+        "seals_signed",
+        "a signature is made up",
+        "update settlement.seal set signature = set_byte(signature, 5, 255 - get_byte(signature, 5))"
+        " where window_number = 1 returning window_number as window",
+    ),
+    Crime(
+        "statements_rooted",
+        "a merchant's leaf is another",
+        "update settlement.sealed_party set leaf = sha256('') where window_number = 1 and place = 0"
+        " returning window_number as window, party_id as party",
+    ),
+    Crime(
+        "statements_rooted",
+        "an item is rewritten after it was signed",
+        "update settlement.item set subject_id = gen_random_uuid() where window_number = 1 and sequence ="
+        " (select min(sequence) from settlement.item where kind = 'slice')"
+        " returning window_number as window, acceptor_id as party",
+    ),
+    Crime(
+        "statements_rooted",
+        "a signed root is another window's",
+        "update settlement.seal s set head = convert_to(jsonb_set(convert_from(s.head, 'UTF8')::jsonb, '{statements,root}',"
+        " convert_from(o.head, 'UTF8')::jsonb #> '{statements,root}')::text, 'UTF8') from settlement.seal o"
+        " where s.window_number = 1 and o.window_number = 2 returning s.window_number as window, 'another root' as why",
+    ),
+    Crime(
+        "supply_is_the_ledgers",
+        "fewer points are published than there are",
+        "update settlement.seal set head = convert_to(jsonb_set(convert_from(head, 'UTF8')::jsonb,"
+        " '{supply,held,deferred_points}', '\"1\"')::text, 'UTF8') where window_number = 1"
+        " returning window_number as window, 'held' as what",
+    ),
+    Crime(
+        "supply_is_the_ledgers",
+        "promised points are called backed",
+        "update settlement.seal set head = convert_to(jsonb_set(convert_from(head, 'UTF8')::jsonb,"
+        " '{supply,open,prefunded_minor}', '\"999999\"')::text, 'UTF8') where window_number = 2"
+        " returning window_number as window, 'backed' as what",
+    ),
+    Crime(
+        "supply_rooted",
+        "a member's leaf is salted anew",
+        "update settlement.sealed_holding set salt = substr(sha256(salt), 1, 16) where place = 0"
+        " returning window_number as window, 'another root or total' as why",
+    ),
+    Crime(
+        "supply_rooted",
+        "a member is left out",
+        "delete from settlement.sealed_holding where place = 0 returning window_number as window",
+    ),
+    Crime(
+        "supply_rooted",
+        "the tree above the members is another",
+        "update settlement.seal set blocks = set_byte(blocks, 3, 255 - get_byte(blocks, 3)) where window_number ="
+        " (select max(window_number) from settlement.seal) returning window_number as window",
+    ),
+    Crime(
+        "holdings_at_the_close",
+        "a member is published to have had a point more",
+        "update settlement.sealed_holding set sums[1] = sums[1] + 1 where place = 1 returning member_id as member",
+    ),
+    Crime(
+        "holdings_at_the_close",
+        "points are said to be backed that are promised",
+        "update settlement.sealed_holding set sums = array[sums[3], sums[4], sums[1], sums[2], sums[5], sums[6]]"
+        " where sums[3] > 0 returning member_id as member",
     ),
 ]
 

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ import pytest
 from deploy.home import TREE
 from deploy.soak import kill, steady
 from deploy.soak.house import Answer
+from tests.kafka_broker import program
 
 
 @pytest.mark.timeout(180)
@@ -105,19 +107,42 @@ def test_a_steady_load_is_told_by_stretches_and_its_books_are_proved(tmp_path: P
     assert list(tmp_path.glob("manex-*")) == []
 
 
-def stretches(rates: list[float], gateways: list[int | None]) -> steady.Told:
+def stretches(rates: Sequence[float], gateways: Sequence[int | None]) -> steady.Told:
     pairs = enumerate(zip(rates, gateways, strict=True), start=1)
     return steady.Told([steady.Stretch(n, int(rate * 10), 10.0, 1.0, 2.0, size, 50) for n, (rate, size) in pairs], [])
 
 
 def test_a_leak_and_a_falling_rate_are_not_flat() -> None:
     mib = 2**20
-    level: list[int | None] = [100 * mib, 300 * mib, 400 * mib, 410 * mib, 420 * mib, 415 * mib]
+    level = [100 * mib, 300 * mib, 400 * mib, 410 * mib, 420 * mib, 415 * mib]
     assert stretches([50, 99, 100, 101, 95, 90], level).flat
     assert not stretches([100, 100, 100, 100, 70, 75], level).flat
-    leaking: list[int | None] = [n * 100 * mib for n in range(1, 7)]
+    leaking = [n * 100 * mib for n in range(1, 7)]
     assert not stretches([100] * 6, leaking).flat
     # a small process may take its next step
     assert stretches([100] * 6, [40 * mib] * 4 + [60 * mib] * 2).flat
     # where nobody tells the memory, PostgreSQL's is still known
     assert stretches([100] * 6, [None] * 6).memory_kept == 1
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a loaded macOS runner takes minutes")
+def test_no_fact_is_lost_doubled_or_out_of_order_on_the_stream(tmp_path: Path) -> None:
+    program()  # or a skip by name
+    done = subprocess.run(
+        [
+            *(sys.executable, "-P", "-m", "deploy", "soak", "stream"),
+            *("--rounds", "4", "--seconds", "1.5", "--brokers", "memory", "--json"),
+        ],
+        env={**os.environ, "PYTHONPATH": str(TREE), "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=280,
+    )
+    assert done.returncode == 0, done.stderr + done.stdout
+    told = json.loads(done.stdout)
+    assert told["clean"] is True
+    assert [each["victim"] for each in told["rounds"]] == ["broker", "relay", "consumer", "postgres"]
+    assert (told["total"]["lost"], told["total"]["doubled"], told["total"]["out_of_order"]) == (0, 0, 0)
+    assert all(each["acknowledged"] > 0 for each in told["rounds"])
+    assert list(tmp_path.glob("manex-soak-*")) == []

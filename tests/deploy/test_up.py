@@ -19,7 +19,7 @@ import pytest
 
 from deploy.commands.operator import make_key
 from deploy.home import TREE
-from deploy.up import Gateway
+from deploy.up import Place
 from tests.redis_server import RedisServer
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="finds the gateways in /proc")
@@ -201,7 +201,7 @@ def test_a_start_that_fails_says_why(
 
 
 def test_a_gateway_that_keeps_dying_is_waited_for_longer_and_then_given_up() -> None:
-    place = Gateway(0)
+    place = Place("gateway 0", "0", ())
     pauses = [place.died(float(second)) for second in range(10)]
     assert pauses == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10.0, 10.0, 10.0]
     hopeless = [place.hopeless]

@@ -432,6 +432,21 @@ QUERIES = [
     bad("a cursor for statements", "GET", "/v1/statements?cursor=$cursor", "cafe", None, *CURSOR),
     bad("a cursor for items", "GET", "/v1/statements/$statement/items?cursor=$cursor", "cafe", None, *CURSOR),
     bad("a statement as a picture", "GET", "/v1/statements/$statement?format=png", "cafe", None, *INVALID, "/format"),
+    bad("a statement in German", "GET", "/v1/statements/$statement?format=pdf&language=de", "cafe", None, *INVALID, "/language"),
+    bad("any statement, for a shop", "GET", "/v1/operator/statements/$statement", "cafe", None, *WHO),
+    bad("a statement for an operator of another book", "GET", "/v1/operator/statements/$statement", "of live", None, *MISSING),
+    bad("no statement", "GET", f"/v1/operator/statements/stm_{NONE}", "maker", None, *MISSING),
+    bad("a statement as anything", "GET", "/v1/operator/statements/$statement?format=x", "maker", None, *INVALID, "/format"),
+    bad("the supply of no book", "GET", f"/v1/books/bok_{NONE}/supply", None, None, *MISSING),
+    bad("the supply of a window that is not closed", "GET", "/v1/books/$book/supply?number=900", None, None, *MISSING),
+    bad("the supply of window 0", "GET", "/v1/books/$book/supply?number=0", None, None, *INVALID, "/number"),
+    bad("the supply of window 1.0", "GET", "/v1/books/$book/supply?number=1.0", None, None, *INVALID, "/number"),
+    bad("the supply of window 2^31", "GET", "/v1/books/$book/supply?number=2147483648", None, None, *INVALID, "/number"),
+    bad("the supply of a member", "GET", "/v1/books/$book/supply?member=x", None, None, *UNKNOWN, "/member"),
+    bad("a receipt without a token", "GET", "/v1/me/supply-receipt", None, None, *WHO),
+    bad("a receipt of another's", "GET", "/v1/me/supply-receipt?member=$bob", "ann", None, *UNKNOWN, "/member"),
+    bad("a receipt before any window is sealed", "GET", "/v1/me/supply-receipt", "ann", None, *MISSING),
+    bad("proof keys with a query", "GET", "/.well-known/proof-keys.json?kid=x", None, None, *UNKNOWN, "/kid"),
     bad("a statement as null", "GET", "/v1/statements/$statement?format=null", "cafe", None, *INVALID, "/format"),
     bad("a position with a query", "GET", "/v1/position?at=2016", "cafe", None, *UNKNOWN, "/at"),
     bad("a balance with a query", "GET", "/v1/me/balance?member=$bob", "ann", None, *UNKNOWN, "/member"),
@@ -668,6 +683,73 @@ VOUCHERS = [
     sale("a payment by a reference of control characters", *INVALID, "/payments/0/redemption_reference", payments=[
         {**CASH, "type": "points", "redemption_reference": "a\n"}
     ]),
+]  # fmt: skip
+
+ACCOUNT = {"holder": "Cafe", "account": "DE89370400440532013000"}
+PAYEE = {"rail": "bank", **ACCOUNT}
+XML = "application/xml"
+INS, POF, BST = f"/v1/operator/instructions/ins_{NONE}", f"/v1/operator/payout-files/pof_{NONE}", f"bst_{NONE}"
+STATEMENTS, REPORTS = f"{OF_BOOK}/bank-statements", f"{OF_BOOK}/payment-reports"
+REQUEST = {"amount": {"amount": 100, **USD}}
+
+RAILS = [
+    bad("the network's account by an approver", "POST", f"{OF_BOOK}/bank-account", "approver", ACCOUNT, *FORBIDDEN),
+    bad("the network's account with a slip in it", "POST", f"{OF_BOOK}/bank-account", "maker",
+        but(ACCOUNT, account="DE89370400440532013001"), *INVALID, "/account"),
+    bad("the network's account at half a bank", "POST", f"{OF_BOOK}/bank-account", "maker", but(ACCOUNT, bic="DEUTDEFFX"),
+        *INVALID, "/bic"),
+    bad("the network's account by a shop", "GET", f"{OF_BOOK}/bank-account", "cafe", None, *WHO),
+    bad("an account of a holder with a line feed", "POST", f"{MERCHANTS}/$cafe/payout-accounts", "maker",
+        but(PAYEE, holder="a\nb"), *INVALID, "/holder"),
+    bad("an account at no rail", "POST", f"{MERCHANTS}/$cafe/payout-accounts", "maker", but(PAYEE, rail="cash"),
+        *INVALID, "/rail"),
+    bad("a bank account at Stripe", "POST", f"{MERCHANTS}/$cafe/payout-accounts", "maker", but(PAYEE, rail="stripe"),
+        *INVALID, "/account"),
+    bad("an account of a shop of nobody", "POST", f"{MERCHANTS}/mer_{NONE}/payout-accounts", "maker", PAYEE, *MISSING),
+    bad("accounts of another book's shop", "GET", f"{MERCHANTS}/$cafe/payout-accounts", "of live", None, *MISSING),
+    bad("an account approved by a maker", "POST", f"{MERCHANTS}/$cafe/payout-accounts/approve", "maker",
+        {"rail": "bank", "account": ACCOUNT["account"]}, *FORBIDDEN),
+    bad("an account approved that is not there", "POST", f"{MERCHANTS}/$cafe/payout-accounts/approve", "approver",
+        {"rail": "bank", "account": ACCOUNT["account"]}, *MISSING, "/rail"),
+    bad("instructions for an open window", "POST", f"{WINDOWS}/$open/instructions", "maker", {"rail": "bank"}, *CONFLICT),
+    bad("instructions without Stripe", "POST", f"{WINDOWS}/$open/instructions", "maker", {"rail": "stripe"}, *CONFLICT),
+    bad("instructions without a key", "POST", f"{WINDOWS}/$open/instructions", "maker", {"rail": "bank"}, 400,
+        "idempotency_key_missing", idempotency_key=None),
+    bad("instructions with an amount", "POST", f"{WINDOWS}/$open/instructions", "maker", {"rail": "bank", "amount": 5},
+        *UNKNOWN, "/amount"),
+    bad("instructions of another book", "GET", f"{WINDOWS}/$open/instructions", "of live", None, *MISSING),
+    bad("instructions from another's cursor", "GET", f"{WINDOWS}/$open/instructions?cursor=$anns_cursor", "maker", None,
+        *CURSOR),
+    bad("an instruction of nobody", "GET", INS, "maker", None, *MISSING),
+    bad("a word of an instruction of nobody", "POST", f"{INS}/word", "maker", {"said": "confirmed"}, *MISSING),
+    bad("a word that is none", "POST", f"{INS}/word", "maker", {"said": "perhaps"}, *INVALID, "/said"),
+    bad("a word of an auditor", "POST", f"{INS}/word", "auditor", {"said": "confirmed"}, *FORBIDDEN),
+    bad("asking again of nobody", "POST", f"{INS}/ask-again", "maker", {}, *MISSING),
+    bad("payout files of another book", "GET", f"{WINDOWS}/$open/payout-files", "of live", None, *MISSING),
+    bad("a payout file of nobody", "GET", POF, "maker", None, *MISSING),
+    bad("a payout file by a shop", "GET", POF, "cafe", None, *WHO),
+    bad("a statement of nothing", "POST", STATEMENTS, "maker", b"", *INVALID, "", content_type=XML),
+    bad("a statement as JSON", "POST", STATEMENTS, "maker", {}, *MEDIA),
+    bad("a statement that is cut", "POST", STATEMENTS, "maker", b"<Document", *INVALID, "", content_type=XML),
+    bad("a statement with entities", "POST", STATEMENTS, "maker", b"<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>", *INVALID,
+        "", content_type=XML),
+    bad("a statement of more than there may be", "POST", STATEMENTS, "maker", b"<" * (LARGEST_BATCH_BODY + 1), *LARGE,
+        content_type=XML),
+    bad("a statement by an approver", "POST", STATEMENTS, "approver", b"<a/>", *FORBIDDEN, content_type=XML),
+    bad("statements of another book", "GET", STATEMENTS, "of live", None, *MISSING),
+    bad("lines of a statement of nobody", "GET", f"/v1/operator/bank-statements/{BST}/lines", "maker", None, *MISSING),
+    bad("a report that is a statement", "POST", REPORTS, "maker",
+        b'<Document xmlns="urn:iso:std:iso:20022:tech:xsd:camt.053.001.08"/>', *INVALID, "", content_type=XML),
+    bad("a report packed", "POST", REPORTS, "maker", b"\x1f\x8b\x08", *INVALID, "", content_type=XML),
+    bad("events of another book", "GET", f"{OF_BOOK}/rail-events", "of live", None, *MISSING),
+    bad("events of an outcome that is none", "GET", f"{OF_BOOK}/rail-events?outcome=all", "maker", None, *INVALID,
+        "/outcome"),
+    bad("a top-up of nothing asked for", "POST", "/v1/topup-requests", "cafe", {"amount": {"amount": 0, **USD}}, *INVALID,
+        "/amount/amount"),
+    bad("a top-up at Stripe without Stripe", "POST", "/v1/topup-requests", "cafe", but(REQUEST, rail="stripe"), *CONFLICT),
+    bad("a top-up asked for by a reader", "POST", "/v1/topup-requests", "reader", REQUEST, *FORBIDDEN),
+    bad("a top-up of nobody", "GET", f"/v1/topup-requests/ins_{NONE}", "cafe", None, *MISSING),
+    bad("a webhook of nobody", "POST", "/v1/hooks/stripe", None, {"id": "evt_1"}, *MISSING),
 ]  # fmt: skip
 
 OPERATORS = [
@@ -1044,8 +1126,7 @@ RECONCILING = [
 
 TABLE = list(
     chain(
-        AMOUNTS, TEXTS, TIMES, SHAPES, IDS, CREDENTIALS, HEADERS, PATHS, QUERIES, TILL, MEMBERS, VOUCHERS, OPERATORS, SAFETY, SPONSORS,
-        RECONCILING
+        AMOUNTS, TEXTS, TIMES, SHAPES, IDS, CREDENTIALS, HEADERS, PATHS, QUERIES, TILL, MEMBERS, VOUCHERS, RAILS, OPERATORS, SAFETY, SPONSORS, RECONCILING
     )
 )  # fmt: skip
 

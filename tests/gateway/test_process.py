@@ -195,7 +195,8 @@ def test_keys_are_made_once_and_are_their_owners_alone(tmp_path: Path, monkeypat
     place = tmp_path / "keys"
     assert stat.S_IMODE(place.stat().st_mode) == 0o700
     assert {stat.S_IMODE(file.stat().st_mode) for file in place.iterdir()} == {0o600}
-    assert sorted(file.name for file in place.iterdir()) == ["codes.key", "cursors.key", "signing.pem", "spend.key"]
+    made = ["codes.key", "cursors.key", "proof-19700101T000000Z.pem", "salts.key", "signing.pem", "spend.key"]
+    assert sorted(file.name for file in place.iterdir()) == made
 
 
 def test_without_a_database_the_process_is_healthy_and_not_ready(server_keys: Keys, tmp_path: Path) -> None:

@@ -27,6 +27,8 @@ MODULES = (
     "merchants/trade/consenting.py",
     "deploy/keys.py",
     "gateway/metrics_page.py",
+    "gateway/api/hooks.py",
+    "settlement/rails/by_stripe.py",
 )
 
 #: They hash or draw what is no secret: the name of a socket, a member's number.

@@ -22,6 +22,7 @@ OPEN_TO_DEPLOY = {
     "neighbours",
     "operation",
     "operator_keys",
+    "proofs",
     "streams",
     "table",
     "tokens",

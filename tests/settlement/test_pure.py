@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import ledger
 from ledger.stream import Event
-from settlement import fees, netting, obligations, schedule, statements
+from settlement import fees, netting, obligations, proof, schedule, sealing, statements, store
 from settlement.netting import Charge, Flow
 from settlement.steps import Window, window_id
 from settlement.store import ItemRow
@@ -181,3 +181,15 @@ def test_a_weekly_closing_is_within_a_week_ahead(local: datetime, weekday: int, 
 
 def _book() -> ledger.Book:
     return ledger.Book(1, BOOK, "Tehran", "test", "IRR", 0, 100, 365, None, "UTC", {}, OPERATOR, 0, AT)
+
+
+@given(streams)
+def test_a_leaf_is_that_of_the_line_its_merchant_reads(stream: list[Event]) -> None:
+    """What is hashed by the million is written by another hand than what is handed out; they are the same."""
+    for event in stream:
+        for item in obligations.items(event):
+            leaves = dict(sealing.leaves_of(BOOK, item))
+            assert leaves.keys() == {item.issuer_id, item.acceptor_id, item.fee_payer_id} - {None}
+            for party, leaf in leaves.items():
+                told = sealing.item_told(ItemRow(BOOK, store.as_seen(item, party)), party)
+                assert leaf == proof.merkle.leaf(ledger.canonical(told))

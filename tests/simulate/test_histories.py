@@ -36,7 +36,9 @@ a month's limit of several together
 a new face value
 a new face value met a new contract
 a part payment released its share
+a payment came back by bank
 a payment released points
+a person and an instruction
 a promise kept
 a redemption beyond a limit
 a refunded redemption paid for nothing
@@ -50,7 +52,10 @@ a sponsorship opened at some shops
 a sponsorship was over and not ended yet
 a voucher beyond a limit
 a voucher that was not given
+a word again
+a word that contradicts
 agreed on for the window's end
+an instruction refused
 answered by somebody who may not
 answered too late
 answered twice
@@ -76,8 +81,8 @@ bonus: merchant_suspended
 bonus: velocity_limit
 bought out
 bought out and given back
-bought out when all spent and given back
 bought out by another
+bought out when all spent and given back
 bought out with accepted points to settle
 bought out with closed_loop points
 bought out with deferred points
@@ -147,6 +152,10 @@ given again
 given with its grace used
 grace
 grace refused
+instructed once
+instructed to pay_in by bank
+instructed to pay_out by bank
+instructed to pay_out by stripe
 lapsed alive
 lapsed expired while held
 left
@@ -178,7 +187,12 @@ own prefunded settled
 own prefunded settled and retired
 own prefunded settled below zero
 paid a part
+paid in already
+paid in as it was instructed
+paid out by bank
+paid out by stripe
 paid whole
+payments out by a provider before pay-ins
 points do not return by gift
 pool sold back at a window's end
 pool sold back by who left
@@ -270,6 +284,7 @@ withdrawn after a yes
 
 #: Too rare to be asked of every hundred.
 RARE = {
+    "a payment came back by stripe",
     "a contract at once in place of what was agreed on",
     "agreed on for the window's end in place of another",
     "approved before its predecessor is posted",

@@ -5,12 +5,14 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import psycopg
 import pytest
 
 import ledger
 from deploy.commands.audit import audited
 from deploy.house import House
+from gateway import problems
 from merchants import safety, trade
 from merchants.trade.approving import ANSWERED_WITHIN, MOST_OPEN, MOST_UNANSWERED
 from tests.gateway.network import Api, Member, new_key
@@ -174,6 +176,10 @@ def test_what_befalls_a_wallet_or_a_shop_meanwhile_counts_at_the_approval(town: 
     assert answered(town, request, "ann") == "merchant_suspended"
     assert asked(town) == "merchant_suspended"
     town.do("merchant_resume", safety.Act(town.shops["bakery"], town.operator, "a story"))
+    branch = safety.Act(town.branches["bakery"], town.operator, "a story", town.shops["bakery"])
+    town.do("branch_freeze", branch)
+    assert answered(town, request, "ann") == "state_conflict"
+    town.do("branch_unfreeze", branch)
     town.freeze("ann")
     assert answered(town, request, "ann") == "spend_locked"
     assert asked(town) == "spend_locked"
@@ -207,14 +213,35 @@ def test_a_shop_floods_nobody(town: World) -> None:
 def test_velocity_is_counted_at_the_approval_and_of_the_key_that_asked(town: World) -> None:
     limits = (safety.Limit("key", "redeem_count", 60, 1),)
     town.do("velocity_limits", safety.NewLimits(town.operator, limits))
-    first, second = (town.ask_approval("ann", "bakery", 10) for _ in range(2))
-    # the story's actor is no key: give the requests one, as a till's has
+    # the story's actor is no key: ask under one, as a till does
     key = ledger.ids.show("key", ledger.ids.new())
-    with psycopg.connect(town.url, autocommit=True) as conn:
-        conn.execute("update merchants.approval set asked_by = %s", [key])
+    shop = town.shops["bakery"]
+    asking = [town.request("redemption", town.ask_of("ann", "bakery", 10), principal=shop) for _ in range(2)]
+    told = town.house.committer.post_all([msgspec.structs.replace(each, actor=key) for each in asking])
+    first, second = (outcome.decision.value for outcome in told if isinstance(outcome.decision, ledger.Accepted))
     town.approve(first, "ann")
     assert answered(town, second, "ann") == "limit_exceeded"
     assert state(town, second) == "awaiting"
+
+
+def test_a_member_hears_of_a_shop_s_limit_and_not_what_others_spend_there(town: World) -> None:
+    limits = (safety.Limit("merchant", "redeem_points", 60, 70),)
+    town.do("velocity_limits", safety.NewLimits(town.operator, limits))
+    town.earn("bob", at="cafe", points=50)
+    town.redeem("bob", "bakery", 50)
+    for refused in (
+        town.ask("approval", town.answer_of(town.ask_approval("ann", "bakery", 21), "ann")),
+        town.ask("voucher", town.voucher_of("ann", "bakery", 21)),
+    ):
+        assert isinstance(refused.decision, ledger.Refusal)
+        assert problems.facts_of(refused.decision) == {"limit": "redeem_points of a merchant in 60 minutes"}
+        assert refused.decision.code == "limit_exceeded"
+        assert "20" not in refused.decision.detail, "50 of 70 went there"
+    town.later(hours=2)
+    town.do("velocity_limits", safety.NewLimits(town.operator, (safety.Limit("member", "redeem_points", 60, 20),)))
+    own = town.ask("approval", town.answer_of(town.ask_approval("ann", "bakery", 21), "ann")).decision
+    assert isinstance(own, ledger.Refusal)
+    assert problems.facts_of(own)["allowed"] == 20
 
 
 # -- households
@@ -237,6 +264,19 @@ def test_somebody_who_may_spend_for_another_approves_within_their_limit(town: Wo
     assert town.decline(over, "bob").row.state == "declined"
     told = town.rows("select payload ->> 'declined_by' from ledger.record where kind = 'approval_declined'")
     assert told == [(str(town.members["bob"]),)]
+
+
+def test_whoever_spends_for_another_is_not_told_what_the_wallet_holds(town: World) -> None:
+    town.household("ann", "bob")
+    town.step(trade.ShareWallet(town.members["ann"], 1_000))
+    request = town.ask_approval("ann", "bakery", 500)
+    refused = town.ask("approval", town.answer_of(request, "bob")).decision
+    assert isinstance(refused, ledger.Refusal)
+    assert (refused.code, problems.facts_of(refused)) == ("insufficient_points", {"needed": 500})
+    assert "100" not in refused.detail
+    own = town.ask("approval", town.answer_of(request, "ann")).decision
+    assert isinstance(own, ledger.Refusal)
+    assert problems.facts_of(own) == {"needed": 500, "available": 100}
 
 
 # -- at the same moment
@@ -301,6 +341,18 @@ def test_several_tills_ask_at_once_and_the_limit_holds(town: World) -> None:
     assert (told.count("ok"), told.count("limit_exceeded")) == (MOST_OPEN, 8 - MOST_OPEN)
 
 
+def test_two_batches_that_ask_the_same_members_wait_for_one_another_in_one_order(town: World) -> None:
+    shop = town.shops["bakery"]
+    for members in (("ann", "bob", "eve"), ("eve", "bob", "ann")):
+        asking = [town.request("redemption", town.ask_of(name, "bakery", 1), principal=shop) for name in members]
+        town.house.committer.post_all(asking)
+        rows = town.rows(
+            "select member_id from merchants.approval where slot = (select max(slot) from merchants.approval) order by ctid"
+        )
+        # a slot that another process is about to take is waited for as the row is written
+        assert [id for (id,) in rows] == sorted(town.members[name] for name in members)
+
+
 def test_one_reference_asked_and_redeemed_at_once_is_one_redemption(town: World) -> None:
     shop = town.shops["bakery"]
     for i in range(6):
@@ -318,6 +370,50 @@ def test_one_reference_asked_and_redeemed_at_once_is_one_redemption(town: World)
         [(redeemed,)] = town.rows("select count(*) from merchants.redemption where external_reference = %s", f"R-{i}")
         assert redeemed == 1
         town.later(minutes=6)
+
+
+def asked_beside_a_code(world: World, reference: str) -> tuple[trade.ApprovalDone, trade.RedemptionDone]:
+    """A request and a hold with a code under one reference, each decided before the other was there."""
+    shop = world.shops["bakery"]
+    other = House.open(world.url, SPEND_KEY)
+    code = world.redemption_of("ann", "bakery", 30, reference=reference, capture=False)
+    try:
+        with ThreadPoolExecutor(1) as threads, psycopg.connect(world.url) as conn, psycopg.connect(world.url) as seen:
+            # what takes points has looked the reference up when it comes to the wallet; what asks never comes there
+            conn.execute("select from ledger.account where owner_id = %s for update", [world.members["ann"]])
+            held = threads.submit(other.committer.post, world.request("redemption", code, principal=shop))
+            waiting = "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+            while seen.execute(waiting).fetchone() is None:
+                seen.rollback()
+            request = world.ask_approval("ann", "bakery", 10, reference=reference)
+            conn.rollback()
+            decision = held.result().decision
+    finally:
+        other.close()
+    assert isinstance(decision, ledger.Accepted), decision
+    world.later(minutes=1)
+    return request, decision.value
+
+
+def test_a_reference_that_was_asked_and_redeemed_at_once_names_what_took_the_points(town: World) -> None:
+    shop = town.shops["bakery"]
+    request, hold = asked_beside_a_code(town, "R-1")
+    assert answered(town, request, "ann") == "duplicate_reference"
+    assert asked(town, reference="R-1") == "duplicate_reference"
+    assert town.do("capture", trade.Capture(shop, "R-1"), principal=shop).id == hold.id
+    points = trade.Payment("points", ledger.Minor(30), "R-1")
+    town.sale("ann", "bakery", 130, payments=(points, trade.Payment("cash", ledger.Minor(100), None)))
+    assert state(town, request) == "awaiting"
+    town.later(minutes=6)
+    assert state(town, request) == "lapsed", "what can never be approved is over in time"
+    again, voided = asked_beside_a_code(town, "R-2")
+    assert town.do("void", trade.Void(shop, "R-2"), principal=shop).id == voided.id
+    assert town.do("void", trade.Void(shop, again.row.id), principal=shop).row.state == "withdrawn"
+    asked_beside_a_code(town, "R-3")
+    town.do("capture", trade.Capture(shop, "R-3"), principal=shop)
+    back = trade.RedemptionRefund(shop, "R-3", "F-1", None)
+    assert town.do("redemption_refund", back, principal=shop).points == 30
+    assert town.balance("ann") == 71, "30 paid for a sale that earned 1"
 
 
 # -- over HTTP

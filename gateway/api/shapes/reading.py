@@ -105,8 +105,11 @@ class StatementPage(Answer, frozen=True, kw_only=True):
     next_cursor: str | None
 
 
-class FormatIn(Query, frozen=True, kw_only=True):
-    format: Literal["json", "csv"] | None = None
+class StatementIn(Query, frozen=True, kw_only=True):
+    # `signed` proves itself; without one, Accept decides
+    format: Literal["json", "csv", "xlsx", "pdf", "signed"] | None = None
+    # of the PDF
+    language: Literal["en", "fa"] | None = None
 
 
 class ItemOut(Answer, frozen=True, kw_only=True):

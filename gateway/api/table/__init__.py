@@ -9,6 +9,7 @@ from gateway.api.table import (
     merchant,
     operator_books,
     operator_merchants,
+    operator_rails,
     operator_safety,
     operator_windows,
     reconciling,
@@ -28,6 +29,7 @@ OPERATIONS: Final = (
     *operator_books.RULES,
     *operator_windows.OPERATIONS,
     *reconciling.OPERATIONS,
+    *operator_rails.OPERATIONS,
     *operator_safety.OPERATIONS,
     *everybody.OPERATIONS,
 )

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from gateway.api import approvals, gifts, live, membership, reading, shapes, vouchers
+from gateway.api import approvals, gifts, live, membership, proofs, reading, shapes, vouchers
 from gateway.operation import Anybody, Member, Operation
 
 OPERATIONS: Final = (
@@ -65,6 +65,15 @@ OPERATIONS: Final = (
         "One's own records in sequence, the newest last.",
         answer=shapes.RecordPage,
         query=shapes.PageIn,
+    ),
+    Operation(
+        "GET",
+        "/v1/me/supply-receipt",
+        Member(),
+        proofs.get_supply_receipt,
+        "That one's points are inside the newest published supply: what manex verify --receipt reads.",
+        answer=shapes.SupplyReceiptOut,
+        refusals=("not_found",),
     ),
     Operation(
         "POST",

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from gateway.api import funding, keys, live, reading, shapes
+from gateway.api import funding, keys, live, rails, reading, shapes, statement_files
 from gateway.operation import Merchant, Operation
 
 OPERATIONS: Final = (
@@ -54,10 +54,10 @@ OPERATIONS: Final = (
         "/v1/statements/{statement}",
         Merchant("statements:read"),
         reading.get_statement,
-        "One statement; as CSV with every item when asked by format or Accept.",
+        "One statement; as CSV, workbook, PDF or signed JSON when asked by format or Accept.",
         answer=shapes.StatementDetail,
-        query=shapes.FormatIn,
-        also=("text/csv",),
+        query=shapes.StatementIn,
+        also=tuple(statement_files.ACCEPTED),
     ),
     Operation(
         "GET",
@@ -67,6 +67,25 @@ OPERATIONS: Final = (
         "The items that add up to a statement, in sequence.",
         answer=shapes.ItemPage,
         query=shapes.PageIn,
+    ),
+    Operation(
+        "POST",
+        "/v1/topup-requests",
+        Merchant("topups:write"),
+        rails.post_topup_request,
+        "Say that money is to be paid in ahead, by the bank or by a page to pay on; it counts once it has arrived.",
+        answer=shapes.TopupRequestOut,
+        request=shapes.TopupRequestIn,
+        keyed="required",
+        refusals=("state_conflict",),
+    ),
+    Operation(
+        "GET",
+        "/v1/topup-requests/{instruction}",
+        Merchant("topups:write"),
+        rails.get_topup_request,
+        "How it stands, and where to pay it.",
+        answer=shapes.TopupRequestOut,
     ),
     Operation(
         "POST",

@@ -4,7 +4,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from gateway.api import operator_windows, shapes
+from gateway.api import operator_windows, reading, shapes, statement_files
 from gateway.api.table.operator_paths import OF_BOOK, OF_WINDOW
 from gateway.operation import ANY_OPERATOR, APPROVER, MAKER, MAKER_OR_APPROVER, Function, Operation, Operator
 
@@ -52,6 +52,16 @@ OPERATIONS: Final = (
         operator_windows.get_matrix,
         "Who owes whom in a window.",
         answer=shapes.MatrixOut,
+    ),
+    Operation(
+        "GET",
+        "/v1/operator/statements/{statement}",
+        ANY_OPERATOR,
+        reading.get_any_statement,
+        "Any merchant's statement, in every form in which the merchant has it.",
+        answer=shapes.StatementDetail,
+        query=shapes.StatementIn,
+        also=tuple(statement_files.ACCEPTED),
     ),
     _step("close", MAKER, operator_windows.post_close, "Close the open window and net it.", shapes.CloseIn),
     _step("submit", MAKER, operator_windows.post_submit, "Submit a window's positions for approval.", shapes.NothingIn),

@@ -6,8 +6,8 @@ from sqlalchemy.dialects import postgresql
 
 from deploy.migrations.grants import LATER_TENANT_ROWS, new_table
 
-revision = "0014"
-down_revision = "0009"
+revision = "0013"
+down_revision = "0012"
 
 
 def _when(name: str, *, nullable: bool = False) -> sa.Column[object]:

@@ -1,0 +1,123 @@
+"""What the records of windows, settlements and payments hold, for the stream's schemas."""
+
+from typing import Final, Literal
+from uuid import UUID
+
+from msgspec import UNSET, UnsetType
+
+from ledger.facts import Fact
+
+
+class Topup(Fact):
+    """Money of a merchant came into its prefund."""
+
+    amount_minor: int
+    through: Literal["bank", "psp"]
+    reference: str | None
+    instruction: UUID | UnsetType = UNSET
+
+
+class WindowClosed(Fact):
+    """A window ends with this record. `operator` none: the schedule closed it."""
+
+    window: int
+    operator: UUID | None
+
+
+class WindowStep(Fact):
+    """A step of a window by a person, on these positions."""
+
+    window: int
+    operator: UUID | None
+    positions_hash: str
+    reason: str | UnsetType = UNSET
+
+
+class Due(Fact):
+    """Points that go on using their issuer's credit line until it has paid the window."""
+
+    merchant: UUID
+    points: int
+
+
+class FromPrefund(Fact):
+    """What a merchant's prefund paid of its position at once, and the points that this released."""
+
+    merchant: UUID
+    amount_minor: int
+    released_points: int
+
+
+class ToBacking(Fact):
+    """What a merchant's own lots lacked, charged to its position."""
+
+    merchant: UUID
+    amount_minor: int
+
+
+class Settlement(Fact):
+    """A window's points and money were posted."""
+
+    window: int
+    positions_hash: str
+    due: list[Due]
+    from_prefund: list[FromPrefund]
+    to_backing: list[ToBacking]
+
+
+class Payment(Fact):
+    """A merchant paid of a window, or was paid; the points that this released. `instruction`: when a rail made it,
+    and then no operator has to say so."""
+
+    window: int
+    direction: Literal["pay_in", "pay_out"]
+    amount_minor: int
+    source: Literal["bank", "psp"]
+    reference: str | None
+    operator: UUID | None
+    released_points: int
+    instruction: UUID | UnsetType = UNSET
+
+
+class PaymentReturned(Fact):
+    """What was paid out came back; `payment` is its record."""
+
+    window: int
+    payment: UUID
+    amount_minor: int
+    source: Literal["bank", "psp"]
+    reference: str | None
+    operator: UUID | None
+    instruction: UUID | UnsetType = UNSET
+
+
+class Instructed(Fact):
+    """A payment of a window, or a top-up, is to be made by a rail."""
+
+    direction: Literal["pay_in", "pay_out", "topup"]
+    rail: str
+    amount_minor: int
+    window: int | UnsetType = UNSET
+    operator: UUID | UnsetType = UNSET
+
+
+class InstructionRefused(Fact):
+    """It was not made. `reason`: the code of the bank or the provider, or nothing."""
+
+    reason: str
+    operator: UUID | None
+
+
+FACTS: Final[dict[str, type[Fact]]] = {
+    "instructed": Instructed,
+    "instruction_refused": InstructionRefused,
+    "payment": Payment,
+    "payment_returned": PaymentReturned,
+    "settlement": Settlement,
+    "topup": Topup,
+    "window_aborted": WindowStep,
+    "window_approved": WindowStep,
+    "window_closed": WindowClosed,
+    "window_returned": WindowStep,
+    "window_submitted": WindowStep,
+}
