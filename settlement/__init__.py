@@ -3,7 +3,20 @@
 from collections.abc import Mapping
 
 import ledger
-from settlement import funding, paper, paying, proof, rails, schedule, sealing, sending, statements, windows, workbook
+from settlement import (
+    funding,
+    paper,
+    paying,
+    proof,
+    rails,
+    reconciliation,
+    schedule,
+    sealing,
+    sending,
+    statements,
+    windows,
+    workbook,
+)
 from settlement import handlers as _handlers
 from settlement.booking import PaymentDone
 from settlement.consumer import drain
@@ -46,7 +59,7 @@ from settlement.windows import CLOCK, Asker
 
 def handlers() -> Mapping[str, ledger.Handler]:
     """The kinds of request settlement decides, for the committer."""
-    return {**_handlers.HANDLERS, **funding.HANDLERS, **rails.HANDLERS}
+    return {**_handlers.HANDLERS, **funding.HANDLERS, **rails.HANDLERS, **reconciliation.HANDLERS}
 
 
 __all__ = [
@@ -104,6 +117,7 @@ __all__ = [
     "proof",
     "rails",
     "rebuild",
+    "reconciliation",
     "saving_ppm",
     "schedule",
     "seal",

@@ -16,6 +16,7 @@ from uuid import UUID
 import ledger
 from ledger.audit import LOTS, Check, Checks, Row, Scope, funded
 from settlement import sealed_audit
+from settlement.reconciliation import audit as reconciliation
 
 check = Checks()
 
@@ -784,6 +785,7 @@ def accepted_not_settled(scope: Scope) -> Iterable[Row]:
     )
 
 
+#: All of settlement's, its rooms' included.
 # -- rails
 
 #: What rails did, told by records: what was made, and what became of it.
@@ -943,4 +945,4 @@ def bank_statements_add_up(scope: Scope) -> Iterable[Row]:
     )
 
 
-CHECKS: Final[list[Check]] = [*check, *sealed_audit.check]
+CHECKS: Final[list[Check]] = [*check, *sealed_audit.check, *reconciliation.check]

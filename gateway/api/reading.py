@@ -55,6 +55,7 @@ _NAMED: Final = {
     "shops": "merchant",
     "approval": "record",
     "declined_by": "member",
+    "break": "break",
 }
 
 #: What a record of a kind is about.
@@ -96,6 +97,7 @@ _SUBJECTS: Final = {
     "sponsorship_ended": "sponsorship",
     "budget_set": "sponsorship",
     "budget_released": "sponsorship",
+    **dict.fromkeys(("adjustment_proposed", "adjustment_approved", "adjustment_declined"), "adjustment"),
 }
 
 

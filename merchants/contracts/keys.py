@@ -37,6 +37,8 @@ SCOPES: Final = (
     "topups:write",
     "keys:read",
     "keys:write",
+    "claims:write",
+    "breaks:read",
 )
 #: Keys of a merchant that open something at the same time, and those it makes in a day.
 LARGEST_LIVE: Final = 100

@@ -537,7 +537,7 @@ CRIMES = [
         "two sales bear one receipt's number",
         "alter table merchants.sale drop constraint sale_reference;"
         " update merchants.sale set external_reference = 'X' where merchant_id ="
-        " (select merchant_id from merchants.sale where member_id is null) returning external_reference as reference",
+        " (select merchant_id from merchants.sale where member_id is null order by batch_id, n limit 1) returning external_reference as reference",
     ),
     # gifts
     Crime(
@@ -1282,6 +1282,56 @@ CRIMES = [
         "the network set points aside beyond its line",
         "update ledger.record set payload = payload || '{\"credit_line_points\": 299}' where kind = 'contract' and"
         " merchant_id = (select id from merchants.merchant where kind = 'network') returning merchant_id as issuer",
+    ),
+    # reconciliation
+    Crime(
+        "lines_matched_once",
+        "a line is matched a second time",
+        "insert into settlement.match select gen_random_uuid(), book_id, source, 'again', confidence_ppm, difference_minor,"
+        " line_ids, 'standing', at, made_by, reason, null, null, null from settlement.match where state = 'standing'"
+        " and rule = 'by_hand' returning line_ids[1] as line",
+    ),
+    Crime(
+        "lines_matched_once",
+        "a matched line is let go again and its match stands on",
+        "update settlement.told_line set state = 'open' where id = (select line_id from settlement.match_leg limit 1)"
+        " returning id as line",
+    ),
+    Crime(
+        "matches_add_up",
+        "a match explains money away",
+        "update settlement.told_line set amount_minor = amount_minor + 5 where id = (select line_ids[1] from"
+        " settlement.match where rule = 'by_hand' and state = 'standing'); select id as match from settlement.match where"
+        " rule = 'by_hand' and state = 'standing'",
+    ),
+    Crime(
+        "breaks_end_with_reason",
+        "a break is resolved in silence",
+        "update settlement.break set reason = ' ' where type = 'unknown_beneficiary' returning id as break",
+    ),
+    Crime(
+        "breaks_end_with_reason",
+        "a break was adjusted and forgets the record",
+        "update settlement.break set record_id = null where record_id is not null returning id as break",
+    ),
+    Crime(
+        "breaks_end_with_reason",
+        "a break is closed past its history",
+        "update settlement.break b set state = 'open' where state = 'resolved' and record_id is not null"
+        " returning id as break",
+    ),
+    Crime(
+        "adjustments_by_two",
+        "one person approves what they proposed",
+        "update ledger.record set payload = payload || jsonb_build_object('operator', (select proposed_by from"
+        " settlement.break_adjustment where state = 'approved')) where kind = 'adjustment_approved'"
+        " returning subject_id as adjustment",
+    ),
+    Crime(
+        "adjustments_by_two",
+        "more is approved than was proposed",
+        "update settlement.break_adjustment set amount_minor = amount_minor + 1 where state = 'approved'"
+        " returning id as adjustment",
     ),
     # what windows publish
     Crime(
