@@ -6,6 +6,7 @@ import ledger
 from settlement import funding, schedule, statements, windows
 from settlement import handlers as _handlers
 from settlement.consumer import drain
+from settlement.covering import Cover, CoverDone, Deposit, DepositDone, GiveBack, PaymentReturned, ReturnPayment
 from settlement.funding import Purchase, PurchaseDone, SellBack, Topup, TopupDone
 from settlement.handlers import NotYet, Pay, PaymentDone, PaymentsDone, Settle, Settled
 from settlement.live import Live, live
@@ -47,6 +48,11 @@ __all__ = [
     "Asker",
     "Bilateral",
     "Counterparty",
+    "Cover",
+    "CoverDone",
+    "Deposit",
+    "DepositDone",
+    "GiveBack",
     "Item",
     "ItemRow",
     "Live",
@@ -54,11 +60,13 @@ __all__ = [
     "Pay",
     "Payment",
     "PaymentDone",
+    "PaymentReturned",
     "PaymentsDone",
     "Position",
     "PositionRow",
     "Purchase",
     "PurchaseDone",
+    "ReturnPayment",
     "SelfApproval",
     "SellBack",
     "Settle",

@@ -50,7 +50,7 @@ def _apply(tx: Tx, book: Book, events: list[Event]) -> None:
     number = last.number if last else 1
     gathered: list[obligations.Item] = []
     for event in events:
-        gathered += obligations.items(event)
+        gathered += obligations.items(event, book.operator_id)
         effect = _EFFECTS.get(event.kind)
         if effect is None:
             continue
@@ -130,6 +130,37 @@ def _paid(tx: Tx, book: Book, event: Event) -> None:
     _settled(tx, book, event, int(payload["window"]))
 
 
+def _covered(tx: Tx, book: Book, event: Event) -> None:
+    """What came into the position; what others bear are items, and what is outstanding is in the window's steps."""
+    number, payload = int(event.payload["window"]), event.payload
+    assert event.merchant_id is not None
+    parts = [
+        (source, int(payload[f"{source}_minor"]))
+        for source in (("prefund", "collateral", "loss", "shares") if event.kind == "cover" else ("position",))
+    ]
+    store.add_payments(
+        tx,
+        book.id,
+        [
+            _payment(book, event, n, event.merchant_id, "pay_in", amount, "bank" if source == "position" else source)
+            for n, (source, amount) in enumerate(parts)
+            if amount
+        ],
+    )
+    told = [_told(event, steps.NAMES[event.kind][0]) | {"merchant": event.merchant_id, "facts": payload}]
+    store.step_window(tx, book.id, number, "paying", told, revised=True)
+    _settled(tx, book, event, number)
+
+
+def _returned(tx: Tx, book: Book, event: Event) -> None:
+    """A pay-out came back: it is open again, and so is its window."""
+    payload, number = event.payload, int(event.payload["window"])
+    assert event.merchant_id is not None
+    back = _payment(book, event, 0, event.merchant_id, "pay_in", int(payload["amount_minor"]), "returned")
+    store.add_payments(tx, book.id, [back])
+    store.step_window(tx, book.id, number, "paying", [_told(event, "payment_returned")], revised=False)
+
+
 def _payment(
     book: Book, event: Event, ordinal: int, party: UUID, direction: str, amount_minor: int, source: str
 ) -> store.Payment:
@@ -171,4 +202,7 @@ _EFFECTS: Final[dict[str, Callable[[Tx, Book, Event], None]]] = {
     "window_aborted": _aborted,
     "settlement": _posted,
     "payment": _paid,
+    "cover": _covered,
+    "made_good": _covered,
+    "payment_returned": _returned,
 }

@@ -4,7 +4,7 @@ what the stream has told so far, which must be everything.
 Each step's record names the window and the revision it makes; two deciders on one state clash on that.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Final
@@ -14,7 +14,7 @@ import ledger
 from ledger import Accepted, AccountName, Book, Decision, Needs, Request, Tx, Working
 from ledger.errors import LimitExceeded, NotFound, StateConflict
 from merchants import contracts
-from settlement import clearing, steps, store
+from settlement import clearing, covering, steps, store, waterfall
 from settlement.netting import Flow, Position
 from settlement.steps import Step, Window
 
@@ -193,23 +193,26 @@ class Payments:
         (request,) = requests
         window = store.current(tx, book, request.body.number)
         if window is None or window.state not in ("paying", "settled"):
-            return PayRound(window, [])
-        merchants = [
-            row.position.party_id
-            for row in store.positions(tx, book, window.number)
-            if row.position.party_id != book.operator_id
-        ]
-        needs = Needs(accounts={clearing.BANK} | {clearing.position(m, window.number) for m in merchants})
+            return PayRound(window, {}, {})
+        receiving = store.receiving(tx, book, window.number)
+        covered = waterfall.covered(window.steps)
+        needs = Needs(accounts={clearing.BANK} | {clearing.position(m, window.number) for m in receiving})
+        for merchant in covered:
+            needs.accounts |= {AccountName("collateral", merchant), covering.LOSS, clearing.SHARES}
         for merchant in store.with_due(tx, book.id, window.number):
             needs.accounts |= {clearing.due(merchant, window.number), AccountName("credit", merchant)}
-        return PayRound(window, merchants, needs)
+        return PayRound(window, receiving, covered, needs)
 
 
 @dataclass(slots=True)
 class PayRound:
     window: Window | None
-    merchants: list[UUID]
+    # by merchant: what it had to receive when the window was posted, below zero what it had to pay
+    receiving: dict[UUID, int]
+    covered: dict[UUID, waterfall.Covered]
     needs: Needs = field(default_factory=Needs)
+    # of the window, taken by this round
+    steps: int = 0
 
     def decide(self, request: Request, working: Working) -> Decision:
         pay: Pay = request.body
@@ -219,10 +222,18 @@ class PayRound:
         if window.state not in ("paying", "settled"):
             return StateConflict("window", window.state)
         number = window.number
-        balances = {m: working.accounts[clearing.position(m, number)].balance for m in self.merchants}
-        refusal, amounts = plan(pay, balances)
+        balances = {m: working.accounts[clearing.position(m, number)].balance for m in self.receiving}
+        # what others paid for a merchant is still its to pay
+        owed = {m: balance - self._outstanding(m) for m, balance in balances.items()}
+        refusal, amounts = plan(pay, owed, self.covered.keys())
         if refusal is not None:
             return refusal
+        for merchant, amount in amounts if pay.merchant_id is not None else ():
+            if amount < 0 and any(balance < 0 for balance in balances.values()):
+                allowed = waterfall.payable(merchant, balances, self.receiving)
+                if -amount > allowed and (pay.amount_minor is not None or not allowed):
+                    return LimitExceeded("position", allowed, -amount)
+                amounts = [(merchant, -min(-amount, allowed))]
         done = tuple(self._book(working, request, merchant, amount) for merchant, amount in amounts)
         return Accepted(PaymentsDone(window.id, number, working.now, done))
 
@@ -231,6 +242,8 @@ class PayRound:
         assert self.window is not None
         pay: Pay = request.body
         number = self.window.number
+        if amount > 0 and merchant in self.covered:
+            return self._make_good(working, request, merchant, amount)
         direction = "pay_in" if amount > 0 else "pay_out"
         draft = working.record(
             "payment",
@@ -257,14 +270,53 @@ class PayRound:
         left = working.accounts[account].balance
         return PaymentDone(draft.id, merchant, direction, abs(amount), left, released)
 
+    def _outstanding(self, merchant: UUID) -> int:
+        return self.covered[merchant].outstanding_minor if merchant in self.covered else 0
+
+    def _make_good(self, working: Working, request: Request, merchant: UUID, amount: int) -> PaymentDone:
+        """A covered merchant pays after all: what is open still, then who stood in for it. A step of the window."""
+        assert self.window is not None
+        pay: Pay = request.body
+        number, covered = self.window.number, self.covered[merchant]
+        account = clearing.position(merchant, number)
+        open = -working.accounts[account].balance
+        parts = waterfall.make_good(amount, open, covered)
+        back = waterfall.given_back(covered, open - parts.position_minor, covered.shares_minor - parts.shares_minor)
+        draft = working.record(
+            "made_good",
+            request.actor,
+            payload={
+                "window": number,
+                "operator": pay.operator_id,
+                "reference": pay.reference,
+                "amount_minor": amount,
+                **parts._asdict(),
+                "shares_returned": [{"merchant": k, "amount_minor": value} for k, value in back.items()],
+            },
+            merchant=merchant,
+            subject=self.window.id,
+            revises=(self.window.id, self.window.revision + 1 + self.steps),
+        )
+        self.steps += 1
+        released = clearing.release(working, draft, number, merchant, amount, beside=covered.outstanding_minor)
+        draft.payload["released_points"] = released
+        targets = (account, clearing.SHARES, covering.LOSS, AccountName("collateral", merchant))
+        for target, part in zip(targets, parts, strict=True):
+            if part:
+                working.move(draft, clearing.BANK, target, part)
+        left = -open + parts.position_minor - (covered.outstanding_minor - sum(parts) + parts.position_minor)
+        return PaymentDone(draft.id, merchant, "pay_in", amount, left, released)
+
     def write(self, tx: Tx, working: Working) -> None:
         """Nothing: the stream is what tells settlement's tables."""
 
 
-def plan(pay: Pay, balances: dict[UUID, int]) -> tuple[ledger.Refusal | None, list[tuple[UUID, int]]]:
+def plan(
+    pay: Pay, balances: dict[UUID, int], covered: Collection[UUID] = ()
+) -> tuple[ledger.Refusal | None, list[tuple[UUID, int]]]:
     """What to book, in order: who pays in (positive), who is paid out (negative). Pure.
 
-    Nobody is paid out while anybody still has to pay in.
+    Nobody is paid out while anybody still has to pay in for whom nobody stands in: `covered` are those for whom others do.
     """
     if pay.merchant_id is None:
         assert pay.amount_minor is None, "an amount belongs to one merchant"
@@ -281,7 +333,7 @@ def plan(pay: Pay, balances: dict[UUID, int]) -> tuple[ledger.Refusal | None, li
     assert amount > 0, amount
     if amount > abs(open):
         return LimitExceeded("position", abs(open), amount), []
-    if open > 0 and any(balance < 0 for balance in balances.values()):
+    if open > 0 and any(balance < 0 for m, balance in balances.items() if m not in covered):
         return StateConflict("window", "waiting for pay-ins"), []
     return None, [(merchant, amount if open < 0 else -amount)]
 
@@ -290,4 +342,5 @@ HANDLERS: Final[dict[str, ledger.Handler]] = {
     **dict.fromkeys(steps.MOVES, WindowSteps()),
     "settlement": Settlement(),
     "payment": Payments(),
+    **covering.HANDLERS,
 }

@@ -89,6 +89,8 @@ NAMES: Final[dict[str, tuple[str, ...]]] = {
     "window_returned": ("returned",),
     "window_aborted": ("aborted", "netted", "advised"),
     "settlement": ("posted", "paying"),
+    "cover": ("covered",),
+    "made_good": ("made_good",),
 }
 #: Of these, what a person decided.
 _DECIDED: Final = frozenset({"closed", "submitted", "approved", "returned", "aborted"})

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import ledger
 from ledger import Book, Tx, array
-from settlement import fees
+from settlement import fees, waterfall
 from settlement.netting import Bilateral, Charge, Flow, Netted, Position
 from settlement.obligations import Item
 from settlement.steps import Window, window_id
@@ -186,10 +186,10 @@ def add_items(tx: Tx, book: Book, number: int, items: Sequence[Item]) -> None:
 
 
 def flows(tx: Tx, book_id: int, number: int, *, merchant: UUID | None = None) -> list[Flow]:
-    """A window's slices added up by issuer, acceptor, funding and unit value; with `merchant`, those it takes part in."""
+    """A window's slices and adjustments added up by issuer, acceptor, funding and unit value; with `merchant`, its own."""
     rows = tx.execute(
         "select issuer_id, acceptor_id, funding, unit_value_minor, sum(points), sum(value_minor), count(*)"
-        " from settlement.item where book_id = %s and window_number = %s and lot_id is not null"
+        " from settlement.item where book_id = %s and window_number = %s and funding is not null"
         " and (%s::uuid is null or issuer_id = %s or acceptor_id = %s)"
         " group by 1, 2, 3, 4 order by 1, 2, 3, 4",
         [book_id, number, merchant, merchant, merchant],
@@ -440,6 +440,58 @@ def payments(tx: Tx, book_id: int, number: int) -> list[Payment]:
         [book_id, number],
     )
     return [Payment(*row) for row in rows]
+
+
+# -- who has not paid, and what is returned
+
+
+def receiving(tx: Tx, book: Book, number: int) -> dict[UUID, int]:
+    """By merchant what it was to receive of a window, below zero what it was to pay, as netted."""
+    return {
+        row.position.party_id: row.position.account_minor
+        for row in positions(tx, book, number)
+        if row.position.party_id != book.operator_id
+    }
+
+
+def settled_at(tx: Tx, book_id: int, sequence: int) -> bool:
+    """Whether the window that a record fell in is settled."""
+    row = tx.execute(
+        "select state = 'settled' from settlement.window where book_id = %s and first_sequence <= %s"
+        " and last_sequence >= %s",
+        [book_id, sequence, sequence],
+    ).fetchone()
+    return row is not None and bool(row[0])
+
+
+def owes(tx: Tx, book: Book, merchant: UUID) -> bool:
+    """Whether a merchant has anything to pay in, or to make good, of any window, the open one included."""
+    open = tx.execute(
+        "select 1 from ledger.account where book_id = %s and owner_id = %s"
+        " and ((kind = 'position' and balance < 0) or (kind = 'due' and balance > 0)) limit 1",
+        [book.id, merchant],
+    ).fetchone()
+    covers = tx.execute(
+        'select steps from settlement.window where book_id = %s and steps @> \'[{"step": "covered"}]\'', [book.id]
+    )
+    found = (waterfall.covered(steps).get(merchant) for (steps,) in covers)
+    owing = any(each.outstanding_minor for each in found if each is not None)
+    netted = tx.execute(
+        "select 1 from settlement.window w join settlement.position p on p.book_id = w.book_id"
+        " and p.window_number = w.number and p.party_id = %s and p.account_minor < 0"
+        " where w.book_id = %s and w.state not in ('open', 'paying', 'settled') limit 1",
+        [merchant, book.id],
+    ).fetchone()
+    return open is not None or netted is not None or owing
+
+
+def payment_record(tx: Tx, book_id: int, id: UUID) -> tuple[UUID, dict[str, Any]] | None:
+    """Whose payment it is that a record tells, and what it tells; None where it is none."""
+    row = tx.execute(
+        "select merchant_id, payload from ledger.record where id = %s and book_id = %s and kind = 'payment'",
+        [id, book_id],
+    ).fetchone()
+    return (row[0], row[1]) if row else None
 
 
 # -- the ledger's balances

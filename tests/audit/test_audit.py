@@ -1148,6 +1148,49 @@ CRIMES = [
         "update ledger.record set payload = payload || '{\"credit_line_points\": 299}' where kind = 'contract' and"
         " merchant_id = (select id from merchants.merchant where kind = 'network') returning merchant_id as issuer",
     ),
+    # who did not pay
+    Crime(
+        "covers_posted",
+        "a cover says that the fund gave less",
+        f"update ledger.record set payload = payload || '{{\"loss_minor\": 1}}' where {first('cover')}"
+        " returning batch_id as batch",
+    ),
+    Crime(
+        "covers_posted",
+        "what was made good went to another's collateral",
+        "update ledger.entry set account_id = (select id from ledger.account where kind = 'prefund' and balance = 0 limit 1)"
+        f" where {of_kind('collateral')} and (batch_id, n) in (select batch_id, n from ledger.record where kind ="
+        " 'made_good') returning batch_id as batch",
+    ),
+    Crime(
+        "shares_bounded",
+        "a shop bears more than a tenth of what it was to receive",
+        "update ledger.record set payload = jsonb_set(payload, '{shares,0,amount_minor}', '61')"
+        f" where {first('cover')} returning (payload -> 'shares' -> 0 ->> 'merchant') as party",
+    ),
+    Crime(
+        "due_freed_by_its_own_money",
+        "points were freed by what others paid",
+        f"update ledger.record set payload = payload || '{{\"amount_minor\": 1}}' where {first('made_good')}"
+        " returning merchant_id as merchant",
+    ),
+    Crime(
+        "returned_once",
+        "the bank sent back what nobody had paid out",
+        f"update ledger.record set reverses_id = null where {first('payment_returned')} returning id as record",
+    ),
+    Crime(
+        "floors_held",
+        "the loss fund gave what it did not have",
+        f"update ledger.entry set amount = amount / 10 where {first('loss_funded')};"
+        " select id as account from ledger.account where kind = 'loss'",
+    ),
+    Crime(
+        "items_derived",
+        "a shop bears less than its share",
+        "update settlement.item set value_minor = value_minor - 1 where reason = 'share' and value_minor = 60"
+        " returning sequence",
+    ),
 ]
 
 

@@ -57,7 +57,7 @@ streams = st.lists(events(), max_size=25).map(lambda found: [e._replace(sequence
 
 def summed(stream: list[Event]) -> tuple[list[obligations.Item], list[Flow], dict[UUID, Charge]]:
     """What the store's group-by gives, in plain Python."""
-    items = [item for event in stream for item in obligations.items(event)]
+    items = [item for event in stream for item in obligations.items(event, OPERATOR)]
     flows: dict[Any, list[int]] = defaultdict(lambda: [0, 0, 0])
     charges: dict[UUID, list[int]] = defaultdict(lambda: [0, 0])
     for item in items:
@@ -152,8 +152,8 @@ def test_what_makes_nobody_owe_makes_no_item() -> None:
     sale = Event(
         1, BOOK, "sale", AT, "till", MERCHANTS[0], None, BOOK, {"money_minor": 5, "purchase_fee_ppm": 0}, 1, b""
     )
-    assert obligations.items(sale) == []
-    assert obligations.items(sale._replace(kind="hold", payload={})) == []
+    assert obligations.items(sale, OPERATOR) == []
+    assert obligations.items(sale._replace(kind="hold", payload={}), OPERATOR) == []
 
 
 WEEK = {"every": "week", "weekday": 0, "at": "00:00"}

@@ -141,6 +141,15 @@ from gateway.api.shapes.redemptions import (
 from gateway.api.shapes.refunds import RedemptionRefundIn, RedemptionRefundOut, SaleRefundIn, SaleRefundOut, TakenOut
 from gateway.api.shapes.sales import BonusOut, Earn, LineIn, PaymentIn, SaleIn, SaleOut
 from gateway.api.shapes.sponsorships import SponsorshipBudgetIn, SponsorshipIn, SponsorshipOut, SponsorshipPage
+from gateway.api.shapes.standing_in import (
+    CoverIn,
+    CoverOut,
+    DepositIn,
+    DepositOut,
+    PaymentReturnIn,
+    PaymentReturnOut,
+    ShareOut,
+)
 from gateway.api.shapes.terms import Rate, Rates, TermsIn, TermsOut
 from gateway.api.shapes.values import Balance, Body, Money, NothingIn, PageIn, PointsAsked, Reference, Sum
 from gateway.api.shapes.vouchers import OwnVoucherOut, VoucherIn, VoucherOut, VoucherPage
@@ -183,7 +192,11 @@ __all__ = [
     "ContractIn",
     "ContractOut",
     "CounterpartyOut",
+    "CoverIn",
+    "CoverOut",
     "DebtOut",
+    "DepositIn",
+    "DepositOut",
     "DeviceIn",
     "DeviceOut",
     "Earn",
@@ -235,6 +248,8 @@ __all__ = [
     "PartySum",
     "PaymentIn",
     "PaymentOut",
+    "PaymentReturnIn",
+    "PaymentReturnOut",
     "PaymentsIn",
     "PaymentsOut",
     "PersonLimitIn",
@@ -276,6 +291,7 @@ __all__ = [
     "SentCodeOut",
     "SentCodesOut",
     "SettlementSummary",
+    "ShareOut",
     "SharingIn",
     "SliceOut",
     "SpendIn",

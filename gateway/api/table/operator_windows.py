@@ -4,8 +4,8 @@ from typing import Final
 
 from msgspec import Struct
 
-from gateway.api import operator_windows, shapes
-from gateway.api.table.operator_paths import OF_BOOK, OF_WINDOW
+from gateway.api import operator_windows, shapes, standing_in
+from gateway.api.table.operator_paths import OF_BOOK, OF_MERCHANT, OF_WINDOW
 from gateway.operation import ANY_OPERATOR, APPROVER, MAKER, MAKER_OR_APPROVER, Function, Operation, Operator
 
 
@@ -83,5 +83,58 @@ OPERATIONS: Final = (
         request=shapes.PaymentsIn,
         keyed="required",
         refusals=("state_conflict", "limit_exceeded"),
+    ),
+    Operation(
+        "POST",
+        f"{OF_WINDOW}/covers",
+        APPROVER,
+        standing_in.post_cover,
+        "Let prefund, collateral, loss fund and the other merchants stand in for one that has not paid in.",
+        answer=shapes.CoverOut,
+        request=shapes.CoverIn,
+        keyed="required",
+        refusals=("state_conflict",),
+    ),
+    Operation(
+        "POST",
+        f"{OF_WINDOW}/payment-returns",
+        MAKER,
+        standing_in.post_payment_return,
+        "Book a pay-out that the bank sent back; it is to be paid again.",
+        answer=shapes.PaymentReturnOut,
+        request=shapes.PaymentReturnIn,
+        keyed="required",
+        refusals=("state_conflict",),
+    ),
+    Operation(
+        "POST",
+        f"{OF_MERCHANT}/collateral",
+        MAKER,
+        standing_in.post_collateral,
+        "Book a merchant's collateral that came in.",
+        answer=shapes.DepositOut,
+        request=shapes.DepositIn,
+        keyed="required",
+    ),
+    Operation(
+        "POST",
+        f"{OF_MERCHANT}/collateral-returns",
+        APPROVER,
+        standing_in.post_collateral_return,
+        "Give a merchant that owes nothing collateral back.",
+        answer=shapes.DepositOut,
+        request=shapes.DepositIn,
+        keyed="required",
+        refusals=("state_conflict", "limit_exceeded"),
+    ),
+    Operation(
+        "POST",
+        f"{OF_BOOK}/loss-fund",
+        MAKER,
+        standing_in.post_loss_fund,
+        "Book the network's money for the loss fund.",
+        answer=shapes.DepositOut,
+        request=shapes.DepositIn,
+        keyed="required",
     ),
 )
