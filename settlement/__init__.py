@@ -5,8 +5,11 @@ from collections.abc import Mapping
 import ledger
 from settlement import funding, schedule, statements, windows
 from settlement import handlers as _handlers
+from settlement.adjusting import AdjustmentDone, DecideAdjustment, Dispute, DisputeDone, ProposeAdjustment
 from settlement.consumer import drain
 from settlement.covering import Cover, CoverDone, Deposit, DepositDone, GiveBack, PaymentReturned, ReturnPayment
+from settlement.exposure import Exposure, exposures
+from settlement.exposure import level as exposure_level
 from settlement.funding import Purchase, PurchaseDone, SellBack, Topup, TopupDone
 from settlement.handlers import NotYet, Pay, PaymentDone, PaymentsDone, Settle, Settled
 from settlement.live import Live, live
@@ -45,13 +48,18 @@ def handlers() -> Mapping[str, ledger.Handler]:
 
 __all__ = [
     "CLOCK",
+    "AdjustmentDone",
     "Asker",
     "Bilateral",
     "Counterparty",
     "Cover",
     "CoverDone",
+    "DecideAdjustment",
     "Deposit",
     "DepositDone",
+    "Dispute",
+    "DisputeDone",
+    "Exposure",
     "GiveBack",
     "Item",
     "ItemRow",
@@ -64,6 +72,7 @@ __all__ = [
     "PaymentsDone",
     "Position",
     "PositionRow",
+    "ProposeAdjustment",
     "Purchase",
     "PurchaseDone",
     "ReturnPayment",
@@ -81,6 +90,8 @@ __all__ = [
     "all_items",
     "bilateral",
     "drain",
+    "exposure_level",
+    "exposures",
     "handlers",
     "items",
     "lags",

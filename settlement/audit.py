@@ -33,7 +33,7 @@ _EVENTS: Final = """
     join ledger.batch b on b.id = r.batch_id
     join settlement.consumer c on c.book_id = r.book_id
     where r.book_id = any(%(books)s) and r.kind in ('capture', 'repayment', 'redemption_refund', 'sale', 'refund',
-        'window_closed', 'cover', 'made_good')
+        'window_closed', 'cover', 'made_good', 'adjustment')
       and b.first_sequence + r.n < c.next_sequence
  ) numbered)
 """
@@ -79,7 +79,12 @@ _OWED: Final = f"""
  from {_EVENTS} e join ledger.book k on k.id = e.book_id
  cross join lateral jsonb_array_elements(coalesce(e.payload -> 'shares', e.payload -> 'shares_returned'))
     with ordinality part
- where e.kind in ('cover', 'made_good'))
+ where e.kind in ('cover', 'made_good')
+ union all
+ select e.book_id, e.window_number, e.sequence, 0, 'adjustment', 'adjustment', e.at, (e.payload ->> 'debtor')::uuid,
+    (e.payload ->> 'creditor')::uuid, e.subject_id, null, 'adjustment', 0, 0, (e.payload ->> 'amount_minor')::bigint,
+    null, 0, 0, 0, null
+ from {_EVENTS} e where e.kind = 'adjustment')
 """
 
 _ITEM: Final = (
@@ -372,8 +377,9 @@ class _Sums:
             return
         self.slices += count
         self.sliced += points
-        if funding == "share":
-            self.points["shares", None] += value
+        if funding in ("share", "adjustment"):
+            at_operator = (acceptor == self.operator) - (issuer == self.operator)
+            self.points["shares" if funding == "share" else "fees", None] += at_operator * value
             self.receivable[acceptor] += value
             self.payable[issuer] += value
             self.owed[issuer, acceptor][0] += value
@@ -922,6 +928,29 @@ def due_freed_by_its_own_money(scope: Scope) -> Iterable[Row]:
         left join own using (book_id, owner_id, window_number)
         where (w.points - w.left_over) * o.owed > w.points * coalesce(own.paid, 0)
             or (coalesce(own.paid, 0) = o.owed and w.left_over <> 0)
+        """
+    )
+
+
+@check(
+    "adjusted_by_two",
+    "every adjustment is what one person proposed and another approved, of a window that was closed by then, each once",
+    over="record",
+)
+def adjusted_by_two(scope: Scope) -> Iterable[Row]:
+    return scope.rows(
+        """
+        select a.id as record, a.subject_id as adjustment
+        from ledger.record a
+        join ledger.batch b on b.id = a.batch_id
+        left join ledger.record p on p.id = a.subject_id and p.kind = 'adjustment_proposed' and p.book_id = a.book_id
+        left join ledger.record c on c.book_id = a.book_id and c.kind = 'window_closed'
+            and c.payload -> 'window' = a.payload -> 'window'
+        where a.book_id = any(%(books)s) and a.kind = 'adjustment' and (p.id is null or c.id is null
+            or p.payload - 'operator' <> a.payload - 'operator'
+            or coalesce(p.payload ->> 'operator' = a.payload ->> 'operator', true)
+            or exists (select from ledger.record other where other.book_id = a.book_id and other.id <> a.id
+                and other.subject_id = a.subject_id and other.kind in ('adjustment', 'adjustment_rejected')))
         """
     )
 

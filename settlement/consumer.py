@@ -161,6 +161,15 @@ def _returned(tx: Tx, book: Book, event: Event) -> None:
     store.step_window(tx, book.id, number, "paying", [_told(event, "payment_returned")], revised=False)
 
 
+def _remarked(tx: Tx, book: Book, event: Event) -> None:
+    """A dispute of a window, or an adjustment of it: the window stays as it is, and tells of it."""
+    window = store.window(tx, book.id, int(event.payload["window"]))
+    assert window is not None, event
+    name = {"statement_disputed": "disputed", "adjustment": "adjusted"}.get(event.kind, event.kind)
+    told = _told(event, name) | ({"merchant": event.merchant_id} if event.merchant_id else {})
+    store.step_window(tx, book.id, window.number, window.state, [told], revised=False)
+
+
 def _payment(
     book: Book, event: Event, ordinal: int, party: UUID, direction: str, amount_minor: int, source: str
 ) -> store.Payment:
@@ -205,4 +214,5 @@ _EFFECTS: Final[dict[str, Callable[[Tx, Book, Event], None]]] = {
     "cover": _covered,
     "made_good": _covered,
     "payment_returned": _returned,
+    **dict.fromkeys(("statement_disputed", "adjustment_proposed", "adjustment", "adjustment_rejected"), _remarked),
 }

@@ -14,7 +14,7 @@ import ledger
 from ledger import Accepted, AccountName, Book, Decision, Needs, Request, Tx, Working
 from ledger.errors import LimitExceeded, NotFound, StateConflict
 from merchants import contracts
-from settlement import clearing, covering, steps, store, waterfall
+from settlement import adjusting, clearing, covering, steps, store, waterfall
 from settlement.netting import Flow, Position
 from settlement.steps import Step, Window
 
@@ -343,4 +343,5 @@ HANDLERS: Final[dict[str, ledger.Handler]] = {
     "settlement": Settlement(),
     "payment": Payments(),
     **covering.HANDLERS,
+    **adjusting.HANDLERS,
 }

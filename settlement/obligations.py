@@ -35,7 +35,7 @@ class Item(NamedTuple):
     def about(self) -> str:
         """What the subject is: a sale owes the fee and the debt that is repaid, a redemption the rest."""
         if self.kind == "adjustment":
-            return "window"
+            return "window" if self.reason == "share" else "record"
         return "sale" if self.lot_id is None or self.reason == "repayment" else "redemption"
 
 
@@ -43,6 +43,10 @@ def items(event: Event, operator: UUID) -> list[Item]:
     """The items of one record; none for a record that makes nobody owe anything."""
     if event.kind == "cover":
         return _shares(event, operator, "shares", 1)
+    if event.kind == "adjustment":
+        told = event.payload
+        sides = (UUID(told["debtor"]), UUID(told["creditor"]))
+        return [_adjustment(event, 0, "adjustment", *sides, int(told["amount_minor"]))]
     if event.kind == "made_good":
         return _shares(event, operator, "shares_returned", -1)
     if event.kind == "capture":

@@ -62,7 +62,7 @@ class SelfApproval(ledger.Refusal):
 
     @property
     def detail(self) -> str:
-        return "whoever submitted a window does not approve it"
+        return "whoever submitted or proposed it does not approve it"
 
 
 class Move(NamedTuple):

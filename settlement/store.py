@@ -494,6 +494,15 @@ def payment_record(tx: Tx, book_id: int, id: UUID) -> tuple[UUID, dict[str, Any]
     return (row[0], row[1]) if row else None
 
 
+def proposal_record(tx: Tx, book_id: int, id: UUID) -> dict[str, Any] | None:
+    """What the record of a proposed adjustment tells; None where it is none."""
+    row = tx.execute(
+        "select payload from ledger.record where id = %s and book_id = %s and kind = 'adjustment_proposed'",
+        [id, book_id],
+    ).fetchone()
+    return row[0] if row else None
+
+
 # -- the ledger's balances
 
 
@@ -514,6 +523,22 @@ def credit_line(tx: Tx, book_id: int, merchant: UUID) -> int:
         [book_id, merchant],
     ).fetchone()
     return row[0] if row else 0
+
+
+def credit_used(tx: Tx, book_id: int) -> list[tuple[UUID, bool, int, int, int, int]]:
+    """Of each merchant with a credit line or points on credit: whether it is suspended, its line, the points it owes for
+    (of these, due), and its collateral."""
+    rows = tx.execute(
+        "select i.merchant_id, i.suspended, case i.mode when 'deferred' then i.credit_line_points else 0 end,"
+        " coalesce(sum(case a.kind when 'credit' then -a.balance end), 0),"
+        " coalesce(sum(a.balance) filter (where a.kind = 'due'), 0),"
+        " coalesce(sum(a.balance) filter (where a.kind = 'collateral'), 0)"
+        " from ledger.issuer i left join ledger.account a on a.book_id = i.book_id and a.owner_id = i.merchant_id"
+        " and a.kind in ('credit', 'due', 'collateral') where i.book_id = %s group by 1, 2, 3, i.mode"
+        " having (i.mode = 'deferred') or sum(case a.kind when 'credit' then -a.balance end) > 0",
+        [book_id],
+    )
+    return [(m, suspended, line, int(used), int(due), int(coll)) for m, suspended, line, used, due, coll in rows]
 
 
 def with_due(tx: Tx, book_id: int, number: int) -> set[UUID]:

@@ -11,6 +11,7 @@ from uuid import UUID
 import ledger
 from ledger import Accepted, Committer, Database, Decision, Outcome, Render, Request
 from settlement import store
+from settlement.adjusting import DecideAdjustment, Dispute, ProposeAdjustment
 from settlement.consumer import drain
 from settlement.covering import Cover, GiveBack, ReturnPayment
 from settlement.handlers import Pay, Settle
@@ -36,6 +37,8 @@ class Asker:
     key: str | None = None
     fingerprint: bytes = b""
     render: Render = plain
+    # a merchant that asks for itself
+    principal_id: UUID | None = None
 
 
 CLOCK: Final = Asker()
@@ -152,6 +155,25 @@ def give_back_collateral(
     return _act(db, committer, book_id, _request(db, book_id, "collateral_return", body, asker))
 
 
+def dispute(db: Database, committer: Committer, book_id: int, *, body: Dispute, asker: Asker) -> Outcome:
+    """A merchant's word against its statement; the asker's principal is the merchant."""
+    return _act(db, committer, book_id, _request(db, book_id, "dispute", body, asker))
+
+
+def propose_adjustment(
+    db: Database, committer: Committer, book_id: int, *, body: ProposeAdjustment, asker: Asker
+) -> Outcome:
+    """The first of two people."""
+    return _act(db, committer, book_id, _request(db, book_id, "adjustment", body, asker))
+
+
+def decide_adjustment(
+    db: Database, committer: Committer, book_id: int, *, body: DecideAdjustment, asker: Asker
+) -> Outcome:
+    """The second: approved, it is an item of the window that is open then."""
+    return _act(db, committer, book_id, _request(db, book_id, "adjustment_decision", body, asker))
+
+
 def _step(db: Database, committer: Committer, book_id: int, kind: str, step: Step, asker: Asker) -> Outcome:
     return _act(db, committer, book_id, _request(db, book_id, kind, step, asker))
 
@@ -170,11 +192,9 @@ def _settle(db: Database, committer: Committer, book_id: int, number: int) -> Ou
     )
 
 
-def _request(
-    db: Database, book_id: int, kind: str, body: Step | Pay | Cover | ReturnPayment | GiveBack, asker: Asker
-) -> Request:
+def _request(db: Database, book_id: int, kind: str, body: object, asker: Asker) -> Request:
     with db.tx("settlement") as tx:
-        principal = asker.operator_id or ledger.read_book(tx, book_id).operator_id
+        principal = asker.principal_id or asker.operator_id or ledger.read_book(tx, book_id).operator_id
     return Request(book_id, kind, principal, asker.actor, body, asker.render, asker.key, asker.fingerprint)
 
 

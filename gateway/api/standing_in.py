@@ -14,6 +14,8 @@ from gateway.api.shapes import (
     CoverOut,
     DepositIn,
     DepositOut,
+    ExposureOut,
+    ExposuresOut,
     PaymentReturnIn,
     PaymentReturnOut,
     ShareOut,
@@ -45,6 +47,30 @@ async def post_collateral_return(call: Call[DepositIn]) -> Outcome:
         reference=call.body.reference,
         asker=_asker(call, _deposited(book)),
     )
+
+
+async def get_exposures(call: Call[None]) -> ExposuresOut:
+    facts = await book_in_path(call)
+
+    def read(tx: ledger.Tx) -> ExposuresOut:
+        book = ledger.read_book(tx, facts.id)
+        return ExposuresOut(
+            at=book.now,
+            data=[
+                ExposureOut(
+                    merchant=ids.show("merchant", each.merchant_id),
+                    suspended=each.suspended,
+                    used_points=each.used_points,
+                    due_points=each.due_points,
+                    line_points=each.line_points,
+                    collateral=amounts.total(facts, each.collateral_minor),
+                    warning_percent=each.level_percent,
+                )
+                for each in settlement.exposures(tx, book)
+            ],
+        )
+
+    return await call.work(read)
 
 
 async def post_cover(call: Call[CoverIn]) -> Outcome:

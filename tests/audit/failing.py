@@ -27,6 +27,7 @@ def lived(url: str) -> World:
     for shop in ("cafe", "gym"):
         pay(world, 1, shop)
     pay(world, 1, "mill")
+    disputed(world)
     world.settle(world.close_window())
     collateral(world, "mill", -250)
     act(world, "merchant_resume", "mill")
@@ -50,6 +51,25 @@ def begun(url: str, network: str = "failing") -> World:
     world.topup("mill", 50)
     act(world, "merchant_suspend", "mill")
     return world
+
+
+def disputed(world: World) -> None:
+    """The cafe says that the first window left something out; two of three proposals are approved by another."""
+    dispute = settlement.Dispute(1, world.shops["cafe"], "thirty are missing")
+    windows(world, "dispute", body=dispute, asker=settlement.Asker(principal_id=world.shops["cafe"], actor="cafe"))
+    decide(world, propose(world, 1, world.shops["gym"], world.shops["cafe"], 30))
+    decide(world, propose(world, 1, world.operator, world.shops["cafe"], 5))
+    decide(world, propose(world, 1, world.shops["mill"], world.operator, 7), approves=False)
+
+
+def propose(world: World, number: int, debtor: UUID, creditor: UUID, amount: int) -> UUID:
+    body = settlement.ProposeAdjustment(number, OPERATOR, debtor, creditor, amount, "left out")
+    return UUID(str(windows(world, "propose_adjustment", body=body).value.id))
+
+
+def decide(world: World, id: UUID, *, approves: bool = True) -> Any:
+    body = settlement.DecideAdjustment(1, UUID(int=2), id, approves)
+    return windows(world, "decide_adjustment", body=body, asker=APPROVER).value
 
 
 def posted(world: World, number: int) -> None:
@@ -95,7 +115,8 @@ def returned(world: World, number: int, shop: str) -> Any:
 def asked(world: World, what: str, **facts: Any) -> Any:
     """The decision on what an operator asks of a window."""
     house = world.house
-    return getattr(settlement.windows, what)(house.db, house.committer, world.book_id, asker=MAKER, **facts).decision
+    facts.setdefault("asker", MAKER)
+    return getattr(settlement.windows, what)(house.db, house.committer, world.book_id, **facts).decision
 
 
 def windows(world: World, what: str, **facts: Any) -> Any:

@@ -1175,6 +1175,17 @@ CRIMES = [
         " returning merchant_id as merchant",
     ),
     Crime(
+        "adjusted_by_two",
+        "whoever proposed an adjustment approved it",
+        "update ledger.record a set payload = p.payload from ledger.record p where a.kind = 'adjustment'"
+        " and p.kind = 'adjustment_proposed' and p.id = a.subject_id returning a.id as record",
+    ),
+    Crime(
+        "items_derived",
+        "an adjustment is doubled",
+        "update settlement.item set value_minor = value_minor * 2 where reason = 'adjustment' returning sequence",
+    ),
+    Crime(
         "returned_once",
         "the bank sent back what nobody had paid out",
         f"update ledger.record set reverses_id = null where {first('payment_returned')} returning id as record",

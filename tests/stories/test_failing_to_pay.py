@@ -1,14 +1,17 @@
 """A shop that has not paid in: prefund, collateral, loss fund, shares of the others, and what is unpaid."""
 
 from collections.abc import Iterator
+from uuid import UUID
 
 import pytest
 
+import ledger
+import settlement
 from ledger import Refusal
 from ledger.errors import LimitExceeded, NotFound, StateConflict
 from settlement.waterfall import Sources
 from tests.audit import failing
-from tests.world import World
+from tests.world import APPROVER, MAKER, World
 
 
 @pytest.fixture
@@ -112,7 +115,10 @@ def test_what_it_makes_good_goes_back_to_those_who_stood_in_and_frees_its_points
             )
             for shop in ("cafe", "gym")
         }
-        assert received == {"cafe": -600, "gym": -400}  # in all they have what they were to receive
+        assert received == {
+            "cafe": -635,
+            "gym": -370,
+        }  # in all they have what they were to receive, with the adjustments
         assert world.audit() == []
     finally:
         world.close()
@@ -132,6 +138,31 @@ def test_what_others_paid_frees_nothing_and_a_part_of_it_made_good_frees_its_sha
     assert money(mill)["due"] == 550
     failing.pay(mill, 1, "mill")
     assert money(mill) == {"prefund": 0, "collateral": 250, "loss": 300, "shares": 0, "position": 0, "due": 0}
+
+
+def test_an_adjustment_is_an_item_of_the_next_window_by_two_people(mill: World) -> None:
+    cafe, gym = mill.shops["cafe"], mill.shops["gym"]
+    id = failing.propose(mill, 1, gym, cafe, 30)
+
+    def decide(by: settlement.Asker, operator: int, adjustment: UUID = id) -> object:
+        body = settlement.DecideAdjustment(1, UUID(int=operator), adjustment, approves=True)
+        return failing.asked(mill, "decide_adjustment", body=body, asker=by)
+
+    assert decide(MAKER, 1) == settlement.SelfApproval()
+    assert decide(APPROVER, 2, cafe) == NotFound("adjustment")
+    assert isinstance(decide(APPROVER, 2), ledger.Accepted)
+    assert decide(APPROVER, 2) == StateConflict("adjustment", "decided")
+    number = mill.close_window()
+    with mill.house.db.tx("settlement") as tx:
+        positions = {row.position.party_id: row.position for row in settlement.positions(tx, mill.book, number)}
+    assert (positions[cafe].position_minor, positions[gym].position_minor) == (30, -30)
+    with mill.house.db.tx("door") as tx:
+        told = settlement.statements.statement(tx, mill.book, number, cafe)
+        assert told is not None
+        document = settlement.statements.document(told, settlement.statements.items(tx, told))
+    assert settlement.statements.check(document) == []
+    open = settlement.ProposeAdjustment(3, failing.OPERATOR, gym, cafe, 1, "early")
+    assert failing.asked(mill, "propose_adjustment", body=open) == StateConflict("window", "open")
 
 
 def refused(world: World) -> list[tuple[str, Refusal, Refusal]]:

@@ -3,6 +3,7 @@
 Amounts are whole numbers: points, or minor units of the book's currency. Fields nobody knows are refused.
 """
 
+from gateway.api.shapes.adjustments import AdjustmentIn, AdjustmentOut, DisputeIn, DisputeOut
 from gateway.api.shapes.batches import (
     BatchEnvelope,
     BatchIn,
@@ -58,6 +59,7 @@ from gateway.api.shapes.operator_books import (
     RefundsSummary,
     RulesIn,
     RulesOut,
+    ScheduleIn,
     SentCodeOut,
     SentCodesOut,
     SettlementSummary,
@@ -146,6 +148,8 @@ from gateway.api.shapes.standing_in import (
     CoverOut,
     DepositIn,
     DepositOut,
+    ExposureOut,
+    ExposuresOut,
     PaymentReturnIn,
     PaymentReturnOut,
     ShareOut,
@@ -155,6 +159,8 @@ from gateway.api.shapes.values import Balance, Body, Money, NothingIn, PageIn, P
 from gateway.api.shapes.vouchers import OwnVoucherOut, VoucherIn, VoucherOut, VoucherPage
 
 __all__ = [
+    "AdjustmentIn",
+    "AdjustmentOut",
     "ApiKeyIn",
     "ApiKeyOut",
     "ApiKeyPage",
@@ -199,8 +205,12 @@ __all__ = [
     "DepositOut",
     "DeviceIn",
     "DeviceOut",
+    "DisputeIn",
+    "DisputeOut",
     "Earn",
     "ErrorOut",
+    "ExposureOut",
+    "ExposuresOut",
     "FlagOut",
     "FlagPage",
     "FormatIn",
@@ -288,6 +298,7 @@ __all__ = [
     "SaleRefundIn",
     "SaleRefundOperation",
     "SaleRefundOut",
+    "ScheduleIn",
     "SentCodeOut",
     "SentCodesOut",
     "SettlementSummary",

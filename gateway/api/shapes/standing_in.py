@@ -19,6 +19,25 @@ class DepositOut(Answer, frozen=True, kw_only=True):
     balance: Sum
 
 
+class ExposureOut(Answer, frozen=True, kw_only=True):
+    merchant: str
+    suspended: bool
+    # points issued on credit and not paid for, and of these those that are settled and wait for a payment
+    used_points: int
+    due_points: int
+    line_points: int
+    collateral: Sum
+    # 50, 75 or 90: so much of the credit line is used; none below
+    warning_percent: int | None
+
+
+class ExposuresOut(Answer, frozen=True, kw_only=True):
+    """What the network would have to bear of each merchant that pays later, the most exposed first."""
+
+    at: datetime
+    data: list[ExposureOut]
+
+
 class CoverIn(Body, frozen=True, kw_only=True):
     """Let others stand in for a merchant that has not paid in. It is suspended before."""
 

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from gateway.api import funding, keys, live, reading, shapes
+from gateway.api import adjustments, funding, keys, live, reading, shapes
 from gateway.operation import Merchant, Operation
 
 OPERATIONS: Final = (
@@ -67,6 +67,17 @@ OPERATIONS: Final = (
         "The items that add up to a statement, in sequence.",
         answer=shapes.ItemPage,
         query=shapes.PageIn,
+    ),
+    Operation(
+        "POST",
+        "/v1/statements/{statement}/disputes",
+        Merchant("statements:write"),
+        adjustments.post_dispute,
+        "Say that a statement is not right. The operator puts it right in a later window, or not.",
+        answer=shapes.DisputeOut,
+        request=shapes.DisputeIn,
+        keyed="required",
+        refusals=("state_conflict",),
     ),
     Operation(
         "POST",

@@ -4,7 +4,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from gateway.api import operator_windows, shapes, standing_in
+from gateway.api import adjustments, operator_windows, shapes, standing_in
 from gateway.api.table.operator_paths import OF_BOOK, OF_MERCHANT, OF_WINDOW
 from gateway.operation import ANY_OPERATOR, APPROVER, MAKER, MAKER_OR_APPROVER, Function, Operation, Operator
 
@@ -97,6 +97,39 @@ OPERATIONS: Final = (
     ),
     Operation(
         "POST",
+        f"{OF_WINDOW}/adjustments",
+        MAKER,
+        adjustments.post_adjustment,
+        "Propose what a closed window left out as an item of the next.",
+        answer=shapes.AdjustmentOut,
+        request=shapes.AdjustmentIn,
+        keyed="required",
+        refusals=("state_conflict", "not_found"),
+    ),
+    Operation(
+        "POST",
+        f"{OF_WINDOW}/adjustments/{{record}}/approve",
+        APPROVER,
+        adjustments.post_approve,
+        "Approve an adjustment that another proposed: it is an item of the open window.",
+        answer=shapes.AdjustmentOut,
+        request=shapes.NothingIn,
+        keyed="required",
+        refusals=("state_conflict", "self_approval_forbidden"),
+    ),
+    Operation(
+        "POST",
+        f"{OF_WINDOW}/adjustments/{{record}}/reject",
+        APPROVER,
+        adjustments.post_reject,
+        "Reject an adjustment.",
+        answer=shapes.AdjustmentOut,
+        request=shapes.NothingIn,
+        keyed="required",
+        refusals=("state_conflict",),
+    ),
+    Operation(
+        "POST",
         f"{OF_WINDOW}/payment-returns",
         MAKER,
         standing_in.post_payment_return,
@@ -126,6 +159,14 @@ OPERATIONS: Final = (
         request=shapes.DepositIn,
         keyed="required",
         refusals=("state_conflict", "limit_exceeded"),
+    ),
+    Operation(
+        "GET",
+        f"{OF_BOOK}/exposures",
+        ANY_OPERATOR,
+        standing_in.get_exposures,
+        "How much of its credit line each merchant has used, the most exposed first.",
+        answer=shapes.ExposuresOut,
     ),
     Operation(
         "POST",
