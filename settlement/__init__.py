@@ -15,6 +15,7 @@ from settlement.handlers import NotYet, Pay, PaymentDone, PaymentsDone, Settle, 
 from settlement.live import Live, live
 from settlement.netting import Bilateral, Position, saving_ppm
 from settlement.obligations import Item
+from settlement.outlook import Forecast, Outlook, outlook
 from settlement.rebuild import rebuild, snapshot
 from settlement.statements import Counterparty, Statement
 from settlement.steps import SelfApproval, Step, Window, WindowStepped, window_id
@@ -60,11 +61,13 @@ __all__ = [
     "Dispute",
     "DisputeDone",
     "Exposure",
+    "Forecast",
     "GiveBack",
     "Item",
     "ItemRow",
     "Live",
     "NotYet",
+    "Outlook",
     "Pay",
     "Payment",
     "PaymentDone",
@@ -98,6 +101,7 @@ __all__ = [
     "list_windows",
     "live",
     "newest_window",
+    "outlook",
     "payments",
     "place_of_position",
     "position_of",

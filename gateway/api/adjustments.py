@@ -56,11 +56,11 @@ async def post_adjustment(call: Call[AdjustmentIn]) -> Outcome:
     )
 
 
-async def post_approve(call: Call[NothingIn]) -> Outcome:
+async def post_adjustment_approve(call: Call[NothingIn]) -> Outcome:
     return await _decide(call, approves=True)
 
 
-async def post_reject(call: Call[NothingIn]) -> Outcome:
+async def post_adjustment_reject(call: Call[NothingIn]) -> Outcome:
     return await _decide(call, approves=False)
 
 

@@ -106,6 +106,7 @@ from gateway.api.shapes.operator_windows import (
     WindowPage,
     WindowStepOut,
 )
+from gateway.api.shapes.outlook import ForecastOut, OutlookOut, PartyForecast, StandingOut
 from gateway.api.shapes.people import (
     ConfirmedOut,
     LookupIn,
@@ -213,6 +214,7 @@ __all__ = [
     "ExposuresOut",
     "FlagOut",
     "FlagPage",
+    "ForecastOut",
     "FormatIn",
     "GiftGivenOut",
     "GiftIn",
@@ -250,10 +252,12 @@ __all__ = [
     "OtpIn",
     "OtpOut",
     "OutcomeOut",
+    "OutlookOut",
     "OwnRedemptionOut",
     "OwnRedemptionPage",
     "OwnVoucherOut",
     "PageIn",
+    "PartyForecast",
     "PartyPositionOut",
     "PartySum",
     "PaymentIn",
@@ -312,6 +316,7 @@ __all__ = [
     "SponsorshipIn",
     "SponsorshipOut",
     "SponsorshipPage",
+    "StandingOut",
     "StatementDetail",
     "StatementOut",
     "StatementPage",

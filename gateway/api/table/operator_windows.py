@@ -4,7 +4,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from gateway.api import adjustments, operator_windows, shapes, standing_in
+from gateway.api import adjustments, operator_windows, outlook, shapes, standing_in
 from gateway.api.table.operator_paths import OF_BOOK, OF_MERCHANT, OF_WINDOW
 from gateway.operation import ANY_OPERATOR, APPROVER, MAKER, MAKER_OR_APPROVER, Function, Operation, Operator
 
@@ -110,7 +110,7 @@ OPERATIONS: Final = (
         "POST",
         f"{OF_WINDOW}/adjustments/{{record}}/approve",
         APPROVER,
-        adjustments.post_approve,
+        adjustments.post_adjustment_approve,
         "Approve an adjustment that another proposed: it is an item of the open window.",
         answer=shapes.AdjustmentOut,
         request=shapes.NothingIn,
@@ -121,7 +121,7 @@ OPERATIONS: Final = (
         "POST",
         f"{OF_WINDOW}/adjustments/{{record}}/reject",
         APPROVER,
-        adjustments.post_reject,
+        adjustments.post_adjustment_reject,
         "Reject an adjustment.",
         answer=shapes.AdjustmentOut,
         request=shapes.NothingIn,
@@ -159,6 +159,23 @@ OPERATIONS: Final = (
         request=shapes.DepositIn,
         keyed="required",
         refusals=("state_conflict", "limit_exceeded"),
+    ),
+    Operation(
+        "GET",
+        f"{OF_BOOK}/positions",
+        ANY_OPERATOR,
+        outlook.get_book_positions,
+        "The open window as if it closed now: who owes whom, every position, and what it may come to.",
+        answer=shapes.OutlookOut,
+    ),
+    Operation(
+        "GET",
+        f"{OF_BOOK}/positions/events",
+        ANY_OPERATOR,
+        outlook.get_book_positions_events,
+        "The same whenever something was posted, as server-sent events.",
+        answer=None,
+        events=outlook.OUTLOOK_EVENTS,
     ),
     Operation(
         "GET",
