@@ -27,6 +27,7 @@ COMMANDS: dict[str, Command] = {
         "Rehearse what goes wrong: kill -9 under load, and calls made up from the API's document.",
     ),
     "bench": Command("deploy.commands.bench:bench", "How fast it is, beside PostgreSQL's own pgbench."),
+    "settlement": Command("deploy.commands.settlement:app", "Rehearse settlement: who bears what if a merchant fails."),
     "simulate": Command("deploy.commands.simulate:app", "Random histories against the ledger and a plain model."),
     "db": Command("deploy.commands.db:app", "Start, stop and look at the local database server."),
     "test": Command("deploy.commands.test:app", "Check the code and run the tests."),

@@ -8,6 +8,7 @@ from settlement import handlers as _handlers
 from settlement.adjusting import AdjustmentDone, DecideAdjustment, Dispute, DisputeDone, ProposeAdjustment
 from settlement.consumer import drain
 from settlement.covering import Cover, CoverDone, Deposit, DepositDone, GiveBack, PaymentReturned, ReturnPayment
+from settlement.drill import Bearer, Drill, drill
 from settlement.exposure import Exposure, exposures
 from settlement.exposure import level as exposure_level
 from settlement.funding import Purchase, PurchaseDone, SellBack, Topup, TopupDone
@@ -51,6 +52,7 @@ __all__ = [
     "CLOCK",
     "AdjustmentDone",
     "Asker",
+    "Bearer",
     "Bilateral",
     "Counterparty",
     "Cover",
@@ -60,6 +62,7 @@ __all__ = [
     "DepositDone",
     "Dispute",
     "DisputeDone",
+    "Drill",
     "Exposure",
     "Forecast",
     "GiveBack",
@@ -93,6 +96,7 @@ __all__ = [
     "all_items",
     "bilateral",
     "drain",
+    "drill",
     "exposure_level",
     "exposures",
     "handlers",

@@ -541,6 +541,21 @@ def credit_used(tx: Tx, book_id: int) -> list[tuple[UUID, bool, int, int, int, i
     return [(m, suspended, line, int(used), int(due), int(coll)) for m, suspended, line, used, due, coll in rows]
 
 
+def standing_by(tx: Tx, book_id: int, merchant: UUID) -> dict[str, int]:
+    """What stands by for a merchant that does not pay: its prefund, its collateral, and the loss fund."""
+    rows = tx.execute(
+        "select kind, balance from ledger.account where book_id = %s and ((kind in ('prefund', 'collateral')"
+        " and owner_id = %s) or kind = 'loss')",
+        [book_id, merchant],
+    ).fetchall()
+    return {"prefund": 0, "collateral": 0, "loss": 0} | dict(rows)
+
+
+def suspended(tx: Tx, book_id: int) -> set[UUID]:
+    rows = tx.execute("select merchant_id from ledger.issuer where book_id = %s and suspended", [book_id])
+    return {row[0] for row in rows}
+
+
 def with_due(tx: Tx, book_id: int, number: int) -> set[UUID]:
     """The merchants who have points waiting for their payment of a window."""
     rows = tx.execute(

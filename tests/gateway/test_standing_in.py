@@ -58,3 +58,25 @@ def test_a_shop_that_has_not_paid_is_covered_and_pays_after_all(api: Api) -> Non
         "payment_returned",
         "made_good",
     ]
+
+
+def test_a_disputed_statement_is_put_right_in_the_next_window_by_two_operators(api: Api) -> None:
+    window, cafe, grocer = a_week(api), api.shops["cafe"], api.shops["grocer"]
+    step(api, window, "close")
+    statement = api.done("GET", "/v1/statements", by=grocer.key)["data"][0]["id"]
+    path, body = f"/v1/statements/{statement}/disputes", {"reason": "four points are missing"}
+    assert api.call("POST", path, body, by=cafe.key, key=new_key()).status_code == 404
+    dispute = api.done("POST", path, body, by=grocer.key, key=new_key())
+    left_out = {"debtor": cafe.id, "creditor": grocer.id, "amount": sum_of(4), "reason": "as disputed"}
+    proposed = step(api, window, "adjustments", left_out).json()
+    assert proposed["state"] == "proposed"
+    name = f"adjustments/{proposed['id']}"
+    assert step(api, window, f"{name}/approve").status_code == 403  # a maker's key
+    assert step(api, window, f"{name}/approve", by=api.approver).json()["state"] == "approved"
+    assert step(api, window, f"{name}/reject", by=api.approver).json()["code"] == "state_conflict"
+    steps = api.done("GET", f"/v1/operator/windows/{window}", by=api.maker)["steps"]
+    assert [(s["step"], s["merchant"]) for s in steps if s["record"] in (dispute["record"],)] == [
+        ("disputed", grocer.id)
+    ]
+    position = api.done("GET", "/v1/position", by=grocer.key)
+    assert (position["receivable"], position["credit_warning_percent"]) == (sum_of(4), None)
