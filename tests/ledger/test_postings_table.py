@@ -345,7 +345,7 @@ def _sides(
     money = points = 0
     for kind, owner, _, _, amount in record.entries:
         at[kind, owner] += amount
-        if kind in ("bank", "psp", "prefund", "backing", "position", "fees"):
+        if kind in ("bank", "psp", "prefund", "backing", "collateral", "loss", "shares", "position", "fees"):
             money += amount
         else:
             points += amount
