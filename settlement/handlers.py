@@ -223,19 +223,34 @@ class PayRound:
             return StateConflict("window", window.state)
         number = window.number
         balances = {m: working.accounts[clearing.position(m, number)].balance for m in self.receiving}
-        # what others paid for a merchant is still its to pay
-        owed = {m: balance - self._outstanding(m) for m, balance in balances.items()}
-        refusal, amounts = plan(pay, owed, self.covered.keys())
+        refusal, amounts = self._all(pay, balances) if pay.merchant_id is None else self._one(pay, balances)
         if refusal is not None:
             return refusal
-        for merchant, amount in amounts if pay.merchant_id is not None else ():
-            if amount < 0 and any(balance < 0 for balance in balances.values()):
-                allowed = waterfall.payable(merchant, balances, self.receiving)
-                if -amount > allowed and (pay.amount_minor is not None or not allowed):
-                    return LimitExceeded("position", allowed, -amount)
-                amounts = [(merchant, -min(-amount, allowed))]
         done = tuple(self._book(working, request, merchant, amount) for merchant, amount in amounts)
         return Accepted(PaymentsDone(window.id, number, working.now, done))
+
+    def _all(self, pay: Pay, balances: dict[UUID, int]) -> tuple[ledger.Refusal | None, list[tuple[UUID, int]]]:
+        """Everything that is open, but never what a covered merchant owes: that it has paid is said of it by name."""
+        refusal, amounts = plan(pay, {m: balance for m, balance in balances.items() if m not in self.covered})
+        if all(balances[m] >= 0 for m in self.covered):
+            return refusal, amounts
+        then = balances | {m: 0 for m, amount in amounts if amount > 0}
+        parts = [(m, a if a > 0 else -waterfall.payable(m, then, self.receiving)) for m, a in amounts]
+        return refusal, [(m, amount) for m, amount in parts if amount]
+
+    def _one(self, pay: Pay, balances: dict[UUID, int]) -> tuple[ledger.Refusal | None, list[tuple[UUID, int]]]:
+        """One merchant's: what others paid for it is still its to pay, and what goes out is what is there for it."""
+        owed = {m: balance - self._outstanding(m) for m, balance in balances.items()}
+        refusal, amounts = plan(pay, owed, self.covered.keys())
+        if refusal is not None or not any(balance < 0 for balance in balances.values()):
+            return refusal, amounts
+        ((merchant, amount),) = amounts
+        if amount > 0:
+            return None, amounts
+        allowed = waterfall.payable(merchant, balances, self.receiving)
+        if -amount > allowed and (pay.amount_minor is not None or not allowed):
+            return LimitExceeded("position", allowed, -amount), []
+        return None, [(merchant, -min(-amount, allowed))]
 
     def _book(self, working: Working, request: Request, merchant: UUID, amount: int) -> PaymentDone:
         """A positive amount comes in, a negative one goes out."""

@@ -465,7 +465,7 @@ def settled_at(tx: Tx, book_id: int, sequence: int) -> bool:
 
 
 def owes(tx: Tx, book: Book, merchant: UUID) -> bool:
-    """Whether a merchant has anything to pay in, or to make good, of any window, the open one included."""
+    """Whether a merchant has anything to pay in, or to make good, of any window that is closed."""
     open = tx.execute(
         "select 1 from ledger.account where book_id = %s and owner_id = %s"
         " and ((kind = 'position' and balance < 0) or (kind = 'due' and balance > 0)) limit 1",

@@ -55,6 +55,18 @@ def test_what_is_there_is_paid_out_to_each_its_part_whoever_comes_first(mill: Wo
     assert refused == LimitExceeded("position", 0, 240)
 
 
+def test_marking_all_paid_says_nothing_of_who_is_covered(mill: World) -> None:
+    failing.cover(mill, 1, "mill")
+    done = failing.windows(mill, "mark_paid", number=1).value.payments
+    assert {(p.direction, p.amount_minor) for p in done} == {("pay_out", 360), ("pay_out", 240)}
+    assert failing.windows(mill, "mark_paid", number=1).value.payments == ()
+    assert money(mill)["position"] == -400
+    failing.pay(mill, 1, "mill", 400)
+    failing.windows(mill, "mark_paid", number=1)
+    # what the others paid for it is not said to have come in
+    assert (money(mill)["position"], money(mill)["due"], money(mill)["loss"]) == (0, 550, 0)
+
+
 def test_a_returned_payout_is_open_again_and_stays_so_until_somebody_pays_it(mill: World) -> None:
     failing.cover(mill, 1, "mill")
     failing.pay(mill, 1, "gym")
