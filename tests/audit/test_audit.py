@@ -1148,7 +1148,10 @@ CRIMES = [
         "update ledger.record set payload = payload || '{\"credit_line_points\": 299}' where kind = 'contract' and"
         " merchant_id = (select id from merchants.merchant where kind = 'network') returning merchant_id as issuer",
     ),
-    # who did not pay
+]
+
+#: Crimes in a world where a shop did not pay.
+OF_COVERS = [
     Crime(
         "covers_posted",
         "a cover says that the fund gave less",
@@ -1213,7 +1216,7 @@ def test_an_honest_world_is_clean(honest: str) -> None:
 
 
 def test_every_check_has_its_crime() -> None:
-    assert {crime.caught_by for crime in CRIMES} == {check.name for check in CHECKS}
+    assert {crime.caught_by for crime in [*CRIMES, *OF_COVERS]} == {check.name for check in CHECKS}
 
 
 @pytest.mark.row("A15")
@@ -1222,6 +1225,21 @@ def test_a_crime_is_caught_and_the_row_named(spoiled: psycopg.Connection[Any], c
     guilty = commit(spoiled, crime.sql)
     check = next(check for check in CHECKS if check.name == crime.caught_by)
     (finding,) = audited(spoiled, [check]).findings
+    assert any(guilty.items() <= row.items() for row in finding.offending), (guilty, finding.offending)
+
+
+def test_a_world_where_a_shop_did_not_pay_is_clean(covered: str) -> None:
+    assert [finding for finding in ledger.audit.run(covered, CHECKS).findings if not finding.ok] == []
+
+
+@pytest.mark.parametrize("crime", OF_COVERS, ids=lambda crime: f"{crime.caught_by}: {crime.deed}")
+def test_a_crime_about_covers_is_caught_and_the_row_named(covered: str, crime: Crime) -> None:
+    with psycopg.connect(covered) as conn:
+        conn.execute("set session_replication_role = replica")
+        guilty = commit(conn, crime.sql)
+        check = next(check for check in CHECKS if check.name == crime.caught_by)
+        (finding,) = audited(conn, [check]).findings
+        conn.rollback()
     assert any(guilty.items() <= row.items() for row in finding.offending), (guilty, finding.offending)
 
 
