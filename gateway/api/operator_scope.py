@@ -46,7 +46,7 @@ async def window_in_path(call: Call[Any]) -> tuple[BookFacts, int]:
 
 
 async def reconciled_in_path(call: Call[Any], what: str) -> tuple[BookFacts, UUID]:
-    """The book and the id of a break, match or adjustment."""
+    """The book and the id of a break or a match."""
     return await _book_of(call, what, lambda tx, id: settlement.reconciliation.place_of(tx, what, id))
 
 

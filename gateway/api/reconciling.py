@@ -12,10 +12,8 @@ from gateway.api import amounts, names
 from gateway.api.lists import ById
 from gateway.api.operator_scope import book_in_path, reconciled_in_path
 from gateway.api.shapes import (
-    AdjustmentApproveIn,
-    AdjustmentIn,
-    AdjustmentOut,
     AgesOut,
+    BreakAdjustmentOut,
     BreakDetail,
     BreakOut,
     BreakPage,
@@ -32,20 +30,20 @@ from gateway.api.shapes import (
     OwnBreakOut,
     OwnBreakPage,
     OwnBreaksIn,
+    ProviderReportIn,
     ReasonIn,
     ReconciliationOut,
     ResolveIn,
     RunOut,
     SourceOut,
-    StandingOut,
-    StatementFileIn,
+    StandingBreaksOut,
     StatementTimeOut,
     TillClaimsIn,
 )
 from gateway.calls import Call, Reply, accepted
 from gateway.problems import Problem
 from gateway.server import BookFacts
-from ledger import Outcome, ids
+from ledger import ids
 from settlement import reconciliation
 
 #: Windows of which the times are told.
@@ -72,10 +70,10 @@ async def post_till_claims(call: Call[TillClaimsIn]) -> FileOut:
     return await _bring(call, book, "till", body.csv, rows, merchant, call.merchant.actor)
 
 
-async def post_statement_file(call: Call[StatementFileIn]) -> FileOut:
-    """An operator brings what a bank or the payment provider said."""
+async def post_provider_report(call: Call[ProviderReportIn]) -> FileOut:
+    """An operator brings what the payment provider said. What banks say comes with their statements."""
     book = await book_in_path(call)
-    return await _bring(call, book, call.body.source, call.body.csv, [], None, call.operator.actor)
+    return await _bring(call, book, "psp", call.body.csv, [], None, call.operator.actor)
 
 
 async def _bring(
@@ -167,8 +165,10 @@ async def _detail(call: Call[Any], book: BookFacts, id: UUID) -> BreakDetail:
     def read(tx: ledger.Tx) -> BreakDetail:
         row = reconciliation.break_(tx, id)
         assert row is not None
+        here = ledger.read_book(tx, book.id)
+        operator = here.operator_id
         return BreakDetail(
-            **_facts(book, ledger.read_book(tx, book.id).now, row),
+            **_facts(book, here.now, row),
             reason=row.reason,
             ended_by=names.shown("operator", row.ended_by),
             record=names.shown("record", row.record_id),
@@ -177,7 +177,7 @@ async def _detail(call: Call[Any], book: BookFacts, id: UUID) -> BreakDetail:
                 BreakStepOut(step=s.step, at=s.at, by=names.shown("operator", s.by), reason=s.reason)
                 for s in reconciliation.steps(tx, id)
             ],
-            adjustments=[_adjustment(book, made) for made in reconciliation.adjustments(tx, id)],
+            adjustments=[_adjustment(book, operator, made) for made in reconciliation.adjustments(tx, id)],
         )
 
     return await call.work(read)
@@ -284,7 +284,7 @@ async def get_reconciliation(call: Call[None]) -> ReconciliationOut:
                 for p in reconciliation.progress(tx, book.id)
             ],
             breaks=[
-                StandingOut(
+                StandingBreaksOut(
                     source=cast(Any, source), type=cast(Any, type), breaks=many, oldest_seconds=_seconds(since, now)
                 )
                 for source, type, many, since in reconciliation.standing(tx, book.id)
@@ -365,38 +365,14 @@ async def _step(call: Call[Any], step: Callable[..., reconciliation.Break | ledg
 # -- adjusting
 
 
-async def post_adjustment(call: Call[AdjustmentIn]) -> Outcome:
-    (book, id), body = await reconciled_in_path(call, "break"), call.body
-    merchant = names.read("merchant", body.merchant, "/merchant")
-    amount = _signed(book, body)
-    command = reconciliation.Propose(id, call.operator.id, merchant, amount, body.reason)
-    return await call.post("adjustment_propose", command, partial(_adjustment, book), book_id=book.id)
-
-
-async def post_adjustment_approve(call: Call[AdjustmentApproveIn]) -> Outcome:
-    book, id = await reconciled_in_path(call, "adjustment")
-    command = reconciliation.Decide(id, call.operator.id, True, _signed(book, call.body))
-    return await call.post("adjustment_decide", command, partial(_adjustment, book), book_id=book.id)
-
-
-async def post_adjustment_decline(call: Call[NothingIn]) -> Outcome:
-    book, id = await reconciled_in_path(call, "adjustment")
-    command = reconciliation.Decide(id, call.operator.id, False)
-    return await call.post("adjustment_decide", command, partial(_adjustment, book), book_id=book.id)
-
-
-def _signed(book: BookFacts, body: AdjustmentIn | AdjustmentApproveIn) -> int:
-    amount = amounts.some(book, body.amount, "/amount", "nothing is adjusted")
-    return amount if body.direction == "to_merchant" else -amount
-
-
-def _adjustment(book: BookFacts, made: reconciliation.Adjustment) -> AdjustmentOut:
-    return AdjustmentOut(
-        id=ids.show("adjustment", made.id),
-        break_id=ids.show("break", made.break_id),
-        merchant=ids.show("merchant", made.merchant_id),
-        direction="to_merchant" if made.amount_minor > 0 else "from_merchant",
-        amount=amounts.total(book, abs(made.amount_minor)),
+def _adjustment(book: BookFacts, operator: UUID, made: reconciliation.Adjustment) -> BreakAdjustmentOut:
+    to_merchant = made.debtor_id == operator
+    return BreakAdjustmentOut(
+        id=ids.show("record", made.id),
+        window=ids.show("window", settlement.window_id(book.public_id, made.window)),
+        merchant=ids.show("merchant", made.creditor_id if to_merchant else made.debtor_id),
+        direction="to_merchant" if to_merchant else "from_merchant",
+        amount=amounts.total(book, made.amount_minor),
         state=cast(Any, made.state),
         reason=made.reason,
         proposed_by=ids.show("operator", made.proposed_by),

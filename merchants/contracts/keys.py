@@ -30,6 +30,7 @@ SCOPES: Final = (
     "redemptions:write",
     "records:read",
     "statements:read",
+    "statements:write",
     "position:read",
     "batches:write",
     "branches:read",

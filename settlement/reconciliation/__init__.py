@@ -1,6 +1,5 @@
 """The book laid against what banks, payment providers and tills say: what matches, what does not, and who has to act."""
 
-from settlement.reconciliation.adjusting import HANDLERS, Decide, Propose
 from settlement.reconciliation.desk import Taken, bring, explain, match, merge, resolve, split
 from settlement.reconciliation.disagreements import TYPES
 from settlement.reconciliation.files import BadFile, File, file, read_csv
@@ -26,20 +25,17 @@ from settlement.reconciliation.store import (
 
 __all__ = [
     "FILED",
-    "HANDLERS",
     "SOURCES",
     "TYPES",
     "Adjustment",
     "BadFile",
     "Break",
     "BreakStep",
-    "Decide",
     "Done",
     "File",
     "Line",
     "MatchRow",
     "Progress",
-    "Propose",
     "Taken",
     "adjustments",
     "ages",

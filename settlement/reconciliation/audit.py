@@ -70,7 +70,11 @@ def breaks_end_with_reason(scope: Scope) -> Iterable[Row]:
         from settlement.break b
         left join lateral (select step, by from settlement.break_step where break_id = b.id and step <> 'match_split'
             and step <> 'merged_with_others' order by n desc limit 1) s on true
-        left join settlement.break_adjustment a on a.break_id = b.id and a.state <> 'declined'
+        left join (select p.break_id, d.id as record_id, coalesce(d.state, 'proposed') as state
+            from settlement.break_adjustment p left join (select id, subject_id, 'approved' as state from ledger.record
+                where book_id = any(%(books)s) and kind = 'adjustment') d on d.subject_id = p.id
+            where not exists (select from ledger.record n where n.book_id = p.book_id and n.kind = 'adjustment_rejected'
+                and n.subject_id = p.id)) a on a.break_id = b.id
         left join ledger.record r on r.id = b.record_id and r.book_id = b.book_id
         where b.book_id = any(%(books)s) and (s.step is null or b.state <> case
                 when s.step in ('found', 'found_again') then 'open' when s.step = 'explained' then 'explained'
@@ -85,35 +89,28 @@ def breaks_end_with_reason(scope: Scope) -> Iterable[Row]:
 
 
 @check(
-    "adjustments_by_two",
-    "every adjustment is what its records say: proposed by one operator, decided once by another, for the same amount",
+    "adjustments_of_breaks",
+    "every adjustment that names a break is of one that there is, in its book, of its merchant, and no break has two that stand",
     over="break_adjustment",
 )
-def adjustments_by_two(scope: Scope) -> Iterable[Row]:
+def adjustments_of_breaks(scope: Scope) -> Iterable[Row]:
+    # who proposed and who approved is proved with all adjustments
     return scope.rows(
         """
         with told as (
-            select r.subject_id as id, r.book_id,
-                min(r.payload ->> 'break') filter (where r.kind = 'adjustment_proposed') as break_id,
-                min((r.payload ->> 'amount_minor')::bigint) as amount_minor,
-                max((r.payload ->> 'amount_minor')::bigint) as largest,
-                min(r.merchant_id::text) as merchant_id,
-                min(r.payload ->> 'operator') filter (where r.kind = 'adjustment_proposed') as proposed_by,
-                min(r.payload ->> 'operator') filter (where r.kind <> 'adjustment_proposed') as decided_by,
-                min(r.id::text) filter (where r.kind <> 'adjustment_proposed') as record_id,
-                coalesce(min(replace(r.kind, 'adjustment_', '')) filter (where r.kind <> 'adjustment_proposed'), 'proposed')
-                    as state,
-                count(*) filter (where r.kind = 'adjustment_proposed') as proposals,
-                count(*) filter (where r.kind <> 'adjustment_proposed') as decisions
-            from ledger.record r where r.book_id = any(%(books)s)
-              and r.kind in ('adjustment_proposed', 'adjustment_approved', 'adjustment_declined') group by 1, 2
+            select r.id, r.book_id, (r.payload ->> 'break')::uuid as break_id, r.payload,
+                exists (select from ledger.record n where n.book_id = r.book_id and n.subject_id = r.id
+                    and n.kind = 'adjustment_rejected') as rejected
+            from ledger.record r
+            where r.book_id = any(%(books)s) and r.kind = 'adjustment_proposed' and r.payload ? 'break'
         )
-        select coalesce(a.id, t.id) as adjustment, a.state, t.state as told, a.amount_minor, t.amount_minor as proposed
+        select coalesce(a.id, t.id) as adjustment, coalesce(a.break_id, t.break_id) as break
         from told t
         full join (select * from settlement.break_adjustment where book_id = any(%(books)s)) a on a.id = t.id
-        where (a.break_id::text, a.amount_minor, a.merchant_id::text, a.proposed_by::text, a.decided_by::text,
-                a.record_id::text, a.state)
-            is distinct from (t.break_id, t.amount_minor, t.merchant_id, t.proposed_by, t.decided_by, t.record_id, t.state)
-            or t.amount_minor <> t.largest or t.proposals <> 1 or t.decisions > 1 or t.proposed_by = t.decided_by
+        left join settlement.break b on b.id = t.break_id and b.book_id = t.book_id
+        where (a.break_id, a.book_id) is distinct from (t.break_id, t.book_id) or b.id is null
+            or b.merchant_id::text not in (t.payload ->> 'debtor', t.payload ->> 'creditor')
+            or exists (select from told other where other.break_id = t.break_id and other.id <> t.id
+                and not other.rejected and not t.rejected)
         """
     )

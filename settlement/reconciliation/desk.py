@@ -160,7 +160,7 @@ def _step(db: Database, id: UUID, state: str, by: UUID, reason: str, record: UUI
 
 def _adjusting(tx: Tx, row: Break) -> store.Adjustment | None:
     """The adjustment of a break that is proposed or approved: there is at most one."""
-    return next((a for a in store.adjustments(tx, row.id) if a.state != "declined"), None)
+    return next((a for a in store.adjustments(tx, row.id) if a.state != "rejected"), None)
 
 
 def merge(db: Database, id: UUID, *, others: Sequence[UUID], by: UUID, reason: str) -> Break | ledger.Refusal:

@@ -1,4 +1,4 @@
-"""Files of lines: what a till, a bank or a payment provider says, as CSV or as rows of JSON. Pure.
+"""Files of lines: what a till or a payment provider says, as CSV or as rows of JSON. Pure.
 
 A file is read whole or refused whole, with the number of the line at fault and a code that says why.
 """
@@ -57,19 +57,17 @@ class Form(NamedTuple):
     kinds: tuple[str, ...]
 
 
-_PAID: Final = Form(
-    ("at", "amount", "reference"),
-    ("kind", "currency", "text", "party", "fee", "batch", "original", "entry"),
-    ("transfer", "refund", "returned"),
-)
 FORMS: Final = {
     "till": Form(
         ("kind", "external_reference", "amount", "at"),
         ("points", "original_reference"),
         ("sale", "redemption", "refund"),
     ),
-    "bank": _PAID,
-    "psp": _PAID,
+    "psp": Form(
+        ("at", "amount", "reference"),
+        ("kind", "currency", "text", "party", "fee", "batch", "original", "entry"),
+        ("transfer", "refund", "returned"),
+    ),
 }
 
 

@@ -14,8 +14,8 @@ from uuid import UUID
 
 #: Who the book is laid against. `stream` is the ledger against what was derived from it.
 SOURCES: Final = ("stream", "psp", "bank", "till")
-#: The sources whose lines come in files.
-FILED: Final = ("psp", "bank", "till")
+#: The sources whose files are brought here; a bank's lines are those that the rails took in.
+FILED: Final = ("psp", "till")
 
 _PLAIN: Final = re.compile(r"[^0-9A-Z]+")
 
@@ -49,6 +49,8 @@ class Line:
     original: str = ""
     window: int | None = None
     merchant_id: UUID | None = None
+    # the instruction that ours was booked for, and that the rails credited theirs to
+    instruction_id: UUID | None = None
 
     @property
     def group(self) -> tuple[object, ...]:

@@ -11,7 +11,7 @@ import ledger
 from ledger import Book, Database, Tx
 from settlement.consumer import drain
 from settlement.reconciliation import disagreements, rules, store
-from settlement.reconciliation.lines import FILED, POLICIES, SOURCES, Found, Line, Match, fold, line_id
+from settlement.reconciliation.lines import POLICIES, SOURCES, Found, Line, Match, fold, line_id
 from settlement.reconciliation.store import Placed, Slice
 
 #: Records a transaction takes in on our side.
@@ -44,7 +44,8 @@ def run(db: Database, book_id: int, *, sources: tuple[str, ...] = SOURCES, chunk
         if source == "stream":
             done += _stream(db, book_id, chunk)
             continue
-        assert source in FILED, source
+        if source == "bank":
+            _take_statements(db, book_id)
         while (taken := _take(db, book_id, source, chunk)) is not None:
             done += Done(taken=taken)
         with db.tx("settlement") as tx:
@@ -65,6 +66,16 @@ def _take(db: Database, book_id: int, source: str, chunk: int) -> int | None:
         store.add_lines(tx, book_id, found)
         store.went_on(tx, book_id, source, end, ledger.read_book(tx, book_id).now)
         return len(found)
+
+
+def _take_statements(db: Database, book_id: int) -> None:
+    """Copy what the rails took in from banks."""
+    with db.tx("settlement") as tx:
+        store.lock(tx, book_id, "bank")
+        book = ledger.read_book(tx, book_id)
+        for file in store.bank_statements(tx, book):
+            store.add_file(tx, book, file, merchant=None, actor="rails")
+            store.add_lines(tx, book_id, [Placed(line, n, file.id) for n, line in enumerate(file.lines, 1)])
 
 
 def _reconcile(tx: Tx, book: Book, source: str) -> Done:

@@ -96,7 +96,20 @@ def settles(ours: Line, theirs: Line) -> bool:
 # -- the rules
 
 
-def by_reference(pool: Pool, policy: Policy) -> Iterator[Match]:  # noqa: ARG001 - every rule is asked alike
+def by_instruction(pool: Pool, policy: Policy) -> Iterator[Match]:  # noqa: ARG001 - every rule is asked alike
+    """What the rails credited to an instruction, and what the book booked for it."""
+    ours = _index(
+        pool.ours.values(), lambda line: (line.instruction_id, line.net_minor) if line.instruction_id else None
+    )
+    for theirs in list(pool.theirs.values()):
+        if theirs.instruction_id is None:
+            continue
+        there = ours.get((theirs.instruction_id, theirs.amount_minor), [])
+        if len(found := [o for o in there if o.id in pool.ours and settles(o, theirs)]) == 1:
+            yield Match("by_instruction", 1_000_000, (found[0],), (theirs,))
+
+
+def by_reference(pool: Pool, policy: Policy) -> Iterator[Match]:  # noqa: ARG001
     """The very reference, and the amount, when only one of ours has both."""
     ours = _index(pool.ours.values(), lambda line: (line.group, line.reference) if line.reference else None)
     for theirs in list(pool.theirs.values()):
@@ -193,8 +206,8 @@ Rule = Callable[[Pool, Policy], Iterator[Match]]
 #: The surest first.
 RULES: Final[dict[str, Sequence[Rule]]] = {
     "till": (by_reference,),
-    "bank": (by_reference, by_folded_reference, by_batch, by_text, by_amount_and_party, by_sum),
-    "psp": (by_reference, by_folded_reference, by_batch, by_text, by_amount_and_party, by_sum),
+    "bank": (by_instruction, by_reference, by_folded_reference, by_batch, by_text, by_amount_and_party, by_sum),
+    "psp": (by_instruction, by_reference, by_folded_reference, by_batch, by_text, by_amount_and_party, by_sum),
 }
 
 

@@ -1,8 +1,8 @@
 """Reconciliation's tables: what banks, payment providers and tills said, what it was matched with, and what disagrees.
 
 Operational data, and no part of what a rebuild derives: files do not come on the stream, and nothing here moves value. What
-does is an adjustment, which two people make as records of the ledger; its row follows from them. Lines of ours are
-copies of what the ledger has, taken in sequence.
+does is an adjustment, which two people make as records of the ledger. Lines of ours are copies of what the ledger has,
+taken in sequence; lines of banks are copies of what the rails took in.
 """
 
 from sqlalchemy import (
@@ -83,6 +83,8 @@ told_line = Table(
     Column("original", Text, nullable=False),
     Column("window_number", Integer),
     Column("merchant_id", UUID(as_uuid=True)),
+    # by a rail: the instruction that a line of ours was booked for, and that a bank's line was credited to
+    Column("instruction_id", UUID(as_uuid=True)),
     # the merchant who may read it: whose till said so, or whose record it is
     Column("shown_to", UUID(as_uuid=True)),
     # the file it stands in and where; of ours, none and its sequence
@@ -190,25 +192,9 @@ break_step = Table(
 break_adjustment = Table(
     "break_adjustment",
     metadata,
-    # what one person proposed and another decided: each step is a record, and this row follows from them
+    # the adjustments that were proposed for a break. Its id is its proposal's record, which tells the rest
     Column("id", UUID(as_uuid=True), primary_key=True),
     Column("book_id", Integer, nullable=False),
     Column("break_id", UUID(as_uuid=True), nullable=False),
-    Column("merchant_id", UUID(as_uuid=True), nullable=False),
-    # minor units, signed: positive to be paid to the merchant
-    Column("amount_minor", BigInteger, nullable=False),
-    Column(
-        "state",
-        Text,
-        CheckConstraint("state in ('proposed', 'approved', 'declined')", name="break_adjustment_state"),
-        nullable=False,
-    ),
-    Column("reason", Text, nullable=False),
-    Column("proposed_by", UUID(as_uuid=True), nullable=False),
-    Column("proposed_at", DateTime(timezone=True), nullable=False),
-    Column("decided_by", UUID(as_uuid=True)),
-    Column("decided_at", DateTime(timezone=True)),
-    # the record that decided it
-    Column("record_id", UUID(as_uuid=True)),
     Index("break_adjustment_of_break", "break_id", "id"),
 )

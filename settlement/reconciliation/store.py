@@ -1,8 +1,9 @@
 """Reconciliation's SQL: its own tables, and what the ledger, trade and settlement have that others may speak of."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, time
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
@@ -10,7 +11,7 @@ import ledger
 from ledger import Tx
 from settlement.reconciliation.disagreements import OF_MATCHES
 from settlement.reconciliation.files import File
-from settlement.reconciliation.lines import Found, Line, Match, WindowSpan, break_id
+from settlement.reconciliation.lines import Found, Line, Match, WindowSpan, break_id, line_id
 from settlement.reconciliation.rules import SHORTEST_CUT
 
 # -- how far
@@ -54,7 +55,7 @@ def spans(tx: Tx, book_id: int) -> list[WindowSpan]:
 
 _LINE: Final = (
     "id, source, side, kind, at, amount_minor, points, fee_minor, reference, batch, text, party, original, window_number,"
-    " merchant_id"
+    " merchant_id, instruction_id"
 )
 #: Settles a field's name in the table where it is another than the line's.
 _COLUMNS: Final = _LINE.replace("window_number", "window").split(", ")
@@ -74,7 +75,7 @@ def add_lines(tx: Tx, book_id: int, placed: Sequence[Placed]) -> None:
     with tx.cursor() as cursor:
         cursor.executemany(
             f"insert into settlement.told_line (book_id, {_LINE}, shown_to, file_id, place, key, stem, state)"
-            " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+            " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
             " on conflict (id) do nothing",
             [
                 [
@@ -176,16 +177,21 @@ from (
 
 _MONEY: Final = f"""{_RECORDS}
 select r.id, r.kind, r.at, (r.payload ->> 'amount_minor')::bigint
-        * case r.payload ->> 'direction' when 'pay_out' then -1 else 1 end,
-    null::bigint, coalesce(r.payload ->> 'reference', ''), '', r.sequence, r.merchant_id
-from records r
-where coalesce(r.payload ->> 'through', r.payload ->> 'source') = %(through)s order by r.sequence
+        * case when r.payload ->> 'direction' = 'pay_out' or r.kind = 'collateral_returned' then -1 else 1 end,
+    null::bigint, case i.rail when 'bank' then replace(i.id::text, '-', '')
+        else coalesce(r.payload ->> 'reference', '') end, '', r.sequence, r.merchant_id,
+    i.id, coalesce(replace(i.file_id::text, '-', ''), ''), coalesce(i.holder, '')
+from records r left join settlement.instruction i on i.id = (r.payload ->> 'instruction')::uuid
+where coalesce(r.payload ->> 'through', r.payload ->> 'source', 'bank') = %(through)s order by r.sequence
 """
+
+#: What is paid in and out by rails or by a person's word. An instruction's file is the batch that a bank may book as one.
+_PAID: Final = ["payment", "made_good", "payment_returned", "topup"]
 
 _OURS: Final[dict[str, tuple[str, list[str]]]] = {
     "till": (_TILL, ["sale", "capture", "refund", "redemption_refund"]),
-    "bank": (_MONEY, ["payment", "topup"]),
-    "psp": (_MONEY, ["topup"]),
+    "bank": (_MONEY, [*_PAID, "collateral_deposited", "collateral_returned", "loss_funded"]),
+    "psp": (_MONEY, _PAID),
 }
 
 
@@ -211,10 +217,11 @@ def ours(
         [book_id, end],
     ).fetchall()
     found = []
-    for id, kind, at, amount, points, reference, original, sequence, merchant in rows:
+    for id, kind, at, amount, points, reference, original, sequence, merchant, *by_rail in rows:
+        instruction, batch, party = by_rail or (None, "", "")
         number = next((number for number, first in windows if first <= sequence), None)
-        line = Line(id, source, "ours", kind, at, amount, points, reference=reference, original=original,
-                    window=number, merchant_id=merchant)  # fmt: skip
+        line = Line(id, source, "ours", kind, at, amount, points, reference=reference, original=original, batch=batch,
+                    party=party, window=number, merchant_id=merchant, instruction_id=instruction)  # fmt: skip
         found.append(Placed(line, sequence))
     return found
 
@@ -279,6 +286,60 @@ def gaps(tx: Tx, book_id: int, start: int, end: int) -> list[tuple[int, int]]:
         {"book": book_id, "from": start, "to": end},
     )
     return [(int(first), int(last)) for first, last in rows]
+
+
+# -- theirs: what the rails took in from banks
+
+
+def bank_statements(tx: Tx, book: ledger.Book) -> list[File]:
+    """The statements that were taken in and are not reconciled yet, each as a file of its lines.
+
+    Banks tell one booking in several statements, by the same reference: it is one line. What has no reference is the line
+    of its own statement. A line that the rails credited to an instruction names it; where it contradicts, it does not.
+    """
+    rows = tx.execute(
+        "select s.id, l.ordinal, l.account, l.booked, l.amount_minor, l.counterparty, l.remittance, l.end_to_end_id,"
+        " l.structured_reference, coalesce(nullif(l.bank_reference, ''), l.entry_reference), l.returned,"
+        " case when l.outcome <> 'differs' then l.instruction_id end"
+        " from settlement.bank_statement s join settlement.bank_line l on l.statement_id = s.id"
+        " where s.book_id = %s and not exists (select from settlement.told_file t where t.id = s.id)"
+        " order by s.imported_at, s.id, l.ordinal",
+        [book.id],
+    )
+    files: dict[UUID, File] = {}
+    times: Counter[tuple[object, ...]] = Counter()
+    for (
+        statement,
+        ordinal,
+        account,
+        booked,
+        amount,
+        party,
+        text,
+        named,
+        structured,
+        entry,
+        returned,
+        instruction,
+    ) in rows:
+        place: tuple[object, ...] = (statement, ordinal)
+        if entry:
+            times[statement, account, entry, amount, named] += 1
+            place = (account, entry, amount, named, times[statement, account, entry, amount, named])
+        line = Line(
+            line_id(book.public_id, "told", "bank", *place),
+            "bank",
+            "theirs",
+            "returned" if returned else "transfer",
+            datetime.combine(booked, time(), UTC),
+            amount,
+            reference=named or structured,
+            text=text,
+            party=party,
+            instruction_id=instruction,
+        )
+        files.setdefault(statement, File(statement, "bank", statement.bytes, [])).lines.append(line)
+    return list(files.values())
 
 
 # -- files
@@ -570,10 +631,14 @@ def steps(tx: Tx, id: UUID) -> list[BreakStep]:
 
 @dataclass(frozen=True, slots=True)
 class Adjustment:
+    """What one person proposed for a break and another decided, as its records tell."""
+
     id: UUID
-    book_id: int
     break_id: UUID
-    merchant_id: UUID
+    # of which it is told
+    window: int
+    debtor_id: UUID
+    creditor_id: UUID
     amount_minor: int
     state: str
     reason: str
@@ -581,13 +646,8 @@ class Adjustment:
     proposed_at: datetime
     decided_by: UUID | None
     decided_at: datetime | None
+    # the record that decided it
     record_id: UUID | None
-
-
-_ADJUSTMENT: Final = (
-    "id, book_id, break_id, merchant_id, amount_minor, state, reason, proposed_by, proposed_at, decided_by, decided_at,"
-    " record_id"
-)
 
 
 def lock_adjusting(tx: Tx, break_id: UUID) -> None:
@@ -595,30 +655,27 @@ def lock_adjusting(tx: Tx, break_id: UUID) -> None:
     tx.execute("select pg_advisory_xact_lock(hashtextextended('manex break ' || %s, 0))", [str(break_id)])
 
 
-def adjustment(tx: Tx, id: UUID) -> Adjustment | None:
-    row = tx.execute(f"select {_ADJUSTMENT} from settlement.break_adjustment where id = %s", [id]).fetchone()
-    return Adjustment(*row) if row else None
-
-
 def adjustments(tx: Tx, break_id: UUID) -> list[Adjustment]:
+    """The oldest first."""
     rows = tx.execute(
-        f"select {_ADJUSTMENT} from settlement.break_adjustment where break_id = %s order by id", [break_id]
+        """
+        select a.id, a.break_id, (p.payload ->> 'window')::int, (p.payload ->> 'debtor')::uuid,
+            (p.payload ->> 'creditor')::uuid, (p.payload ->> 'amount_minor')::bigint,
+            case d.kind when 'adjustment' then 'approved' when 'adjustment_rejected' then 'rejected' else 'proposed' end,
+            p.payload ->> 'reason', (p.payload ->> 'operator')::uuid, p.at, (d.payload ->> 'operator')::uuid, d.at, d.id
+        from settlement.break_adjustment a join ledger.record p on p.id = a.id
+        left join ledger.revision v on v.book_id = a.book_id and v.subject_id = a.id and v.revision = 2
+        left join ledger.record d on d.batch_id = v.batch_id and d.n = v.n
+        where a.break_id = %s order by a.id
+        """,
+        [break_id],
     )
     return [Adjustment(*row) for row in rows]
 
 
-def add_adjustment(tx: Tx, made: Adjustment) -> None:
+def add_adjustment(tx: Tx, book_id: int, id: UUID, break_id: UUID) -> None:
     tx.execute(
-        f"insert into settlement.break_adjustment ({_ADJUSTMENT})"
-        " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
-        [getattr(made, column.strip()) for column in _ADJUSTMENT.split(",")],
-    )
-
-
-def decide_adjustment(tx: Tx, id: UUID, state: str, by: UUID, at: datetime, record: UUID) -> None:
-    tx.execute(
-        "update settlement.break_adjustment set state = %s, decided_by = %s, decided_at = %s, record_id = %s where id = %s",
-        [state, by, at, record, id],
+        "insert into settlement.break_adjustment (id, book_id, break_id) values (%s, %s, %s)", [id, book_id, break_id]
     )
 
 
@@ -682,9 +739,9 @@ def record_exists(tx: Tx, book_id: int, id: UUID) -> bool:
 
 
 def place_of(tx: Tx, what: str, id: UUID) -> int | None:
-    """The book of a break, match or adjustment."""
-    table: dict[str, str] = {"break": "break", "match": "match", "adjustment": "break_adjustment"}
-    row = tx.execute(f"select book_id from settlement.{table[what]} where id = %s", [id]).fetchone()
+    """The book of a break or a match."""
+    assert what in ("break", "match"), what
+    row = tx.execute(f"select book_id from settlement.{what} where id = %s", [id]).fetchone()
     return None if row is None else int(row[0])
 
 

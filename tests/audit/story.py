@@ -203,7 +203,7 @@ def reconciled(world: World) -> None:
     sales.append(world.sale(None, "barber", 105, reference="MISTYPED"))
     reconciliation.bring(db, book, reconciliation.file(world.book, "till", rows, barber), barber, "till")
     entry = [{"at": world.book.now.isoformat(), "amount": "77", "reference": "nobody knows", "party": "X1"}]
-    reconciliation.bring(db, book, reconciliation.file(world.book, "bank", entry), None, "bank")
+    reconciliation.bring(db, book, reconciliation.file(world.book, "psp", entry), None, "psp")
     ((theirs,),) = world.rows("select id from settlement.told_line where reference = 'TILL-5' and side = 'theirs'")
     for again in (True, False):
         made = reconciliation.match(db, book, ours=[sales[5].id], theirs=[theirs], by=MAKER, reason="mistyped")
@@ -214,9 +214,10 @@ def reconciled(world: World) -> None:
         stand = {b.type: b for b in reconciliation.breaks(tx, book, state="open")}
     differs = stand["amount"]
     for approves in (False, True):
-        asked = reconciliation.Propose(differs.id, MAKER, barber, 895, "as rung up")
-        proposed = world.do("adjustment_propose", asked)
-        world.do("adjustment_decide", reconciliation.Decide(proposed.id, APPROVER, approves, 895))
+        asked = settlement.ProposeForBreak(differs.id, MAKER, barber, 895, "as rung up")
+        proposed = world.do("adjustment", asked)
+        number = world.rows("select (payload ->> 'window')::int from ledger.record where id = %s", proposed.id)[0][0]
+        world.do("adjustment_decision", settlement.DecideAdjustment(number, APPROVER, proposed.id, approves))
     reconciliation.explain(db, differs.id, by=MAKER, reason="a till of before")
     reconciliation.resolve(db, differs.id, by=MAKER, reason="adjusted")
     unknown = stand["unknown_beneficiary"]

@@ -226,7 +226,7 @@ def disagreed(api: Api, sold: Any) -> dict[str, str]:
     path = f"/v1/operator/breaks/{wrong['id']}/adjustments"
     proposed = api.done("POST", path, body, by=api.maker, key=new_key())
     return {"break": wrong["id"], "orphan": found["orphan_refund"]["id"], "ours": lines["ours"], "line": lines["theirs"],
-            "match": match["id"], "adjustment": proposed["id"]}  # fmt: skip
+            "match": match["id"], "adjustment": proposed["id"], "adjusted": proposed["window"]}  # fmt: skip
 
 
 def sponsor(api: Api) -> tuple[str, str]:

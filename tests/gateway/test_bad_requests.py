@@ -784,6 +784,11 @@ OPERATORS = [
         but(BOOK, window_schedule={"every": "day", "at": "24:00"}), *INVALID, "/window_schedule/at"),
     bad("a schedule by the minute", "POST", "/v1/operator/books", "maker",
         but(BOOK, window_schedule={"every": "minute"}), *INVALID, "/window_schedule/every"),
+    bad("a calendar without dates", "POST", "/v1/operator/books", "maker",
+        but(BOOK, window_schedule={"every": "calendar"}), *INVALID, "/window_schedule/dates"),
+    bad("a calendar of a day that is none", "POST", "/v1/operator/books", "maker",
+        but(BOOK, window_schedule={"every": "calendar", "dates": ["2017-02-30"]}), *INVALID,
+        "/window_schedule/dates/0"),
     bad("a clock to no time", "POST", f"{OF_BOOK}/test-clock", "maker", {}, *INVALID, "/advance_to"),
     bad("a clock without a zone", "POST", f"{OF_BOOK}/test-clock", "maker", {"advance_to": "2018-01-01T00:00:00"},
         *INVALID, "/advance_to"),
@@ -876,6 +881,42 @@ OPERATORS = [
         {"reference": "x", "amount": {"amount": 1, **USD}}, *INVALID, "/amount"),
     bad("a payment of a merchant of nobody", "POST", f"{WINDOWS}/$submitted/payments", "maker",
         {"reference": "x", "merchant": "cafe"}, *MISSING, "/merchant"),
+    bad("a cover of nobody", "POST", f"{WINDOWS}/$submitted/covers", "approver", {"merchant": "cafe", "reason": "x"},
+        *MISSING, "/merchant"),
+    bad("a cover by its maker", "POST", f"{WINDOWS}/$submitted/covers", "maker", {"merchant": "$cafe", "reason": "x"},
+        *FORBIDDEN),
+    bad("a cover without a reason", "POST", f"{WINDOWS}/$submitted/covers", "approver", {"merchant": "$cafe"},
+        *INVALID, "/reason"),
+    bad("a cover before the window is posted", "POST", f"{WINDOWS}/$submitted/covers", "approver",
+        {"merchant": "$cafe", "reason": "x"}, *CONFLICT),
+    bad("a payment sent back that is none", "POST", f"{WINDOWS}/$submitted/payment-returns", "maker",
+        {"payment": f"rec_{NONE}", "reason": "x"}, *MISSING),
+    bad("a merchant sent back", "POST", f"{WINDOWS}/$submitted/payment-returns", "maker",
+        {"payment": "$cafe", "reason": "x"}, *MISSING, "/payment"),
+    bad("an adjustment of one with itself", "POST", f"{WINDOWS}/$submitted/adjustments", "maker",
+        {"amount": {"amount": 1, **USD}, "reason": "x"}, *INVALID, "/creditor"),
+    bad("an adjustment of nobody", "POST", f"{WINDOWS}/$submitted/adjustments", "maker",
+        {"debtor": f"mer_{NONE}", "amount": {"amount": 1, **USD}, "reason": "x"}, *MISSING),
+    bad("an adjustment of an open window", "POST", f"{WINDOWS}/$open/adjustments", "maker",
+        {"debtor": "$cafe", "amount": {"amount": 1, **USD}, "reason": "x"}, *CONFLICT),
+    bad("an adjustment approved that nobody proposed", "POST", f"{WINDOWS}/$submitted/adjustments/rec_{NONE}/approve",
+        "approver", {}, *MISSING),
+    bad("an adjustment rejected that nobody proposed", "POST", f"{WINDOWS}/$submitted/adjustments/rec_{NONE}/reject",
+        "approver", {}, *MISSING),
+    bad("a statement of nobody disputed", "POST", f"/v1/statements/stm_{NONE}/disputes", "cafe", {"reason": "x"},
+        *MISSING),
+    bad("collateral of nobody", "POST", f"{MERCHANTS}/mer_{NONE}/collateral", "maker",
+        {"amount": {"amount": 1, **USD}, "reference": "x"}, *MISSING),
+    bad("collateral of nothing", "POST", f"{MERCHANTS}/$cafe/collateral", "maker",
+        {"amount": {"amount": 0, **USD}, "reference": "x"}, *INVALID, "/amount/amount"),
+    bad("collateral given back to one who owes", "POST", f"{MERCHANTS}/$cafe/collateral-returns", "approver",
+        {"amount": {"amount": 1, **USD}, "reference": "x"}, *CONFLICT),
+    bad("exposures of a book of nobody", "GET", f"/v1/operator/books/bok_{NONE}/exposures", "maker", None, *MISSING),
+    bad("positions of a book of nobody", "GET", f"/v1/operator/books/bok_{NONE}/positions", "maker", None, *MISSING),
+    bad("positions of a book of nobody, live", "GET", f"/v1/operator/books/bok_{NONE}/positions/events", "maker", None,
+        *MISSING),
+    bad("a loss fund of another currency", "POST", f"{OF_BOOK}/loss-fund", "maker",
+        {"amount": {"amount": 1, "currency": "EUR"}, "reference": "x"}, *INVALID, "/amount/currency"),
     bad("a window of nobody", "GET", f"{WINDOWS}/win_{NONE}", "maker", None, *MISSING),
     bad("a window that is a book", "POST", f"{WINDOWS}/$book/close", "maker", {}, *MISSING),
 ]  # fmt: skip
@@ -1024,11 +1065,10 @@ SPONSORS = [
 
 CLAIM = {"kind": "sale", "external_reference": "BAD-1", "amount": {"amount": 100, **USD}, "at": "2017-01-01T00:00:00Z"}
 CLAIMS, BREAK = "/v1/till-claims", "/v1/operator/breaks/$break"
-BANK = "at,amount,reference\n2017-01-01T00:00:00Z,5,X\n"
+REPORT = "at,amount,reference\n2017-01-01T00:00:00Z,5,X\n"
 BY_HAND = {"ours": ["$ours"], "theirs": ["$line"], "reason": "x"}
 ADJUST = {"merchant": "$cafe", "direction": "to_merchant", "amount": {"amount": 5, **USD}, "reason": "x"}
-APPROVE = {"direction": "to_merchant", "amount": {"amount": 5, **USD}}
-OF_ADJUSTMENT = "/v1/operator/adjustments/$adjustment"
+OF_ADJUSTMENT = "/v1/operator/windows/$adjusted/adjustments/$adjustment"
 
 
 def claims(what: str, *wanted: Any, **changes: Any) -> Bad:
@@ -1059,13 +1099,11 @@ RECONCILING = [
     bad("own breaks of a type nobody knows", "GET", "/v1/breaks?type=lost", "cafe", None, *INVALID, "/type"),
     bad("own breaks by another's cursor", "GET", "/v1/breaks?cursor=$grocers_cursor", "cafe", None, *CURSOR),
     bad("own breaks as text", "GET", "/v1/breaks?format=csv", "cafe", None, *UNKNOWN, "/format"),
-    bad("a statement of a till", "POST", f"{OF_BOOK}/statement-files", "maker", {"source": "till", "csv": BANK}, *INVALID,
+    bad("a report by who approves", "POST", f"{OF_BOOK}/provider-reports", "approver", {"csv": REPORT}, *FORBIDDEN),
+    bad("a report for another book", "POST", f"{OF_BOOK}/provider-reports", "of live", {"csv": REPORT}, *MISSING),
+    bad("a report of a bank", "POST", f"{OF_BOOK}/provider-reports", "maker", {"source": "bank", "csv": REPORT}, *UNKNOWN,
         "/source"),
-    bad("a statement by who approves", "POST", f"{OF_BOOK}/statement-files", "approver", {"source": "bank", "csv": BANK},
-        *FORBIDDEN),
-    bad("a statement for another book", "POST", f"{OF_BOOK}/statement-files", "of live", {"source": "bank", "csv": BANK},
-        *MISSING),
-    bad("a statement in another currency", "POST", f"{OF_BOOK}/statement-files", "maker", {"source": "bank", "csv":
+    bad("a report in another currency", "POST", f"{OF_BOOK}/provider-reports", "maker", {"csv":
         "at,amount,reference,currency\n2017-01-01T00:00:00Z,5,X,EUR\n"}, *INVALID, "/csv"),
     bad("a run by an auditor", "POST", f"{OF_BOOK}/reconciliation", "auditor", {}, *FORBIDDEN),
     bad("a run of another book", "POST", f"{OF_BOOK}/reconciliation", "of live", {}, *MISSING),
@@ -1114,14 +1152,10 @@ RECONCILING = [
     bad("an adjustment without a key", "POST", f"{BREAK}/adjustments", "maker", ADJUST, 400, "idempotency_key_missing",
         idempotency_key=None),
     bad("an adjustment from another book", "POST", f"{BREAK}/adjustments", "of live", ADJUST, *MISSING),
-    bad("an approval by a maker", "POST", f"{OF_ADJUSTMENT}/approve", "maker", APPROVE, *FORBIDDEN),
-    bad("an approval of another amount", "POST", f"{OF_ADJUSTMENT}/approve", "approver", but(APPROVE, amount={"amount": 6,
-        **USD}), *CONFLICT),
-    bad("an approval the other way", "POST", f"{OF_ADJUSTMENT}/approve", "approver", but(APPROVE,
-        direction="from_merchant"), *CONFLICT),
-    bad("an approval of nothing", "POST", f"/v1/operator/adjustments/adj_{NONE}/approve", "approver", APPROVE, *MISSING),
-    bad("a no from another book", "POST", f"{OF_ADJUSTMENT}/decline", "of live", {}, *MISSING),
-    bad("a no by a maker", "POST", f"{OF_ADJUSTMENT}/decline", "maker", {}, *FORBIDDEN),
+    bad("an approval by a maker", "POST", f"{OF_ADJUSTMENT}/approve", "maker", {}, *FORBIDDEN),
+    bad("an approval of another amount", "POST", f"{OF_ADJUSTMENT}/approve", "approver", {"amount": 6}, *UNKNOWN, "/amount"),
+    bad("a no from another book", "POST", f"{OF_ADJUSTMENT}/reject", "of live", {}, *MISSING),
+    bad("a no by a maker", "POST", f"{OF_ADJUSTMENT}/reject", "maker", {}, *FORBIDDEN),
 ]  # fmt: skip
 
 TABLE = list(

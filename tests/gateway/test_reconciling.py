@@ -42,15 +42,15 @@ def test_a_break_from_its_file_to_its_end(api: Api) -> None:
     key = new_key()
     proposed = api.done("POST", f"{path}/adjustments", body, by=api.maker, key=key)
     assert api.done("POST", f"{path}/adjustments", body, by=api.maker, key=key) == proposed
-    adjustment = f"/v1/operator/adjustments/{proposed['id']}"
-    approved = api.done("POST", f"{adjustment}/approve", asked, by=api.approver, key=new_key())
+    assert (proposed["break_id"], proposed["debtor"], proposed["creditor"]) == (own["id"], None, api.shops["cafe"].id)
+    adjustment = f"/v1/operator/windows/{proposed['window']}/adjustments/{proposed['id']}"
+    approved = api.done("POST", f"{adjustment}/approve", {}, by=api.approver, key=new_key())
     assert approved["state"] == "approved"
     told = api.done("POST", f"{path}/resolve", {"reason": "adjusted"}, by=api.maker)
-    assert (told["state"], told["record"]) == ("resolved", approved["record"])
+    (adjusted,) = told["adjustments"]
+    assert (told["state"], told["record"]) == ("resolved", adjusted["record"])
     assert [step["step"] for step in told["history"]] == ["found", "explained", "resolved"]
-    assert told["adjustments"] == [approved]
-    records = api.done("GET", "/v1/records?limit=100", by=cafe)["data"]
-    assert [r["kind"] for r in records][-2:] == ["adjustment_proposed", "adjustment_approved"]
+    assert (adjusted["id"], adjusted["state"], adjusted["direction"]) == (proposed["id"], "approved", "to_merchant")
     assert api.done("GET", f"{of_book}/breaks?state=open", by=api.maker)["data"] == []
 
 
@@ -65,7 +65,7 @@ def test_a_bad_file_names_its_line_and_leaves_nothing(api: Api) -> None:
 def test_statements_are_brought_and_the_figures_tell_how_it_stands(api: Api) -> None:
     of_book = f"/v1/operator/books/{api.book}"
     text = "at,amount,reference,party,text\n2017-01-01T00:00:00Z,-500,,XX1,=cmd\n"
-    api.done("POST", f"{of_book}/statement-files", {"source": "bank", "csv": text}, by=api.maker)
+    api.done("POST", f"{of_book}/provider-reports", {"csv": text}, by=api.maker)
     run = api.done("POST", f"{of_book}/reconciliation", {}, by=api.maker)
     assert api.done("POST", f"{of_book}/reconciliation", {}, by=api.maker) == dict.fromkeys(run, 0)
     api.advance("2017-01-03T00:00:00Z")
@@ -75,7 +75,7 @@ def test_statements_are_brought_and_the_figures_tell_how_it_stands(api: Api) -> 
     )
     assert stands["ages"] == {"under_a_day": 0, "under_a_week": 1, "older": 0}
     (row,) = stands["breaks"]
-    assert (row["source"], row["type"], row["oldest_seconds"]) == ("bank", "unknown_beneficiary", 2 * 86_400)
+    assert (row["source"], row["type"], row["oldest_seconds"]) == ("psp", "unknown_beneficiary", 2 * 86_400)
     exported = api.call("GET", f"{of_book}/breaks?format=csv", by=api.maker)
     assert exported.headers["content-type"] == "text/csv; charset=utf-8"
     header, cells = csv.reader(io.StringIO(exported.text))
@@ -88,8 +88,8 @@ def test_lines_of_tills_are_their_shops_and_lines_of_banks_nobodys(api: Api) -> 
     wrong = {"claims": [claim(sold, amount={"amount": 1, "currency": "USD"})]}
     api.done("POST", "/v1/till-claims", wrong, by=api.shops["cafe"].key)
     text = "at,amount,reference,party\n2017-01-01T00:00:00Z,-500,,XX1\n"
-    path = f"/v1/operator/books/{api.book}/statement-files"
-    api.done("POST", path, {"source": "bank", "csv": text}, by=api.maker)
+    path = f"/v1/operator/books/{api.book}/provider-reports"
+    api.done("POST", path, {"csv": text}, by=api.maker)
     db = ledger.Database(api.url, largest_pool=1)
     try:
         for shop, sources in (("cafe", {"till"}), ("grocer", set())):

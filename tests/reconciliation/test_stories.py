@@ -15,6 +15,7 @@ from settlement import reconciliation
 from settlement.reconciliation import reconcile, store
 from settlement.reconciliation.store import Placed
 from tests.reconciliation.month import NOW, month
+from tests.settlement.rails import bank
 from tests.world import World
 
 MAKER, APPROVER = UUID(int=1), UUID(int=2)
@@ -164,25 +165,43 @@ def test_shops_that_count_alike_are_not_mistaken_for_each_other(told: World) -> 
 # -- banks and the payment provider
 
 
+def import_statement(world: World, *lines: dict[str, Any], id: str = "S1") -> None:
+    """A bank's statement, taken in as the rails take it, and then laid against the book."""
+    raw = bank.camt([bank.statement([bank.line(**line) for line in lines], id=id)])
+    asker = settlement.windows.Asker(MAKER, "maker")
+    house = world.house
+    raw = raw.replace(b"USD", world.book.currency.encode())
+    outcome = settlement.paying.take_statements(house.db, house.committer, world.book_id, raw=raw, asker=asker)
+    assert isinstance(outcome.decision, ledger.Accepted), outcome
+    reconciliation.run(house.db, world.book_id, sources=("bank",))
+
+
 def test_what_the_bank_tells_is_laid_against_payments_and_top_ups(told: World) -> None:
     for through in ("bank", "psp"):
         told.do("topup", settlement.Topup(told.shops["cafe"], ledger.Minor(5_000), through, f"wire-{through}-2017"))
-    at = told.book.now.isoformat()
-    bring(
+    (made,) = told.do("ask_topup", settlement.rails.AskTopup(told.shops["books"], "bank", 700)).made
+    with told.house.db.tx("door") as tx:
+        own = settlement.rails.store.Payee(
+            told.book.operator_id, "bank", "the network", bank.IBAN, None, MAKER, None, told.book.now
+        )
+        settlement.rails.store.put_payee(tx, told.book_id, own)
+    named = {"amount": 700, "end_to_end_id": made.hex, "bank_reference": "B7"}
+    import_statement(
         told,
-        {"at": at, "amount": "5000", "reference": "", "text": "incoming WIRE BANK 2017 thanks", "entry": "E1"},
-        {"at": at, "amount": "-4", "reference": "", "party": "XX99", "text": "=CMD()", "entry": "E2"},
-        source="bank",
+        {"amount": 5_000, "remittance": "incoming WIRE BANK 2017 thanks", "bank_reference": "B5"},
+        {"amount": -4, "bank_reference": "B6"},
+        named,
     )
+    at = told.book.now.isoformat()
     bring(told, {"at": at, "amount": "4000", "reference": "WIRE-PSP-2017"}, source="psp")
     told.advance(told.book.now + dt.timedelta(days=7))
     run(told)
-    assert told.rows("select source, rule from settlement.match") == [("bank", "reference_in_text")]
-    assert found(told) == [("bank", "unknown_beneficiary", "operator"), ("psp", "amount", "psp")]
-    # the next statement overlaps: entries that were told are the same lines
-    overlapping = bring(told, {"at": at, "amount": "-4", "reference": "", "party": "XX99", "text": "=CMD()", "entry": "E2"},
-                        {"at": at, "amount": "9", "reference": "NEW", "entry": "E3"}, source="bank")  # fmt: skip
-    assert (overlapping.new, overlapping.lines) == (True, 1)
+    rules = told.rows("select source, rule, confidence_ppm from settlement.match order by 2")
+    assert rules == [("bank", "by_instruction", 1_000_000), ("bank", "reference_in_text", 960_000)]
+    # the next statement tells the booking again: it is the same line
+    import_statement(told, named, id="S2")
+    assert told.rows("select count(*) from settlement.told_line where source = 'bank' and side = 'theirs'") == [(3,)]
+    assert run(told) == reconciliation.Done()
 
 
 @pytest.mark.parametrize("seed", [7, 11])
@@ -342,13 +361,15 @@ def test_nothing_is_approved_for_a_break_that_no_longer_stands(told: World) -> N
     sale = told.sale("ann", "cafe", 1_000)
     bring(told, claim(sale, amount=1_500))
     (row,) = breaks(told)
-    asked = reconciliation.Propose(row.id, MAKER, told.shops["cafe"], 500, "the till is right")
-    proposed = told.do("adjustment_propose", asked)
+    asked = settlement.ProposeForBreak(row.id, MAKER, told.shops["cafe"], 500, "the till is right")
+    proposed = told.do("adjustment", asked)
     bring(told, claim(sale))
     assert [b.state for b in breaks(told, type="amount")] == ["resolved"]
-    approval = reconciliation.Decide(proposed.id, APPROVER, True, 500)
-    assert told.refusal("adjustment_decide", approval) == "state_conflict"
-    assert told.do("adjustment_decide", reconciliation.Decide(proposed.id, APPROVER, False)).state == "declined"
+    approval = settlement.DecideAdjustment(1, APPROVER, proposed.id, True)
+    assert told.refusal("adjustment_decision", approval) == "state_conflict"
+    assert (
+        told.do("adjustment_decision", settlement.DecideAdjustment(1, APPROVER, proposed.id, False)).state == "rejected"
+    )
 
 
 def test_a_match_never_explains_money_away(told: World) -> None:
@@ -404,51 +425,56 @@ def test_an_adjustment_takes_two_people_and_leaves_their_records(told: World) ->
     bring(told, claim(sale, amount=1_500))
     (row,) = breaks(told)
     cafe, db = told.shops["cafe"], told.house.db
-    proposal = reconciliation.Propose(row.id, MAKER, cafe, 500, "the till is right")
+    proposal = settlement.ProposeForBreak(row.id, MAKER, cafe, 500, "the till is right")
     key = "adjust-once-0000000000000"
-    proposed = told.do("adjustment_propose", proposal, key=key)
-    assert told.ask("adjustment_propose", proposal, key=key).replayed
-    decide = reconciliation.Decide
+    proposed = told.do("adjustment", proposal, key=key)
+    assert told.ask("adjustment", proposal, key=key).replayed
+
+    def decide(id: UUID, by: UUID, approves: bool) -> settlement.DecideAdjustment:
+        return settlement.DecideAdjustment(1, by, id, approves)
+
     table = [
-        ("adjustment_propose", proposal, "state_conflict"),
-        ("adjustment_propose", reconciliation.Propose(UUID(int=7), MAKER, cafe, 500, "x"), "not_found"),
+        ("adjustment", proposal, "state_conflict"),
+        ("adjustment", settlement.ProposeForBreak(UUID(int=7), MAKER, cafe, 500, "x"), "not_found"),
         (
-            "adjustment_propose",
-            reconciliation.Propose(row.id, MAKER, told.shops["books"], 500, "x"),
+            "adjustment",
+            settlement.ProposeForBreak(row.id, MAKER, told.shops["books"], 500, "x"),
             "validation_failed",
         ),
-        ("adjustment_propose", reconciliation.Propose(row.id, MAKER, cafe, 0, "x"), "validation_failed"),
-        ("adjustment_decide", decide(proposed.id, MAKER, True, 500), "self_approval_forbidden"),
-        ("adjustment_decide", decide(proposed.id, MAKER, False), "self_approval_forbidden"),
-        ("adjustment_decide", decide(proposed.id, APPROVER, True, 501), "state_conflict"),
-        ("adjustment_decide", decide(UUID(int=7), APPROVER, True, 500), "not_found"),
+        ("adjustment", settlement.ProposeForBreak(row.id, MAKER, cafe, 0, "x"), "validation_failed"),
+        ("adjustment_decision", decide(proposed.id, MAKER, True), "self_approval_forbidden"),
+        ("adjustment_decision", decide(UUID(int=7), APPROVER, True), "not_found"),
     ]
     for kind, body, code in table:
         assert told.refusal(kind, body) == code, body
     early = reconciliation.resolve(db, row.id, by=MAKER, reason="done")
     assert isinstance(early, ledger.Refusal), "not before it is decided"
-    approved = told.do("adjustment_decide", decide(proposed.id, APPROVER, True, 500))
-    assert told.do("adjustment_decide", decide(proposed.id, APPROVER, True, 500)) == approved
-    assert told.refusal("adjustment_decide", decide(proposed.id, APPROVER, False)) == "state_conflict"
+    assert told.do("adjustment_decision", decide(proposed.id, APPROVER, True)).state == "approved"
+    assert told.refusal("adjustment_decision", decide(proposed.id, APPROVER, True)) == "state_conflict"
+    assert told.refusal("adjustment_decision", decide(proposed.id, APPROVER, False)) == "state_conflict"
     resolved = reconciliation.resolve(db, row.id, by=MAKER, reason="adjusted")
     assert isinstance(resolved, reconciliation.Break)
-    assert resolved.record_id == approved.record_id
+    assert told.rows("select kind from ledger.record where id = %s", resolved.record_id) == [("adjustment",)]
+    run(told)
+    assert told.rows(
+        "select reason, value_minor, issuer_id, acceptor_id from settlement.item where kind = 'adjustment'"
+    ) == [("adjustment", 500, told.book.operator_id, cafe)], "it is settled with the window that is open"
     kinds = told.rows("select kind, payload ->> 'amount_minor' from ledger.record where subject_id = %s order by batch_id",
                       proposed.id)  # fmt: skip
-    assert kinds == [("adjustment_proposed", "500"), ("adjustment_approved", "500")]
+    assert kinds == [("adjustment_proposed", "500"), ("adjustment", "500")]
 
 
 def test_of_two_who_decide_at_once_one_is_first(told: World) -> None:
     sale = told.sale("ann", "cafe", 1_000)
     bring(told, claim(sale, amount=1_500))
     (row,) = breaks(told)
-    proposal = reconciliation.Propose(row.id, MAKER, told.shops["cafe"], 500, "the till is right")
-    proposed = told.do("adjustment_propose", proposal)
+    proposal = settlement.ProposeForBreak(row.id, MAKER, told.shops["cafe"], 500, "the till is right")
+    proposed = told.do("adjustment", proposal)
     outcomes: list[Any] = []
 
     def decide(by: UUID, approves: bool) -> None:
-        body = reconciliation.Decide(proposed.id, by, approves, 500)
-        outcomes.append(told.ask("adjustment_decide", body).decision)
+        body = settlement.DecideAdjustment(1, by, proposed.id, approves)
+        outcomes.append(told.ask("adjustment_decision", body).decision)
 
     threads = [threading.Thread(target=decide, args=(UUID(int=n), n % 2 == 0)) for n in range(2, 6)]
     for thread in threads:

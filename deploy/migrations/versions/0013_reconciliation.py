@@ -31,9 +31,7 @@ def upgrade() -> None:
         *new_table("settlement.match_leg", "insert, delete to manex_settlement"),
         *new_table("settlement.break", settles, tenant_rows=LATER_TENANT_ROWS["settlement.break"]),
         *new_table("settlement.break_step", "insert to manex_settlement"),
-        *new_table(
-            "settlement.break_adjustment", "insert, update (state, decided_by, decided_at, record_id) to manex_ledger"
-        ),
+        *new_table("settlement.break_adjustment", "insert to manex_ledger"),
     ):
         op.execute(statement)
 
@@ -84,6 +82,7 @@ def _lines() -> None:
         sa.Column("original", sa.Text(), nullable=False),
         sa.Column("window_number", sa.Integer(), nullable=True),
         sa.Column("merchant_id", sa.UUID(), nullable=True),
+        sa.Column("instruction_id", sa.UUID(), nullable=True),
         sa.Column("shown_to", sa.UUID(), nullable=True),
         sa.Column("file_id", sa.UUID(), nullable=True),
         sa.Column("place", sa.BigInteger(), nullable=False),
@@ -185,16 +184,6 @@ def _breaks() -> None:
         sa.Column("id", sa.UUID(), nullable=False),
         sa.Column("book_id", sa.Integer(), nullable=False),
         sa.Column("break_id", sa.UUID(), nullable=False),
-        sa.Column("merchant_id", sa.UUID(), nullable=False),
-        sa.Column("amount_minor", sa.BigInteger(), nullable=False),
-        sa.Column("state", sa.Text(), nullable=False),
-        sa.Column("reason", sa.Text(), nullable=False),
-        sa.Column("proposed_by", sa.UUID(), nullable=False),
-        _when("proposed_at"),
-        sa.Column("decided_by", sa.UUID(), nullable=True),
-        _when("decided_at", nullable=True),
-        sa.Column("record_id", sa.UUID(), nullable=True),
-        sa.CheckConstraint("state in ('proposed', 'approved', 'declined')", name="break_adjustment_state"),
         sa.PrimaryKeyConstraint("id"),
         schema="settlement",
     )

@@ -3,6 +3,7 @@
 Amounts are whole numbers: points, or minor units of the book's currency. Fields nobody knows are refused.
 """
 
+from gateway.api.shapes.adjustments import AdjustmentIn, AdjustmentOut, DisputeIn, DisputeOut
 from gateway.api.shapes.batches import (
     BatchEnvelope,
     BatchIn,
@@ -58,6 +59,7 @@ from gateway.api.shapes.operator_books import (
     RefundsSummary,
     RulesIn,
     RulesOut,
+    ScheduleIn,
     SentCodeOut,
     SentCodesOut,
     SettlementSummary,
@@ -104,6 +106,7 @@ from gateway.api.shapes.operator_windows import (
     WindowPage,
     WindowStepOut,
 )
+from gateway.api.shapes.outlook import ForecastOut, OutlookOut, PartyForecast, StandingOut
 from gateway.api.shapes.people import (
     ConfirmedOut,
     LookupIn,
@@ -156,10 +159,9 @@ from gateway.api.shapes.reading import (
     WindowRef,
 )
 from gateway.api.shapes.reconciliation import (
-    AdjustmentApproveIn,
-    AdjustmentIn,
-    AdjustmentOut,
     AgesOut,
+    BreakAdjustmentIn,
+    BreakAdjustmentOut,
     BreakDetail,
     BreakOut,
     BreakPage,
@@ -175,13 +177,13 @@ from gateway.api.shapes.reconciliation import (
     OwnBreakOut,
     OwnBreakPage,
     OwnBreaksIn,
+    ProviderReportIn,
     ReasonIn,
     ReconciliationOut,
     ResolveIn,
     RunOut,
     SourceOut,
-    StandingOut,
-    StatementFileIn,
+    StandingBreaksOut,
     StatementTimeOut,
     TillClaim,
     TillClaimsIn,
@@ -198,12 +200,22 @@ from gateway.api.shapes.redemptions import (
 from gateway.api.shapes.refunds import RedemptionRefundIn, RedemptionRefundOut, SaleRefundIn, SaleRefundOut, TakenOut
 from gateway.api.shapes.sales import BonusOut, Earn, LineIn, PaymentIn, SaleIn, SaleOut
 from gateway.api.shapes.sponsorships import SponsorshipBudgetIn, SponsorshipIn, SponsorshipOut, SponsorshipPage
+from gateway.api.shapes.standing_in import (
+    CoverIn,
+    CoverOut,
+    DepositIn,
+    DepositOut,
+    ExposureOut,
+    ExposuresOut,
+    PaymentReturnIn,
+    PaymentReturnOut,
+    ShareOut,
+)
 from gateway.api.shapes.terms import Rate, Rates, TermsIn, TermsOut
 from gateway.api.shapes.values import Balance, Body, Money, NothingIn, PageIn, PointsAsked, Reference, Sum
 from gateway.api.shapes.vouchers import OwnVoucherOut, VoucherIn, VoucherOut, VoucherPage
 
 __all__ = [
-    "AdjustmentApproveIn",
     "AdjustmentIn",
     "AdjustmentOut",
     "AgesOut",
@@ -236,6 +248,8 @@ __all__ = [
     "BrakeTold",
     "BranchIn",
     "BranchOut",
+    "BreakAdjustmentIn",
+    "BreakAdjustmentOut",
     "BreakDetail",
     "BreakOut",
     "BreakPage",
@@ -254,15 +268,25 @@ __all__ = [
     "ContractIn",
     "ContractOut",
     "CounterpartyOut",
+    "CoverIn",
+    "CoverOut",
     "DebtOut",
+    "DepositIn",
+    "DepositOut",
     "DeviceIn",
     "DeviceOut",
+    "DisputeIn",
+    "DisputeOut",
     "Earn",
     "ErrorOut",
+    "ExposureOut",
+    "ExposuresOut",
     "FileOut",
     "FileTakenOut",
     "FlagOut",
     "FlagPage",
+    "ForecastOut",
+    "FormatIn",
     "GiftGivenOut",
     "GiftIn",
     "GiftOut",
@@ -309,6 +333,7 @@ __all__ = [
     "OtpIn",
     "OtpOut",
     "OutcomeOut",
+    "OutlookOut",
     "OwnBreakOut",
     "OwnBreakPage",
     "OwnBreaksIn",
@@ -316,6 +341,7 @@ __all__ = [
     "OwnRedemptionPage",
     "OwnVoucherOut",
     "PageIn",
+    "PartyForecast",
     "PartyPositionOut",
     "PartySum",
     "PayeeApprovalIn",
@@ -324,6 +350,8 @@ __all__ = [
     "PayeesOut",
     "PaymentIn",
     "PaymentOut",
+    "PaymentReturnIn",
+    "PaymentReturnOut",
     "PaymentsIn",
     "PaymentsOut",
     "PayoutFileOut",
@@ -336,6 +364,7 @@ __all__ = [
     "PositionsOut",
     "ProblemOut",
     "ProofKeysOut",
+    "ProviderReportIn",
     "PurchaseIn",
     "PurchaseOut",
     "QuoteIn",
@@ -373,9 +402,11 @@ __all__ = [
     "SaleRefundIn",
     "SaleRefundOperation",
     "SaleRefundOut",
+    "ScheduleIn",
     "SentCodeOut",
     "SentCodesOut",
     "SettlementSummary",
+    "ShareOut",
     "SharingIn",
     "SliceOut",
     "SourceOut",
@@ -386,9 +417,9 @@ __all__ = [
     "SponsorshipIn",
     "SponsorshipOut",
     "SponsorshipPage",
+    "StandingBreaksOut",
     "StandingOut",
     "StatementDetail",
-    "StatementFileIn",
     "StatementIn",
     "StatementOut",
     "StatementPage",

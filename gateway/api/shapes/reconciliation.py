@@ -50,10 +50,9 @@ class TillClaimsIn(Body, frozen=True, kw_only=True):
     claims: Annotated[list[TillClaim], Meta(min_length=1, max_length=20_000)] | None = None
 
 
-class StatementFileIn(Body, frozen=True, kw_only=True):
-    """What a bank or a payment provider says, as CSV."""
+class ProviderReportIn(Body, frozen=True, kw_only=True):
+    """Columns at, amount and reference; docs/reconciliation.md tells of the others."""
 
-    source: Literal["bank", "psp"]
     csv: Csv
 
 
@@ -150,20 +149,23 @@ class BreakStepOut(Answer, frozen=True, kw_only=True):
     reason: str
 
 
-class AdjustmentOut(Answer, frozen=True, kw_only=True):
-    """What one operator proposed and another decides. Approved, it awaits the next window: nothing has moved yet."""
+class BreakAdjustmentOut(Answer, frozen=True, kw_only=True):
+    """What one operator proposed for a break and another decides. Approved, it is an item of the window that is open then."""
 
+    # its first record, which decisions name
     id: str
-    break_id: str
+    # of which it is told, and in whose path it is decided
+    window: str
     merchant: str
     direction: Direction
     amount: Sum
-    state: Literal["proposed", "approved", "declined"]
+    state: Literal["proposed", "approved", "rejected"]
     reason: str
     proposed_by: str
     proposed_at: datetime
     decided_by: str | None
     decided_at: datetime | None
+    # the record that decided it
     record: str | None
 
 
@@ -174,7 +176,7 @@ class BreakDetail(BreakOut, frozen=True, kw_only=True):
     record: str | None
     lines: list[LineOut]
     history: list[BreakStepOut]
-    adjustments: list[AdjustmentOut]
+    adjustments: list[BreakAdjustmentOut]
 
 
 class ReasonIn(Body, frozen=True, kw_only=True):
@@ -228,18 +230,11 @@ class MatchPage(Answer, frozen=True, kw_only=True):
     next_cursor: str | None
 
 
-class AdjustmentIn(Body, frozen=True, kw_only=True):
+class BreakAdjustmentIn(Body, frozen=True, kw_only=True):
     merchant: Named
     direction: Direction
     amount: Money
     reason: Reason
-
-
-class AdjustmentApproveIn(Body, frozen=True, kw_only=True):
-    """What is approved is named: the direction and amount that were proposed."""
-
-    direction: Direction
-    amount: Money
 
 
 class RunOut(Answer, frozen=True, kw_only=True):
@@ -262,7 +257,7 @@ class SourceOut(Answer, frozen=True, kw_only=True):
     matches_by_hand: int
 
 
-class StandingOut(Answer, frozen=True, kw_only=True):
+class StandingBreaksOut(Answer, frozen=True, kw_only=True):
     source: Source
     type: Type
     breaks: int
@@ -289,7 +284,7 @@ class ReconciliationOut(Answer, frozen=True, kw_only=True):
     """How reconciliation stands: how far, what is open, how old, and how fast statements come."""
 
     sources: list[SourceOut]
-    breaks: list[StandingOut]
+    breaks: list[StandingBreaksOut]
     ages: AgesOut
     # the newest windows
     statements: list[StatementTimeOut]

@@ -4,22 +4,19 @@ from typing import Final
 
 from msgspec import Struct
 
-from gateway.api import reconciling, shapes
+from gateway.api import adjustments, reconciling, shapes
 from gateway.api.table.operator_paths import OF_BOOK, OPERATOR
 from gateway.operation import (
     ANY_OPERATOR,
-    APPROVER,
     LARGEST_BATCH_BODY,
     MAKER,
     MAKER_OR_APPROVER,
     Function,
     Merchant,
     Operation,
-    Operator,
 )
 
 _BREAK: Final = f"{OPERATOR}/breaks/{{break}}"
-_ADJUSTMENT: Final = f"{OPERATOR}/adjustments/{{adjustment}}"
 
 
 def _act(name: str, function: Function, summary: str, request: type[Struct]) -> Operation:
@@ -33,20 +30,6 @@ def _act(name: str, function: Function, summary: str, request: type[Struct]) -> 
         answer=shapes.BreakDetail,
         request=request,
         refusals=("state_conflict",),
-    )
-
-
-def _adjust(path: str, who: Operator, function: Function, summary: str, request: type[Struct]) -> Operation:
-    return Operation(
-        "POST",
-        path,
-        who,
-        function,
-        summary,
-        answer=shapes.AdjustmentOut,
-        request=request,
-        keyed="required",
-        refusals=("state_conflict", "self_approval_forbidden"),
     )
 
 
@@ -72,12 +55,12 @@ OPERATIONS: Final = (
     ),
     Operation(
         "POST",
-        f"{OF_BOOK}/statement-files",
+        f"{OF_BOOK}/provider-reports",
         MAKER,
-        reconciling.post_statement_file,
-        "Bring a file of a bank or the payment provider. The same file again changes nothing.",
+        reconciling.post_provider_report,
+        "Bring what the payment provider says it paid and took, as CSV. The same file again changes nothing.",
         answer=shapes.FileOut,
-        request=shapes.StatementFileIn,
+        request=shapes.ProviderReportIn,
         largest_body=LARGEST_BATCH_BODY,
     ),
     Operation(
@@ -156,25 +139,15 @@ OPERATIONS: Final = (
         answer=shapes.MatchOut,
         request=shapes.ReasonIn,
     ),
-    _adjust(
+    Operation(
+        "POST",
         f"{_BREAK}/adjustments",
         MAKER,
-        reconciling.post_adjustment,
-        "Propose what a merchant is to be paid or charged for a break.",
-        shapes.AdjustmentIn,
-    ),
-    _adjust(
-        f"{_ADJUSTMENT}/approve",
-        APPROVER,
-        reconciling.post_adjustment_approve,
-        "Approve what another operator proposed, naming it.",
-        shapes.AdjustmentApproveIn,
-    ),
-    _adjust(
-        f"{_ADJUSTMENT}/decline",
-        APPROVER,
-        reconciling.post_adjustment_decline,
-        "Decline what another operator proposed.",
-        shapes.NothingIn,
+        adjustments.post_break_adjustment,
+        "Propose what a merchant is to be paid or charged for a break; approved by another, an item of the open window.",
+        answer=shapes.AdjustmentOut,
+        request=shapes.BreakAdjustmentIn,
+        keyed="required",
+        refusals=("state_conflict",),
     ),
 )
