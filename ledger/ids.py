@@ -43,7 +43,6 @@ PREFIXES = {
     "match": "mat",
     "line": "lin",
     "file": "fil",
-    "adjustment": "adj",
     "instruction": "ins",
     "payout_file": "pof",
     "bank_statement": "bst",

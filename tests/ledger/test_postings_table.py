@@ -89,20 +89,6 @@ def _accounts(text: str) -> Iterator[str]:
             yield kind + owners
 
 
-#: What people do about what was left out, and about a merchant that does not pay: histories have neither yet.
-#: tests/stories and tests/reconciliation post them.
-NOT_IN_HISTORIES = {
-    "adjustment_proposed",
-    "adjustment_rejected",
-    "adjustment",
-    "statement_disputed",
-    "collateral_deposited",
-    "collateral_returned",
-    "loss_funded",
-    "cover",
-    "made_good",
-}
-
 TABLE = list(rows())
 MADE = [row for row in TABLE if row.made]
 OF_KIND: dict[str, list[Row]] = defaultdict(list)
@@ -229,7 +215,7 @@ def posted(database_url: str) -> list[Record]:
 
 @pytest.mark.timeout(240)
 def test_what_is_posted_is_what_the_table_says(posted: list[Record]) -> None:
-    assert {record.kind for record in posted} == set(OF_KIND) - NOT_IN_HISTORIES
+    assert {record.kind for record in posted} == set(OF_KIND)
     _payloads(posted)
     _entries(posted)
     _identities(posted)
@@ -337,8 +323,6 @@ def _identities(posted: list[Record]) -> None:
         touched = {entry[0] for entry in record.entries} | {part.funding for part, points in opened.items() if points}
         moved[record.kind] |= {letter for letter, parts in PARTS.items() if parts & touched}
     for kind, rows_of_kind in OF_KIND.items():
-        if kind in NOT_IN_HISTORIES:
-            continue
         named = {letter for row in rows_of_kind for letter in row.keeps} - {"Z"}
         assert moved[kind] == named, f"{kind} moves the sides of {sorted(moved[kind])}, the table names {sorted(named)}"
 
