@@ -512,7 +512,7 @@ CRIMES = [
     Crime(
         "sales_recorded",
         "a sale is made to vanish",
-        "delete from merchants.sale where member_id is null returning id as sale",
+        "delete from merchants.sale where id = (select id from merchants.sale where member_id is null limit 1) returning id as sale",
     ),
     Crime(
         "sales_under_contract",
@@ -1431,6 +1431,12 @@ OF_COVERS = [
         "update ledger.entry set account_id = (select id from ledger.account where kind = 'prefund' and balance = 0 limit 1)"
         f" where {of_kind('collateral')} and (batch_id, n) in (select batch_id, n from ledger.record where kind ="
         " 'made_good') returning batch_id as batch",
+    ),
+    Crime(
+        "covers_posted",
+        "what was made good is said to have come by a provider",
+        f'update ledger.record set payload = payload || \'{{"source": "psp"}}\' where {first("made_good")}'
+        " returning batch_id as batch",
     ),
     Crime(
         "shares_bounded",
