@@ -125,10 +125,11 @@ def settled_lines(tx: Tx, book_id: int, source: str, keys: Collection[str], stem
 
 
 def known_parties(tx: Tx, book_id: int, source: str) -> set[str]:
+    """Whom the book has dealt with, and at a bank whose accounts it knows."""
     rows = tx.execute(
-        "select distinct party from settlement.told_line where book_id = %s and source = %s and party <> ''"
-        " and side = 'ours'",
-        [book_id, source],
+        "select party from settlement.told_line where book_id = %(book)s and source = %(source)s and party <> ''"
+        " and side = 'ours' union select holder from settlement.payee where book_id = %(book)s and rail = %(source)s",
+        {"book": book_id, "source": source},
     )
     return {row[0] for row in rows}
 

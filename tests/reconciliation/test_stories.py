@@ -198,6 +198,7 @@ def test_what_the_bank_tells_is_laid_against_payments_and_top_ups(told: World) -
     run(told)
     rules = told.rows("select source, rule, confidence_ppm from settlement.match order by 2")
     assert rules == [("bank", "by_instruction", 1_000_000), ("bank", "reference_in_text", 960_000)]
+    assert found(told) == [("bank", "unknown_beneficiary", "operator"), ("psp", "amount", "psp")]
     # the next statement tells the booking again: it is the same line
     import_statement(told, named, id="S2")
     assert told.rows("select count(*) from settlement.told_line where source = 'bank' and side = 'theirs'") == [(3,)]

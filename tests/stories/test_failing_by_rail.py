@@ -154,3 +154,25 @@ def holds(document: Any) -> bool:
     except (proof.Fault, proof.Malformed):
         return False
     return True
+
+
+def test_the_banks_lines_are_laid_against_instructions_one_by_one_and_a_file_booked_as_one(mill: World) -> None:
+    failing.pay(mill, 1, "mill")
+    made = instruct(mill)
+    told(mill, bank.line(-made["gym"].amount_minor, end_to_end_id=made["gym"].id.hex, bank_reference="B1"))
+    say(mill, made["cafe"].id, "confirmed")
+    say(mill, made["cafe"].id, "returned")
+    again = instruct(mill)["cafe"]
+    assert again.file_id is not None
+    say(mill, again.id, "confirmed")
+    # what came back was never told by the bank; the second file it books as one, by the file's name
+    told(mill, bank.line(-again.amount_minor, end_to_end_id=again.file_id.hex, bank_reference="B2"), id="S2")
+    settlement.reconciliation.run(mill.house.db, mill.book_id, sources=("bank",))
+    assert mill.rows("select rule, confidence_ppm from settlement.match order by rule") == [
+        ("batch_net_of_fees", 980_000),
+        ("by_instruction", 1_000_000),
+    ]
+    alone = mill.rows("select kind, amount_minor from settlement.told_line where state = 'open' order by amount_minor")
+    assert ("payment_returned", 600) in alone
+    assert ("payment", -600) in alone
+    assert ("collateral_deposited", 250) in alone
