@@ -463,6 +463,7 @@ def test_an_adjustment_takes_two_people_and_leaves_their_records(told: World) ->
     kinds = told.rows("select kind, payload ->> 'amount_minor' from ledger.record where subject_id = %s order by batch_id",
                       proposed.id)  # fmt: skip
     assert kinds == [("adjustment_proposed", "500"), ("adjustment", "500")]
+    assert told.audit() == []
 
 
 def test_of_two_who_decide_at_once_one_is_first(told: World) -> None:
