@@ -1,5 +1,6 @@
 """A shop that has not paid in, when banks tell what is paid: the same is booked as on a person's word, and no more goes out."""
 
+import threading
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -176,3 +177,29 @@ def test_the_banks_lines_are_laid_against_instructions_one_by_one_and_a_file_boo
     assert ("payment_returned", 600) in alone
     assert ("payment", -600) in alone
     assert ("collateral_deposited", 250) in alone
+
+
+def test_a_person_and_a_bank_who_say_at_once_that_a_payout_came_back_book_it_once(mill: World) -> None:
+    failing.pay(mill, 1, "mill")
+    made = instruct(mill)["gym"]
+    say(mill, made.id, "confirmed")
+    together, said = threading.Barrier(2), list[object]()
+
+    def by_person() -> None:
+        together.wait()
+        facts = {"number": 1, "payment_id": paid, "reason": "account closed"}
+        said.append(failing.asked(mill, "return_payment", **facts))
+
+    def by_bank() -> None:
+        together.wait()
+        said.append(told(mill, bank.line(400, end_to_end_id=made.id.hex, bank_reference="B2", returned=True)))
+
+    ((paid,),) = mill.rows("select payment_record_id from settlement.instruction where id = %s", made.id)
+    threads = [threading.Thread(target=each) for each in (by_person, by_bank)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(said) == 2
+    assert mill.rows("select count(*) from ledger.record where kind = 'payment_returned'") == [(1,)]
+    assert (mill.account("position", "gym", 1), state(mill, made.id)) == (400, "returned")
