@@ -6,6 +6,7 @@ import merchants.contracts.schema
 import merchants.people.schema
 import merchants.safety.schema
 import merchants.sales.schema
+import settlement.reconciliation.schema
 import settlement.schema
 
 METADATA = [
@@ -15,6 +16,7 @@ METADATA = [
     merchants.safety.schema.metadata,
     merchants.sales.schema.metadata,
     settlement.schema.metadata,
+    settlement.reconciliation.schema.metadata,
     gateway.schema.metadata,
 ]
 SCHEMAS = ("ledger", "merchants", "settlement", "gateway")

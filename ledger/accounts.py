@@ -47,7 +47,9 @@ KINDS: Final[dict[str, Kind]] = {
     "position": Kind(MONEY, None, "merchant", None, True),
     "fees": Kind(MONEY, None),
     "costs": Kind(MONEY, None),
-    "loss": Kind(MONEY, None),
+    # the fund that stands in for who does not pay, and what the others have borne for it: never more than is there
+    "loss": Kind(MONEY, 0),
+    "shares": Kind(MONEY, 0),
 }
 
 

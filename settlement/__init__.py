@@ -3,16 +3,42 @@
 from collections.abc import Mapping
 
 import ledger
-from settlement import funding, paper, paying, proof, rails, schedule, sealing, sending, statements, windows, workbook
+from settlement import (
+    funding,
+    paper,
+    paying,
+    proof,
+    rails,
+    reconciliation,
+    schedule,
+    sealing,
+    sending,
+    statements,
+    windows,
+    workbook,
+)
 from settlement import handlers as _handlers
+from settlement.adjusting import (
+    AdjustmentDone,
+    DecideAdjustment,
+    Dispute,
+    DisputeDone,
+    ProposeAdjustment,
+    ProposeForBreak,
+)
 from settlement.booking import PaymentDone
 from settlement.consumer import drain
+from settlement.covering import Cover, CoverDone, Deposit, DepositDone, GiveBack, PaymentReturned, ReturnPayment
+from settlement.drill import Bearer, Drill, drill
+from settlement.exposure import Exposure, exposures
+from settlement.exposure import level as exposure_level
 from settlement.facts import FACTS
 from settlement.funding import Purchase, PurchaseDone, SellBack, Topup, TopupDone
 from settlement.handlers import NotYet, Pay, PaymentsDone, Settle, Settled
 from settlement.live import Live, live
 from settlement.netting import Bilateral, Position, saving_ppm
 from settlement.obligations import Item
+from settlement.outlook import Forecast, Outlook, outlook
 from settlement.rebuild import Rebuilt, check, rebuild, snapshot
 from settlement.seal_store import Seal, book_of_statement, seal
 from settlement.sealing import Sealing
@@ -52,22 +78,40 @@ def handlers() -> Mapping[str, ledger.Handler]:
 __all__ = [
     "CLOCK",
     "FACTS",
+    "AdjustmentDone",
     "Asker",
+    "Bearer",
     "Bilateral",
     "Counterparty",
+    "Cover",
+    "CoverDone",
+    "DecideAdjustment",
+    "Deposit",
+    "DepositDone",
+    "Dispute",
+    "DisputeDone",
+    "Drill",
+    "Exposure",
+    "Forecast",
+    "GiveBack",
     "Item",
     "ItemRow",
     "Live",
     "NotYet",
+    "Outlook",
     "Pay",
     "Payment",
     "PaymentDone",
+    "PaymentReturned",
     "PaymentsDone",
     "Position",
     "PositionRow",
+    "ProposeAdjustment",
+    "ProposeForBreak",
     "Purchase",
     "PurchaseDone",
     "Rebuilt",
+    "ReturnPayment",
     "Seal",
     "Sealing",
     "SelfApproval",
@@ -87,6 +131,9 @@ __all__ = [
     "book_of_statement",
     "check",
     "drain",
+    "drill",
+    "exposure_level",
+    "exposures",
     "handlers",
     "items",
     "lags",
@@ -94,6 +141,7 @@ __all__ = [
     "live",
     "newest_window",
     "offset",
+    "outlook",
     "paper",
     "paying",
     "payments",
@@ -104,6 +152,7 @@ __all__ = [
     "proof",
     "rails",
     "rebuild",
+    "reconciliation",
     "saving_ppm",
     "schedule",
     "seal",

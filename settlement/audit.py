@@ -16,6 +16,7 @@ from uuid import UUID
 import ledger
 from ledger.audit import LOTS, Check, Checks, Row, Scope, funded
 from settlement import sealed_audit
+from settlement.reconciliation import audit as reconciliation
 
 check = Checks()
 
@@ -26,14 +27,14 @@ _EVENTS: Final = """
  from (
     select r.book_id, b.first_sequence + r.n as sequence, r.batch_id, r.n, r.kind, r.at, r.merchant_id, r.member_id,
         r.subject_id, b.hash, (r.payload ->> 'contract')::uuid as contract_id,
-        case r.kind when 'sale' then (r.payload ->> 'money_minor')::bigint
+        r.payload, case r.kind when 'sale' then (r.payload ->> 'money_minor')::bigint
             when 'refund' then -(r.payload ->> 'amount_minor')::bigint end as money_minor,
         (r.payload ->> 'window')::int as told_window
     from ledger.record r
     join ledger.batch b on b.id = r.batch_id
     join settlement.consumer c on c.book_id = r.book_id
     where r.book_id = any(%(books)s) and r.kind in ('capture', 'repayment', 'redemption_refund', 'sale', 'refund',
-        'window_closed')
+        'window_closed', 'cover', 'made_good', 'adjustment')
       and b.first_sequence + r.n < c.next_sequence
  ) numbered)
 """
@@ -46,7 +47,7 @@ _RATES: Final = """
 """
 
 #: What the records make everybody owe: the lot moves of captures, repayments and their refunds, members' sales and the
-#: refunds of those. A repayment bears no fee.
+#: refunds of those. A repayment bears no fee. And what merchants bear of another's failure, as its cover tells.
 _OWED: Final = f"""
 (select e.book_id, e.window_number, e.sequence, m.ordinal::int, 'slice' as kind,
     case e.kind when 'capture' then 'redemption' when 'repayment' then 'repayment' else 'refund' end as reason, e.at,
@@ -71,7 +72,20 @@ _OWED: Final = f"""
     e.contract_id
  from {_EVENTS} e
  left join {_RATES} rate on rate.contract_id = e.contract_id and rate.merchant_id = e.merchant_id
- where e.kind in ('sale', 'refund') and e.member_id is not null and e.money_minor * rate.purchase_fee_ppm <> 0)
+ where e.kind in ('sale', 'refund') and e.member_id is not null and e.money_minor * rate.purchase_fee_ppm <> 0
+ union all
+ select e.book_id, e.window_number, e.sequence, (part.ordinality - 1)::int, 'adjustment', 'share', e.at,
+    (part.value ->> 'merchant')::uuid, k.operator_id, e.subject_id, null, 'share', 0, 0,
+    case e.kind when 'cover' then 1 else -1 end * (part.value ->> 'amount_minor')::bigint, null, 0, 0, 0, null
+ from {_EVENTS} e join ledger.book k on k.id = e.book_id
+ cross join lateral jsonb_array_elements(coalesce(e.payload -> 'shares', e.payload -> 'shares_returned'))
+    with ordinality part
+ where e.kind in ('cover', 'made_good')
+ union all
+ select e.book_id, e.window_number, e.sequence, 0, 'adjustment', 'adjustment', e.at, (e.payload ->> 'debtor')::uuid,
+    (e.payload ->> 'creditor')::uuid, e.subject_id, null, 'adjustment', 0, 0, (e.payload ->> 'amount_minor')::bigint,
+    null, 0, 0, 0, null
+ from {_EVENTS} e where e.kind = 'adjustment')
 """
 
 _ITEM: Final = (
@@ -203,6 +217,8 @@ _STEPS: Final[dict[str, tuple[tuple[str, ...], str]]] = {
     "window_aborted": (("advised", "submitted"), "advised"),
     "window_approved": (("submitted",), "funding"),
     "settlement": (("funding",), "paying"),
+    "cover": (("paying",), "paying"),
+    "made_good": (("paying",), "paying"),
 }
 
 
@@ -354,7 +370,7 @@ class _Sums:
     items: Counter[UUID] = field(default_factory=Counter)
     owed: defaultdict[tuple[UUID, UUID], list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0]))
     # (account kind, owner) -> points that settling moves into it
-    points: Counter[tuple[str, UUID]] = field(default_factory=Counter)
+    points: Counter[tuple[str, UUID | None]] = field(default_factory=Counter)
     slices: int = 0
     sliced: int = 0
     # party -> (exact millionths, carry in, minor units, carry out)
@@ -372,7 +388,7 @@ class _Sums:
         count: int,
     ) -> None:
         """Items that settle alike."""
-        for party in {issuer, acceptor, payer} - {None}:
+        for party in {issuer, acceptor, payer} - {None, self.operator}:
             assert party is not None
             self.items[party] += count
         if payer is not None:
@@ -381,6 +397,13 @@ class _Sums:
             return
         self.slices += count
         self.sliced += points
+        if funding in ("share", "adjustment"):
+            at_operator = (acceptor == self.operator) - (issuer == self.operator)
+            self.points["shares" if funding == "share" else "fees", None] += at_operator * value
+            self.receivable[acceptor] += value
+            self.payable[issuer] += value
+            self.owed[issuer, acceptor][0] += value
+            return
         self.points["accepted", acceptor] -= points
         self.points[_HOME[funding or ""], issuer] += points
         if issuer != acceptor:
@@ -411,7 +434,8 @@ class _Sums:
             sides = (self.receivable[party], self.payable[party])
             found[party] = (net, backing, net + backing, *sides, *fee, self.items[party])
         paid = [fee[2] for fee in self.fees.values()]
-        earned, given = sum(f for f in paid if f > 0), -sum(f for f in paid if f < 0)
+        earned = self.receivable[self.operator] + sum(f for f in paid if f > 0)
+        given = self.payable[self.operator] - sum(f for f in paid if f < 0)
         found[self.operator] = (earned - given, 0, earned - given, earned, given, 0, 0, 0, 0, 0)
         return found
 
@@ -419,8 +443,10 @@ class _Sums:
     def matrix(self) -> dict[tuple[UUID, UUID], tuple[int, int]]:
         """(debtor, creditor) -> value, points; a negative sum is owed the other way."""
         cells: defaultdict[tuple[UUID, UUID], list[int]] = defaultdict(lambda: [0, 0])
-        fees = {(party, self.operator): [fee[2], 0] for party, fee in self.fees.items() if fee[2]}
-        for (debtor, creditor), (value, points) in [*self.owed.items(), *fees.items()]:
+        owed = {pair: list(cell) for pair, cell in self.owed.items()}
+        for party, fee in self.fees.items():
+            owed.setdefault((party, self.operator), [0, 0])[0] += fee[2]
+        for (debtor, creditor), (value, points) in owed.items():
             cell = cells[(debtor, creditor) if value >= 0 else (creditor, debtor)]
             cell[0] += abs(value)
             cell[1] += points if value >= 0 else -points
@@ -638,7 +664,7 @@ def settlements_post_their_items(scope: Scope) -> Iterator[Row]:
             continue
         moved = posted[window.book, window.number]
         expected: Counter[tuple[str, UUID | None]] = Counter({place: n for place, n in window.points.items() if n})
-        expected["fees", None] = sum(fee[2] for fee in window.fees.values())
+        expected["fees", None] += sum(fee[2] for fee in window.fees.values())
         payload = told[window.book, window.number]
         for party, columns in window.positions.items():
             if party == window.operator:
@@ -717,7 +743,8 @@ def payments_recorded(scope: Scope) -> Iterable[Row]:
             select r.*, b.first_sequence + r.n as sequence, (r.payload ->> 'window')::int as window_number
             from ledger.record r join ledger.batch b on b.id = r.batch_id
             join settlement.consumer c on c.book_id = r.book_id and b.first_sequence + r.n < c.next_sequence
-            where r.book_id = any(%(books)s) and r.kind in ('settlement', 'payment', 'payment_returned')
+            where r.book_id = any(%(books)s)
+                and r.kind in ('settlement', 'payment', 'cover', 'made_good', 'payment_returned')
         ), told as (
             select book_id, window_number, sequence, merchant_id as party_id,
                 coalesce(payload ->> 'direction', 'returned') as direction,
@@ -733,12 +760,24 @@ def payments_recorded(scope: Scope) -> Iterable[Row]:
             from events e
             cross join jsonb_to_recordset(e.payload -> 'to_backing') as part(merchant uuid, amount_minor bigint)
             where e.kind = 'settlement'
+            union all
+            select e.book_id, e.window_number, e.sequence, e.merchant_id, 'pay_in', part.amount, part.source, e.at
+            from events e
+            cross join lateral (values ((e.payload ->> 'prefund_minor')::bigint, 'prefund'),
+                ((e.payload ->> 'collateral_minor')::bigint, 'collateral'),
+                ((e.payload ->> 'loss_minor')::bigint, 'loss'),
+                ((e.payload ->> 'shares_minor')::bigint, 'shares')) part(amount, source)
+            where e.kind = 'cover' and part.amount <> 0
+            union all
+            select book_id, window_number, sequence, merchant_id, 'pay_in', (payload ->> 'position_minor')::bigint,
+                payload ->> 'source', at
+            from events where kind = 'made_good' and payload ->> 'position_minor' <> '0'
         ), moved as (
             select e.sequence, e.book_id, sum(n.amount) as amount
             from events e join ledger.entry n on n.batch_id = e.batch_id and n.n = e.n
             join ledger.account a on a.id = n.account_id and a.kind = 'position' and a.owner_id = e.merchant_id
                 and a.window_number = e.window_number
-            where e.kind in ('payment', 'payment_returned') group by 1, 2
+            where e.kind in ('payment', 'made_good', 'payment_returned') group by 1, 2
         )
         select coalesce(p.sequence, t.sequence) as sequence, coalesce(p.party_id, t.party_id) as party,
             p.amount_minor as stored, t.amount_minor as told, m.amount as moved
@@ -750,6 +789,209 @@ def payments_recorded(scope: Scope) -> Iterable[Row]:
         where (p.window_number, p.amount_minor, p.at) is distinct from (t.window_number, t.amount_minor, t.at)
             or (t.source in ('bank', 'psp') and m.amount is distinct from
                 case t.direction when 'pay_out' then -t.amount_minor else t.amount_minor end)
+        """
+    )
+
+
+# -- who did not pay
+
+
+#: What each record of money that stands in for another moves: (payload's name, account that gives, account that takes).
+#: `source` is the account that the record itself names.
+_STANDING_IN: Final[dict[str, tuple[tuple[str, str, str], ...]]] = {
+    "collateral_deposited": (("amount_minor", "bank", "collateral"),),
+    "collateral_returned": (("amount_minor", "collateral", "bank"),),
+    "loss_funded": (("amount_minor", "bank", "loss"),),
+    "cover": (
+        ("prefund_minor", "prefund", "position"),
+        ("collateral_minor", "collateral", "position"),
+        ("loss_minor", "loss", "position"),
+        ("shares_minor", "shares", "position"),
+    ),
+    "made_good": (
+        ("position_minor", "source", "position"),
+        ("shares_minor", "source", "shares"),
+        ("loss_minor", "source", "loss"),
+        ("collateral_minor", "source", "collateral"),
+    ),
+    "payment_returned": (("amount_minor", "source", "position"),),
+}
+
+
+@check(
+    "covers_posted",
+    "collateral, loss fund and shares moved by the amounts that their records tell, at the merchant and window they name",
+    over="entry",
+)
+def covers_posted(scope: Scope) -> Iterator[Row]:
+    moved: defaultdict[tuple[int, int], Counter[str]] = defaultdict(Counter)
+    told: dict[tuple[int, int], tuple[str, dict[str, Any]]] = {}
+    for batch, n, kind, payload, place, amount in scope.stream(
+        """
+        select r.batch_id, r.n, r.kind, r.payload, case when (a.owner_id is null or a.owner_id = r.merchant_id)
+                and (a.window_number is null or a.window_number = (r.payload ->> 'window')::int) then a.kind
+                else a.name end, e.amount
+        from ledger.record r left join ledger.entry e on e.batch_id = r.batch_id and e.n = r.n and e.asset = 'money'
+        left join ledger.account a on a.id = e.account_id
+        where r.book_id = any(%(books)s) and r.kind = any(%(kinds)s)
+        """,
+        kinds=list(_STANDING_IN),
+    ):
+        told[batch, n] = (kind, payload)
+        if place is not None:
+            moved[batch, n][place] += amount
+    for (batch, n), (kind, payload) in sorted(told.items()):
+        expected: Counter[str] = Counter()
+        for name, giver, taker in _STANDING_IN[kind]:
+            expected[payload["source"] if giver == "source" else giver] -= payload[name]
+            expected[taker] += payload[name]
+        found = moved[batch, n]
+        for place in sorted(expected.keys() | found.keys()):
+            if expected[place] != found[place]:
+                yield {
+                    "batch": batch,
+                    "n": n,
+                    "kind": kind,
+                    "account": place,
+                    "told": expected[place],
+                    "moved": found[place],
+                }
+
+
+@check(
+    "shares_bounded",
+    "nobody bears more of another's failure than a tenth of what it was to receive, nor all together more than is missing;"
+    " nobody is given back more than it bore",
+    over="window",
+)
+def shares_bounded(scope: Scope) -> Iterator[Row]:
+    receiving = {
+        (window.book, window.number): {party: columns[2] for party, columns in window.positions.items()}
+        for window in scope.once("sums", _sums)
+    }
+    borne: dict[tuple[int, int, UUID], Counter[str]] = {}
+    for book, sequence, merchant, kind, payload in scope.stream(
+        """
+        select r.book_id, b.first_sequence + r.n, r.merchant_id, r.kind, r.payload
+        from ledger.record r join ledger.batch b on b.id = r.batch_id
+        where r.book_id = any(%(books)s) and r.kind in ('cover', 'made_good') order by 1, 2
+        """
+    ):
+        number = payload["window"]
+        told = payload.get("shares" if kind == "cover" else "shares_returned", [])
+        so_far = borne.setdefault((book, number, merchant), Counter())
+        was = receiving.get((book, number), {})
+        if kind == "cover":
+            paid = sum(payload[f"{name}_minor"] for name in ("prefund", "collateral", "loss", "shares"))
+            every = sum(part["amount_minor"] for part in told)
+            if told and (so_far or paid + every > payload["owed_minor"]):
+                yield {"sequence": sequence, "owed": payload["owed_minor"], "paid": paid, "shares": every}
+        for part in told:
+            k, amount = part["merchant"], part["amount_minor"]
+            if kind == "cover" and (amount <= 0 or amount * 10 > was.get(UUID(k), 0)):
+                yield {"sequence": sequence, "party": k, "share": amount, "receives": was.get(UUID(k), 0)}
+            so_far[k] += amount if kind == "cover" else -amount
+            if so_far[k] < 0:
+                yield {"sequence": sequence, "party": k, "given_back_beyond_its_share": -so_far[k]}
+
+
+@check(
+    "due_freed_by_its_own_money",
+    "of the points that wait for a merchant no larger part is free than it has paid itself of what it had to pay",
+    over="account",
+)
+def due_freed_by_its_own_money(scope: Scope) -> Iterable[Row]:
+    # what it had to pay is what the settlement left in its position before its prefund paid; all it has paid: the prefund
+    # then and later, its payments, and what it has made good
+    return scope.rows(
+        """
+        with moved as (
+            select a.book_id, a.owner_id, a.window_number, a.kind, r.kind as by, e.amount,
+                r.merchant_id = a.owner_id as own, r.payload
+            from ledger.account a join ledger.entry e on e.account_id = a.id
+            join ledger.record r on r.batch_id = e.batch_id and r.n = e.n
+            where a.book_id = any(%(books)s) and a.kind = 'due'
+        ), waiting as (
+            select book_id, owner_id, window_number, sum(amount) as left_over,
+                max(case when by = 'settlement' then d.points end) as points
+            from moved
+            left join lateral (select sum(part.points)::bigint as points
+                from jsonb_to_recordset(payload -> 'due') as part(merchant uuid, points bigint)
+                where part.merchant = owner_id) d on by = 'settlement'
+            group by 1, 2, 3
+        ), own as (
+            select w.book_id, w.owner_id, w.window_number, sum(case
+                when r.kind = 'settlement' then (select coalesce(sum(part.amount_minor), 0)
+                    from jsonb_to_recordset(r.payload -> 'from_prefund') as part(merchant uuid, amount_minor bigint)
+                    where part.merchant = w.owner_id)
+                when r.kind = 'cover' then (r.payload ->> 'prefund_minor')::bigint
+                else (r.payload ->> 'amount_minor')::bigint end) as paid
+            from waiting w join ledger.record r on r.book_id = w.book_id
+                and r.kind in ('settlement', 'cover', 'made_good', 'payment')
+                and (r.payload ->> 'window')::int = w.window_number
+                and (r.kind = 'settlement' or r.merchant_id = w.owner_id)
+                and coalesce(r.payload ->> 'direction', 'pay_in') = 'pay_in'
+            group by 1, 2, 3
+        ), owed as (
+            select a.book_id, a.owner_id, a.window_number, -sum(e.amount) + coalesce(max(p.amount), 0) as owed
+            from ledger.account a join ledger.entry e on e.account_id = a.id
+            join ledger.record r on r.batch_id = e.batch_id and r.n = e.n and r.kind = 'settlement'
+            left join lateral (select sum(part.amount_minor)::bigint as amount
+                from jsonb_to_recordset(r.payload -> 'from_prefund') as part(merchant uuid, amount_minor bigint)
+                where part.merchant = a.owner_id) p on true
+            where a.book_id = any(%(books)s) and a.kind = 'position' group by 1, 2, 3
+        )
+        select w.owner_id as merchant, w.window_number as window, w.points, w.left_over, o.owed, own.paid
+        from waiting w join owed o using (book_id, owner_id, window_number)
+        left join own using (book_id, owner_id, window_number)
+        where (w.points - w.left_over) * o.owed > w.points * coalesce(own.paid, 0)
+            or (coalesce(own.paid, 0) = o.owed and w.left_over <> 0)
+        """
+    )
+
+
+@check(
+    "adjusted_by_two",
+    "every adjustment is what one person proposed and another approved, of a window that was closed by then or of a break,"
+    " each once",
+    over="record",
+)
+def adjusted_by_two(scope: Scope) -> Iterable[Row]:
+    return scope.rows(
+        """
+        select a.id as record, a.subject_id as adjustment
+        from ledger.record a
+        join ledger.batch b on b.id = a.batch_id
+        left join ledger.record p on p.id = a.subject_id and p.kind = 'adjustment_proposed' and p.book_id = a.book_id
+        left join ledger.record c on c.book_id = a.book_id and c.kind = 'window_closed'
+            and c.payload -> 'window' = a.payload -> 'window'
+        where a.book_id = any(%(books)s) and a.kind = 'adjustment' and (p.id is null
+             or (c.id is null and not a.payload ? 'break')
+            or p.payload - 'operator' <> a.payload - 'operator'
+            or coalesce(p.payload ->> 'operator' = a.payload ->> 'operator', true)
+            or exists (select from ledger.record other where other.book_id = a.book_id and other.id <> a.id
+                and other.subject_id = a.subject_id and other.kind in ('adjustment', 'adjustment_rejected')))
+        """
+    )
+
+
+@check(
+    "returned_once",
+    "what the bank sent back is a pay-out of that window, to that merchant, of that amount, each sent back once",
+    over="payment",
+)
+def returned_once(scope: Scope) -> Iterable[Row]:
+    return scope.rows(
+        """
+        select r.id as record, r.merchant_id as merchant, r.reverses_id as payment, count(*) over (partition by r.reverses_id)
+        from ledger.record r
+        left join ledger.record p on p.id = r.reverses_id and p.kind = 'payment' and p.book_id = r.book_id
+            and p.payload ->> 'direction' = 'pay_out' and p.merchant_id = r.merchant_id
+            and p.payload -> 'amount_minor' = r.payload -> 'amount_minor'
+            and p.payload -> 'window' = r.payload -> 'window'
+        where r.book_id = any(%(books)s) and r.kind = 'payment_returned' and (p.id is null or exists (
+            select from ledger.record other where other.reverses_id = r.reverses_id and other.id <> r.id
+                and other.kind = 'payment_returned' and other.book_id = r.book_id))
         """
     )
 
@@ -784,6 +1026,7 @@ def accepted_not_settled(scope: Scope) -> Iterable[Row]:
     )
 
 
+#: All of settlement's, its rooms' included.
 # -- rails
 
 #: What rails did, told by records: what was made, and what became of it.
@@ -792,7 +1035,7 @@ _RAILED: Final = """
     coalesce((r.payload ->> 'instruction')::uuid, r.subject_id) as instruction_id
  from ledger.record r join ledger.batch b on b.id = r.batch_id
  where r.book_id = any(%(books)s) and (r.kind in ('instructed', 'instruction_refused')
-    or (r.kind in ('payment', 'payment_returned', 'topup') and r.payload ? 'instruction')))
+    or (r.kind in ('payment', 'made_good', 'payment_returned', 'topup') and r.payload ? 'instruction')))
 """
 
 
@@ -825,12 +1068,12 @@ def instructions_end_once(scope: Scope) -> Iterable[Row]:
     return scope.rows(
         f"""
         with told as (
-            select instruction_id, count(*) filter (where kind in ('payment', 'topup')) as paid,
+            select instruction_id, count(*) filter (where kind in ('payment', 'made_good', 'topup')) as paid,
                 count(*) filter (where kind = 'payment_returned') as returned,
                 count(*) filter (where kind = 'instruction_refused') as refused,
-                min(sequence) filter (where kind in ('payment', 'topup')) as paid_at,
+                min(sequence) filter (where kind in ('payment', 'made_good', 'topup')) as paid_at,
                 min(sequence) filter (where kind = 'payment_returned') as returned_at,
-                (array_agg(id) filter (where kind in ('payment', 'topup')))[1] as payment,
+                (array_agg(id) filter (where kind in ('payment', 'made_good', 'topup')))[1] as payment,
                 (array_agg(id) filter (where kind = 'payment_returned'))[1] as return
             from {_RAILED} r where kind <> 'instructed' group by 1
         )
@@ -859,16 +1102,17 @@ def instructions_pay_what_they_say(scope: Scope) -> Iterable[Row]:
             select r.id, a.kind, sum(e.amount) as amount from {_RAILED} r
             join ledger.entry e on e.batch_id = r.batch_id and e.n = r.n
             join ledger.account a on a.id = e.account_id and a.kind in ('bank', 'psp')
-            where r.kind in ('payment', 'payment_returned', 'topup') group by 1, 2
+            where r.kind in ('payment', 'made_good', 'payment_returned', 'topup') group by 1, 2
         )
         select i.id as instruction, r.id as record, r.kind, i.amount_minor, m.kind as account, m.amount as moved
         from {_RAILED} r
         join settlement.instruction i on i.id = r.instruction_id and i.book_id = r.book_id
         left join moved m on m.id = r.id
-        where r.kind in ('payment', 'payment_returned', 'topup') and (
+        where r.kind in ('payment', 'made_good', 'payment_returned', 'topup') and (
             (r.merchant_id, (r.payload ->> 'amount_minor')::bigint, (r.payload ->> 'window')::int)
                 is distinct from (i.merchant_id, i.amount_minor, i.window_number)
             or coalesce(r.payload ->> 'direction', i.direction) <> i.direction
+            or (r.kind = 'made_good' and i.direction <> 'pay_in')
             or (r.kind = 'topup') <> (i.direction = 'topup')
             or m.kind is distinct from case i.rail when 'bank' then 'bank' else 'psp' end
             or m.amount is distinct from case r.kind when 'payment_returned' then -i.amount_minor
@@ -887,7 +1131,7 @@ def payments_have_instructions(scope: Scope) -> Iterable[Row]:
     return scope.rows(
         f"""
         select r.id as record, null::uuid as instruction, 'a provider paid, and nobody asked' as why
-        from ledger.record r where r.book_id = any(%(books)s) and r.kind in ('payment', 'payment_returned')
+        from ledger.record r where r.book_id = any(%(books)s) and r.kind in ('payment', 'made_good', 'payment_returned')
             and r.payload ->> 'source' = 'psp' and not r.payload ? 'instruction'
         union all
         select later.id, later.subject_id, 'made while another lived'
@@ -943,4 +1187,4 @@ def bank_statements_add_up(scope: Scope) -> Iterable[Row]:
     )
 
 
-CHECKS: Final[list[Check]] = [*check, *sealed_audit.check]
+CHECKS: Final[list[Check]] = [*check, *sealed_audit.check, *reconciliation.check]

@@ -16,6 +16,13 @@ LARGEST_ENTRIES: Final = 30_000
 
 FEES: Final = AccountName("fees")
 BANK: Final = AccountName("bank")
+LOSS: Final = AccountName("loss")
+#: What merchants bear of another's failure, until it is used for that or given back.
+SHARES: Final = AccountName("shares")
+
+
+#: Amounts that follow from no lot, and the account of the operator's side of them.
+ADJUSTED: Final = {"share": SHARES, "adjustment": FEES}
 
 
 def position(merchant: UUID, window: int) -> AccountName:
@@ -59,6 +66,9 @@ def accounts(window: int, flows: Iterable[Flow], parties: Iterable[Position], op
     names = {FEES}
     for flow in flows:
         i, r = flow.issuer_id, flow.acceptor_id
+        if flow.funding in ADJUSTED:
+            names |= {ADJUSTED[flow.funding]} | {position(party, window) for party in (i, r) if party != operator}
+            continue
         names |= {AccountName("accepted", r), position(i, window), position(r, window)}
         if flow.funding == "prefunded":
             names |= {AccountName(kind, i) for kind in ("pool", "mint", "backing", "prefund")}
@@ -89,6 +99,7 @@ def clear(
     for flow in others:
         if flow.funding == "closed_loop":
             _shift(working, draft, AccountName("accepted", flow.acceptor_id), _own_name(flow), flow.points)
+    _adjusted(working, draft, window, [flow for flow in flows if flow.funding in ADJUSTED], operator)
     for party in merchants:
         _shift(working, draft, position(party.party_id, window), FEES, party.fee.minor)
     for party in merchants:
@@ -107,15 +118,16 @@ def clear(
     return Cleared(waiting, paid, to_backing)
 
 
-def release(working: Working, draft: Draft, window: int, merchant: UUID, amount: int) -> int:
+def release(working: Working, draft: Draft, window: int, merchant: UUID, amount: int, *, beside: int = 0) -> int:
     """due -> credit: of the points that wait for a merchant's payment the share that `amount` is of what it still owes.
 
-    To be called before the money moves. Rounded down; the payment that closes the position frees all.
+    To be called before the money moves. Rounded down; the payment that closes the position frees all. What others paid
+    for the merchant and it has not made good is still owed, `beside` the position.
     """
     waiting = working.accounts.get(due(merchant, window))
     if waiting is None or waiting.balance == 0:
         return 0
-    owed = -working.accounts[position(merchant, window)].balance
+    owed = beside - working.accounts[position(merchant, window)].balance
     assert 0 < amount <= owed, (merchant, amount, owed)
     points = waiting.balance * amount // owed
     _shift(working, draft, due(merchant, window), AccountName("credit", merchant), points)
@@ -201,6 +213,21 @@ def _deferred(
         _shift(working, draft, AccountName("accepted", r), target, flow.points)
         _shift(working, draft, position(i, window), position(r, window), flow.value_minor)
     return waiting
+
+
+def _adjusted(working: Working, draft: Draft, window: int, flows: list[Flow], operator: UUID) -> None:
+    """position -> position; where the operator is a side, what was borne or given back of it, or a fee."""
+    for flow in sorted(flows, key=_value_first):
+        sides = [
+            ADJUSTED[flow.funding] if party == operator else position(party, window)
+            for party in (flow.issuer_id, flow.acceptor_id)
+        ]
+        _shift(working, draft, sides[0], sides[1], flow.value_minor)
+
+
+def _value_first(flow: Flow) -> tuple[bool, Flow]:
+    # what fills the shares comes before what empties them
+    return (flow.value_minor < 0, flow)
 
 
 def _prefund_pays(working: Working, merchant: UUID, window: int) -> int:

@@ -97,7 +97,7 @@ def _apply(tx: Tx, book: Book, events: list[Event]) -> None:
     number = last.number if last else 1
     gathered: list[obligations.Item] = []
     for event in events:
-        gathered += obligations.items(event)
+        gathered += obligations.items(event, book.operator_id)
         effect = _EFFECTS.get(event.kind)
         if effect is None:
             continue
@@ -177,18 +177,52 @@ def _paid(tx: Tx, book: Book, event: Event) -> None:
     _settled(tx, book, event, int(payload["window"]))
 
 
-def _returned(tx: Tx, book: Book, event: Event) -> None:
-    """What was paid came back: the position is open again, and so is its window."""
-    payload = event.payload
+def _covered(tx: Tx, book: Book, event: Event) -> None:
+    """What came into the position; what others bear are items, and what is outstanding is in the window's steps."""
+    number, payload = int(event.payload["window"]), event.payload
     assert event.merchant_id is not None
-    number, amount = int(payload["window"]), int(payload["amount_minor"])
+    parts = [
+        (source, int(payload[f"{source}_minor"]))
+        for source in (("prefund", "collateral", "loss", "shares") if event.kind == "cover" else ("position",))
+    ]
     store.add_payments(
-        tx, book.id, [_payment(book, event, 0, event.merchant_id, "returned", amount, payload["source"])]
+        tx,
+        book.id,
+        [
+            _payment(
+                book,
+                event,
+                n,
+                event.merchant_id,
+                "pay_in",
+                amount,
+                payload["source"] if source == "position" else source,
+            )
+            for n, (source, amount) in enumerate(parts)
+            if amount
+        ],
     )
-    window = store.window(tx, book.id, number)
-    assert window is not None, number
-    if window.state == "settled":
-        store.step_window(tx, book.id, number, "paying", [_told(event, "paying")], revised=False)
+    told = [_told(event, steps.NAMES[event.kind][0]) | {"merchant": event.merchant_id, "facts": payload}]
+    store.step_window(tx, book.id, number, "paying", told, revised=True)
+    _settled(tx, book, event, number)
+
+
+def _returned(tx: Tx, book: Book, event: Event) -> None:
+    """What was paid out came back: the position is open again, and so is its window."""
+    payload, number = event.payload, int(event.payload["window"])
+    assert event.merchant_id is not None
+    back = _payment(book, event, 0, event.merchant_id, "returned", int(payload["amount_minor"]), payload["source"])
+    store.add_payments(tx, book.id, [back])
+    store.step_window(tx, book.id, number, "paying", [_told(event, "payment_returned")], revised=False)
+
+
+def _remarked(tx: Tx, book: Book, event: Event) -> None:
+    """A dispute of a window, or an adjustment of it: the window stays as it is, and tells of it."""
+    window = store.window(tx, book.id, int(event.payload["window"]))
+    assert window is not None, event
+    name = {"statement_disputed": "disputed", "adjustment": "adjusted"}.get(event.kind, event.kind)
+    told = _told(event, name) | ({"merchant": event.merchant_id} if event.merchant_id else {})
+    store.step_window(tx, book.id, window.number, window.state, [told], revised=False)
 
 
 def _payment(
@@ -232,5 +266,8 @@ _EFFECTS: Final[dict[str, Callable[[Tx, Book, Event], None]]] = {
     "window_aborted": _aborted,
     "settlement": _posted,
     "payment": _paid,
+    "cover": _covered,
+    "made_good": _covered,
     "payment_returned": _returned,
+    **dict.fromkeys(("statement_disputed", "adjustment_proposed", "adjustment", "adjustment_rejected"), _remarked),
 }

@@ -80,7 +80,7 @@ class Payment(Fact):
 
 
 class PaymentReturned(Fact):
-    """What was paid out came back; `payment` is its record."""
+    """What was paid out came back; `payment` is its record. `reason` is a person's; a rail gives none."""
 
     window: int
     payment: UUID
@@ -89,6 +89,76 @@ class PaymentReturned(Fact):
     reference: str | None
     operator: UUID | None
     instruction: UUID | UnsetType = UNSET
+    reason: str | UnsetType = UNSET
+
+
+class Deposited(Fact):
+    """Money came in as a merchant's collateral, or for the loss fund; or collateral went back."""
+
+    amount_minor: int
+    reference: str
+    operator: UUID
+
+
+class PartOf(Fact):
+    """What one merchant bears of another's failure, or is given back of that."""
+
+    merchant: UUID
+    amount_minor: int
+
+
+class Cover(Fact):
+    """Others stand in for a merchant that has not paid a window in: what each source paid, what others bear in the next
+    window, and what nobody pays; and the points that its own money released."""
+
+    window: int
+    operator: UUID
+    reason: str
+    owed_minor: int
+    prefund_minor: int
+    collateral_minor: int
+    loss_minor: int
+    shares_minor: int
+    unpaid_minor: int
+    shares: list[PartOf]
+    released_points: int
+
+
+class MadeGood(Fact):
+    """A merchant for whom others stood in has paid: where its money went, and what goes back to who bore a share."""
+
+    window: int
+    amount_minor: int
+    position_minor: int
+    shares_minor: int
+    loss_minor: int
+    collateral_minor: int
+    shares_returned: list[PartOf]
+    source: Literal["bank", "psp"]
+    reference: str | None
+    operator: UUID | None
+    released_points: int
+    instruction: UUID | UnsetType = UNSET
+
+
+class Disputed(Fact):
+    """A merchant does not agree with its statement of a window."""
+
+    window: int
+    reason: str
+
+
+class Adjustment(Fact, rename={"of_break": "break"}):
+    """`debtor` owes `creditor` what a window left out: proposed by one operator, rejected or approved by another. Either
+    may be the network's operator. `break` is what reconciliation found."""
+
+    window: int
+    operator: UUID
+    debtor: UUID
+    creditor: UUID
+    amount_minor: int
+    reason: str
+    of_break: UUID | UnsetType = UNSET
 
 
 class Instructed(Fact):
@@ -109,11 +179,20 @@ class InstructionRefused(Fact):
 
 
 FACTS: Final[dict[str, type[Fact]]] = {
+    "adjustment": Adjustment,
+    "adjustment_proposed": Adjustment,
+    "adjustment_rejected": Adjustment,
+    "collateral_deposited": Deposited,
+    "collateral_returned": Deposited,
+    "cover": Cover,
     "instructed": Instructed,
     "instruction_refused": InstructionRefused,
+    "loss_funded": Deposited,
+    "made_good": MadeGood,
     "payment": Payment,
     "payment_returned": PaymentReturned,
     "settlement": Settlement,
+    "statement_disputed": Disputed,
     "topup": Topup,
     "window_aborted": WindowStep,
     "window_approved": WindowStep,

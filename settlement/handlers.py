@@ -4,17 +4,17 @@ what the stream has told so far, which must be everything.
 Each step's record names the window and the revision it makes; two deciders on one state clash on that.
 """
 
-from collections.abc import Sequence, Set
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Final
 from uuid import UUID
 
 import ledger
-from ledger import Accepted, AccountName, Book, Decision, Needs, Request, Tx, Working
+from ledger import Accepted, Book, Decision, Needs, Request, Tx, Working
 from ledger.errors import LimitExceeded, NotFound, StateConflict
 from merchants import contracts
-from settlement import booking, clearing, steps, store
+from settlement import adjusting, booking, clearing, covering, steps, store
 from settlement.booking import PaymentDone
 from settlement.netting import Flow, Position
 from settlement.rails import store as rails_store
@@ -183,23 +183,16 @@ class Payments:
         (request,) = requests
         window = store.current(tx, book, request.body.number)
         if window is None or window.state not in ("paying", "settled"):
-            return PayRound(window, [])
-        being_paid = rails_store.being_paid(tx, book.id, window.number)
-        merchants = [
-            row.position.party_id
-            for row in store.positions(tx, book, window.number)
-            if row.position.party_id != book.operator_id
-        ]
-        needs = Needs(accounts={clearing.BANK} | {clearing.position(m, window.number) for m in merchants})
-        for merchant in store.with_due(tx, book.id, window.number):
-            needs.accounts |= {clearing.due(merchant, window.number), AccountName("credit", merchant)}
-        return PayRound(window, merchants, needs, being_paid)
+            return PayRound(window, None)
+        standing = booking.Standing.of(tx, book, window)
+        needs = Needs(accounts=standing.needs.accounts | {clearing.BANK})
+        return PayRound(window, standing, needs, rails_store.being_paid(tx, book.id, window.number))
 
 
 @dataclass(slots=True)
 class PayRound:
     window: Window | None
-    merchants: list[UUID]
+    standing: booking.Standing | None
     needs: Needs = field(default_factory=Needs)
     # merchants whom an instruction that lives pays out
     being_paid: frozenset[UUID] = frozenset()
@@ -211,25 +204,49 @@ class PayRound:
             return NotFound("window")
         if window.state not in ("paying", "settled"):
             return StateConflict("window", window.state)
-        number = window.number
-        balances = {m: working.accounts[clearing.position(m, number)].balance for m in self.merchants}
-        refusal, amounts = plan(pay, balances, self.being_paid)
+        assert self.standing is not None
+        refusal, amounts = self._all(pay, working) if pay.merchant_id is None else self._one(pay, working)
         if refusal is not None:
             return refusal
         word = booking.Word(request.actor, "bank", pay.reference, pay.operator_id)
-        done = tuple(booking.book(working, word, number, merchant, amount) for merchant, amount in amounts)
-        return Accepted(PaymentsDone(window.id, number, working.now, done))
+        done = tuple(self.standing.book(working, word, merchant, amount) for merchant, amount in amounts)
+        return Accepted(PaymentsDone(window.id, window.number, working.now, done))
+
+    def _all(self, pay: Pay, working: Working) -> tuple[ledger.Refusal | None, list[tuple[UUID, int]]]:
+        """Everything that is open, but never what a covered merchant owes: that it has paid is said of it by name."""
+        assert self.standing is not None
+        balances, covered = self.standing.balances(working), self.standing.covered
+        others = {m: balance for m, balance in balances.items() if m not in covered}
+        refusal, amounts = plan(pay, others, being_paid=self.being_paid)
+        then = balances | {m: 0 for m, amount in amounts if amount > 0}
+        parts = [(m, a if a > 0 else -self.standing.payable_when(then, m)) for m, a in amounts]
+        return refusal, [(m, amount) for m, amount in parts if amount]
+
+    def _one(self, pay: Pay, working: Working) -> tuple[ledger.Refusal | None, list[tuple[UUID, int]]]:
+        """One merchant's: what others paid for it is still its to pay, and what goes out is what is there for it."""
+        assert self.standing is not None
+        refusal, amounts = plan(pay, self.standing.open(working), self.standing.covered.keys(), self.being_paid)
+        if refusal is not None:
+            return refusal, amounts
+        ((merchant, amount),) = amounts
+        if amount > 0:
+            return None, amounts
+        allowed = self.standing.payable(working, merchant)
+        if -amount > allowed and (pay.amount_minor is not None or not allowed):
+            return LimitExceeded("position", allowed, -amount), []
+        return None, [(merchant, -min(-amount, allowed))]
 
     def write(self, tx: Tx, working: Working) -> None:
         """Nothing: the stream is what tells settlement's tables."""
 
 
 def plan(
-    pay: Pay, balances: dict[UUID, int], being_paid: Set[UUID] = frozenset()
+    pay: Pay, balances: dict[UUID, int], covered: Collection[UUID] = (), being_paid: Collection[UUID] = ()
 ) -> tuple[ledger.Refusal | None, list[tuple[UUID, int]]]:
     """What to book, in order: who pays in (positive), who is paid out (negative). Pure.
 
-    Nobody is paid out while anybody still has to pay in, nor by a person's word while an instruction pays them.
+    Nobody is paid out while anybody still has to pay in for whom nobody stands in (`covered` are those for whom others
+    do), nor by a person's word while an instruction pays them.
     """
     if pay.merchant_id is None:
         assert pay.amount_minor is None, "an amount belongs to one merchant"
@@ -250,7 +267,7 @@ def plan(
         return LimitExceeded("position", abs(open), amount), []
     if open > 0 and merchant in being_paid:
         return StateConflict("position", "being paid by an instruction"), []
-    if open > 0 and any(balance < 0 for balance in balances.values()):
+    if open > 0 and any(balance < 0 for m, balance in balances.items() if m not in covered):
         return StateConflict("window", "waiting for pay-ins"), []
     return None, [(merchant, amount if open < 0 else -amount)]
 
@@ -259,4 +276,6 @@ HANDLERS: Final[dict[str, ledger.Handler]] = {
     **dict.fromkeys(steps.MOVES, WindowSteps()),
     "settlement": Settlement(),
     "payment": Payments(),
+    **covering.HANDLERS,
+    **adjusting.HANDLERS,
 }

@@ -86,6 +86,8 @@ def net(flows: Iterable[Flow], charges: Mapping[UUID, Charge], carries: Mapping[
     for payer, charge in charges.items():
         items[payer] += charge.items
     paid: dict[UUID, fees.Fee] = {}
+    # the operator pays no fee, whatever it owes or is owed besides
+    items.pop(operator, None)
     for payer in items.keys() | charges.keys() | {party for party, carry in carries.items() if carry}:
         charge = charges.get(payer, Charge(0, 0))
         paid[payer] = fees.of_window(charge.millionths, carries.get(payer, 0))
@@ -107,15 +109,18 @@ def net(flows: Iterable[Flow], charges: Mapping[UUID, Charge], carries: Mapping[
                 items[party],
             )
         )
-    positions.append(_of_operator(operator, [fee.minor for fee in paid.values()]))
+    sides = (receivable[operator], payable[operator])
+    positions.append(_of_operator(operator, [fee.minor for fee in paid.values()], *sides))
     positions.sort(key=lambda p: p.party_id)
     assert sum(p.position_minor for p in positions) == 0, "positions do not sum to zero"
     bilateral = _matrix(owed)
     return Netted(positions, bilateral, _totals(flows, positions, bilateral))
 
 
-def _of_operator(operator: UUID, paid: list[int]) -> Position:
-    earned, given = sum(fee for fee in paid if fee > 0), -sum(fee for fee in paid if fee < 0)
+def _of_operator(operator: UUID, paid: list[int], receivable: int, payable: int) -> Position:
+    """Its fees, and what it has of merchants, or owes them, by adjustments: what they bear of another's failure."""
+    earned = receivable + sum(fee for fee in paid if fee > 0)
+    given = payable - sum(fee for fee in paid if fee < 0)
     return Position(operator, earned - given, 0, earned - given, earned, given, fees.Fee(0, 0, 0, 0), 0)
 
 

@@ -34,11 +34,21 @@ class Item(NamedTuple):
     @property
     def about(self) -> str:
         """What the subject is: a sale owes the fee and the debt that is repaid, a redemption the rest."""
+        if self.kind == "adjustment":
+            return "window" if self.reason == "share" else "record"
         return "sale" if self.lot_id is None or self.reason == "repayment" else "redemption"
 
 
-def items(event: Event) -> list[Item]:
+def items(event: Event, operator: UUID) -> list[Item]:
     """The items of one record; none for a record that makes nobody owe anything."""
+    if event.kind == "cover":
+        return _shares(event, operator, "shares", 1)
+    if event.kind == "adjustment":
+        told = event.payload
+        sides = (UUID(told["debtor"]), UUID(told["creditor"]))
+        return [_adjustment(event, 0, "adjustment", *sides, int(told["amount_minor"]))]
+    if event.kind == "made_good":
+        return _shares(event, operator, "shares_returned", -1)
     if event.kind == "capture":
         return _slices(event, "redemption", 1)
     if event.kind == "repayment":
@@ -90,6 +100,37 @@ def _slices(event: Event, reason: str, sign: int) -> list[Item]:
             )
         )
     return made
+
+
+def _shares(event: Event, operator: UUID, told: str, sign: int) -> list[Item]:
+    """What each merchant bears of another's failure, owed to the operator who holds it; or what it is given back of it."""
+    return [
+        _adjustment(event, ordinal, "share", UUID(part["merchant"]), operator, sign * int(part["amount_minor"]))
+        for ordinal, part in enumerate(event.payload.get(told, ()))
+    ]
+
+
+def _adjustment(event: Event, ordinal: int, reason: str, debtor: UUID, creditor: UUID, value: int) -> Item:
+    return Item(
+        sequence=event.sequence,
+        ordinal=ordinal,
+        kind="adjustment",
+        reason=reason,
+        at=event.at,
+        issuer_id=debtor,
+        acceptor_id=creditor,
+        subject_id=event.subject_id,
+        lot_id=None,
+        funding=reason,
+        unit_value_minor=0,
+        points=0,
+        value_minor=value,
+        fee_payer_id=None,
+        fee_base_minor=0,
+        fee_ppm=0,
+        fee_millionths=0,
+        contract_id=None,
+    )
 
 
 def _purchase(event: Event, reason: str, base: int) -> list[Item]:

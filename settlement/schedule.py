@@ -1,6 +1,6 @@
 """When the open window closes, by the network's own calendar."""
 
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 import ledger
@@ -9,13 +9,16 @@ from settlement import store, windows
 from settlement.consumer import drain
 
 
-def following(local: datetime, schedule: dict[str, Any]) -> datetime:
+def following(local: datetime, schedule: dict[str, Any]) -> datetime | None:
     """The first closing time after `local`; both are wall-clock times of the network, without zone. Pure.
 
     {"every": "week", "weekday": 0, "at": "00:00"} closes at the beginning of each Monday; {"every": "day", "at": ...}
-    each day.
+    each day; {"every": "calendar", "dates": ["2017-03-20", ...], "at": ...} on those dates, and after the last no more.
     """
     at = time.fromisoformat(schedule.get("at", "00:00"))
+    if schedule["every"] == "calendar":
+        times = sorted(datetime.combine(date.fromisoformat(day), at) for day in schedule["dates"])
+        return next((found for found in times if found > local), None)
     if schedule["every"] == "week":
         period, ahead = 7, (int(schedule["weekday"]) - local.weekday()) % 7
     else:
@@ -40,7 +43,10 @@ def next_due(tx: Tx, book: Book) -> datetime | None:
     # PostgreSQL brings its own calendar of zones, so that no machine needs one
     local = _scalar(tx, "select %s::timestamptz at time zone %s", opened, book.time_zone)
     while True:
-        local = following(local, book.window_schedule)
+        closing = following(local, book.window_schedule)
+        if closing is None:
+            return None
+        local = closing
         due = _scalar(tx, "select %s::timestamp at time zone %s", local, book.time_zone)
         if due > opened:
             return due

@@ -172,6 +172,8 @@ class _Party:
         accepted = acceptor == party
         here = (points, value, 0, 0) if accepted else (0, 0, points, value)
         about = "sal" if lot is None or reason == "repayment" else "red"
+        if kind == "adjustment":
+            about = "win" if reason == "share" else "rec"
         self.tree.add(
             _leaf(
                 {
@@ -199,7 +201,7 @@ class _Party:
         )
         if lot is not None and other is None:
             self.own += points
-        elif lot is not None and other is not None:
+        elif other is not None:
             for n, amount in enumerate(here):
                 self.others[other][n] += amount
 

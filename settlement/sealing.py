@@ -146,6 +146,8 @@ def _parties(tx: Tx, book: Book, window: Window) -> list[Party]:
         assert tree.count == row.position.items, (party, tree.count, row.position.items)
         told = party_told(row.id, row.position, flows.get(party, []), root)
         found.append(Party(len(found), party, tree.count, root, merkle.leaf(ledger.canonical(told))))
+    # the operator is a side of shares and adjustments, and has no statement
+    trees.pop(book.operator_id, None)
     assert not trees, "items of a party without a position"
     return found
 

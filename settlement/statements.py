@@ -210,12 +210,12 @@ def as_csv(statement: Statement, items: Iterable[ItemRow], names: Mapping[UUID, 
         cells["counterparty_name"] = shown.get(cells["counterparty"] or "", "")
         if header is None:
             header = list(cells)
-            yield _csv(header)
+            yield csv_line(header)
         for name in _SUMMED:
             sums[name] += cells[name]
-        yield _csv([cells[name] for name in header])
+        yield csv_line([cells[name] for name in header])
     if header is not None:
-        yield _csv([sums[name] if name in _SUMMED else "total" if name == "item" else "" for name in header])
+        yield csv_line([sums[name] if name in _SUMMED else "total" if name == "item" else "" for name in header])
 
 
 _SUMMED: Final = (
@@ -228,7 +228,8 @@ _SUMMED: Final = (
 )
 
 
-def _csv(cells: Iterable[Any]) -> str:
+def csv_line(cells: Iterable[Any]) -> str:
+    """A line of CSV (RFC 4180) in which no text is a formula to a spreadsheet."""
     out = io.StringIO()
     csv.writer(out).writerow([harmless(cell) for cell in cells])
     return out.getvalue()

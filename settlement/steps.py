@@ -62,7 +62,7 @@ class SelfApproval(ledger.Refusal):
 
     @property
     def detail(self) -> str:
-        return "whoever submitted a window does not approve it"
+        return "whoever submitted or proposed it does not approve it"
 
 
 class Move(NamedTuple):
@@ -89,6 +89,8 @@ NAMES: Final[dict[str, tuple[str, ...]]] = {
     "window_returned": ("returned",),
     "window_aborted": ("aborted", "netted", "advised"),
     "settlement": ("posted", "paying"),
+    "cover": ("covered",),
+    "made_good": ("made_good",),
 }
 #: Of these, what a person decided.
 _DECIDED: Final = frozenset({"closed", "submitted", "approved", "returned", "aborted"})

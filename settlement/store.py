@@ -8,7 +8,7 @@ from uuid import UUID
 
 import ledger
 from ledger import Book, Tx, array
-from settlement import fees
+from settlement import fees, waterfall
 from settlement.netting import Bilateral, Charge, Flow, Netted, Position
 from settlement.obligations import Item
 from settlement.steps import Window, window_id
@@ -211,10 +211,10 @@ def add_items(tx: Tx, book: Book, number: int, items: Sequence[Item]) -> None:
 
 
 def flows(tx: Tx, book_id: int, number: int, *, merchant: UUID | None = None) -> list[Flow]:
-    """A window's slices added up by issuer, acceptor, funding and unit value; with `merchant`, those it takes part in."""
+    """A window's slices and adjustments added up by issuer, acceptor, funding and unit value; with `merchant`, its own."""
     rows = tx.execute(
         "select issuer_id, acceptor_id, funding, unit_value_minor, sum(points), sum(value_minor), count(*)"
-        " from settlement.item where book_id = %s and window_number = %s and lot_id is not null"
+        " from settlement.item where book_id = %s and window_number = %s and funding is not null"
         " and (%s::uuid is null or issuer_id = %s or acceptor_id = %s)"
         " group by 1, 2, 3, 4 order by 1, 2, 3, 4",
         [book_id, number, merchant, merchant, merchant],
@@ -437,7 +437,8 @@ def summary(tx: Tx, book_id: int) -> Summary:
 
 
 class Payment(NamedTuple):
-    """Money in or out of a party's position. source: prefund, bank, psp, or backing (what its own lots lacked)."""
+    """Money in or out of a party's position. source: prefund, bank, psp, backing (what its own lots lacked); of a cover
+    also collateral, loss and shares."""
 
     id: UUID
     window_number: int
@@ -468,6 +469,67 @@ def payments(tx: Tx, book_id: int, number: int) -> list[Payment]:
     return [Payment(*row) for row in rows]
 
 
+# -- who has not paid, and what is returned
+
+
+def receiving(tx: Tx, book: Book, number: int) -> dict[UUID, int]:
+    """By merchant what it was to receive of a window, below zero what it was to pay, as netted."""
+    return {
+        row.position.party_id: row.position.account_minor
+        for row in positions(tx, book, number)
+        if row.position.party_id != book.operator_id
+    }
+
+
+def settled_at(tx: Tx, book_id: int, sequence: int) -> bool:
+    """Whether the window that a record fell in is settled."""
+    row = tx.execute(
+        "select state = 'settled' from settlement.window where book_id = %s and first_sequence <= %s"
+        " and last_sequence >= %s",
+        [book_id, sequence, sequence],
+    ).fetchone()
+    return row is not None and bool(row[0])
+
+
+def owes(tx: Tx, book: Book, merchant: UUID) -> bool:
+    """Whether a merchant has anything to pay in, or to make good, of any window that is closed."""
+    open = tx.execute(
+        "select 1 from ledger.account where book_id = %s and owner_id = %s"
+        " and ((kind = 'position' and balance < 0) or (kind = 'due' and balance > 0)) limit 1",
+        [book.id, merchant],
+    ).fetchone()
+    covers = tx.execute(
+        'select steps from settlement.window where book_id = %s and steps @> \'[{"step": "covered"}]\'', [book.id]
+    )
+    found = (waterfall.covered(steps).get(merchant) for (steps,) in covers)
+    owing = any(each.outstanding_minor for each in found if each is not None)
+    netted = tx.execute(
+        "select 1 from settlement.window w join settlement.position p on p.book_id = w.book_id"
+        " and p.window_number = w.number and p.party_id = %s and p.account_minor < 0"
+        " where w.book_id = %s and w.state not in ('open', 'paying', 'settled') limit 1",
+        [merchant, book.id],
+    ).fetchone()
+    return open is not None or netted is not None or owing
+
+
+def payment_record(tx: Tx, book_id: int, id: UUID) -> tuple[UUID, dict[str, Any]] | None:
+    """Whose payment it is that a record tells, and what it tells; None where it is none."""
+    row = tx.execute(
+        "select merchant_id, payload from ledger.record where id = %s and book_id = %s and kind = 'payment'",
+        [id, book_id],
+    ).fetchone()
+    return (row[0], row[1]) if row else None
+
+
+def proposal_record(tx: Tx, book_id: int, id: UUID) -> dict[str, Any] | None:
+    """What the record of a proposed adjustment tells; None where it is none."""
+    row = tx.execute(
+        "select payload from ledger.record where id = %s and book_id = %s and kind = 'adjustment_proposed'",
+        [id, book_id],
+    ).fetchone()
+    return row[0] if row else None
+
+
 # -- the ledger's balances
 
 
@@ -488,6 +550,37 @@ def credit_line(tx: Tx, book_id: int, merchant: UUID) -> int:
         [book_id, merchant],
     ).fetchone()
     return row[0] if row else 0
+
+
+def credit_used(tx: Tx, book_id: int) -> list[tuple[UUID, bool, int, int, int, int]]:
+    """Of each merchant with a credit line or points on credit: whether it is suspended, its line, the points it owes for
+    (of these, due), and its collateral."""
+    rows = tx.execute(
+        "select i.merchant_id, i.suspended, case i.mode when 'deferred' then i.credit_line_points else 0 end,"
+        " coalesce(sum(case a.kind when 'credit' then -a.balance end), 0),"
+        " coalesce(sum(a.balance) filter (where a.kind = 'due'), 0),"
+        " coalesce(sum(a.balance) filter (where a.kind = 'collateral'), 0)"
+        " from ledger.issuer i left join ledger.account a on a.book_id = i.book_id and a.owner_id = i.merchant_id"
+        " and a.kind in ('credit', 'due', 'collateral') where i.book_id = %s group by 1, 2, 3, i.mode"
+        " having (i.mode = 'deferred') or sum(case a.kind when 'credit' then -a.balance end) > 0",
+        [book_id],
+    )
+    return [(m, suspended, line, int(used), int(due), int(coll)) for m, suspended, line, used, due, coll in rows]
+
+
+def standing_by(tx: Tx, book_id: int, merchant: UUID) -> dict[str, int]:
+    """What stands by for a merchant that does not pay: its prefund, its collateral, and the loss fund."""
+    rows = tx.execute(
+        "select kind, balance from ledger.account where book_id = %s and ((kind in ('prefund', 'collateral')"
+        " and owner_id = %s) or kind = 'loss')",
+        [book_id, merchant],
+    ).fetchall()
+    return {"prefund": 0, "collateral": 0, "loss": 0} | dict(rows)
+
+
+def suspended(tx: Tx, book_id: int) -> set[UUID]:
+    rows = tx.execute("select merchant_id from ledger.issuer where book_id = %s and suspended", [book_id])
+    return {row[0] for row in rows}
 
 
 def with_due(tx: Tx, book_id: int, number: int) -> set[UUID]:

@@ -11,7 +11,9 @@ from uuid import UUID
 import ledger
 from ledger import Accepted, Committer, Database, Decision, Outcome, Render, Request
 from settlement import store
+from settlement.adjusting import DecideAdjustment, Dispute, ProposeAdjustment, ProposeForBreak
 from settlement.consumer import drain
+from settlement.covering import Cover, GiveBack, ReturnPayment
 from settlement.handlers import Pay, Settle
 from settlement.steps import Step
 
@@ -35,6 +37,8 @@ class Asker:
     key: str | None = None
     fingerprint: bytes = b""
     render: Render = plain
+    # a merchant that asks for itself
+    principal_id: UUID | None = None
 
 
 CLOCK: Final = Asker()
@@ -103,6 +107,73 @@ def mark_paid(
     return act(db, committer, book_id, _request(db, book_id, "payment", pay, asker))
 
 
+def cover(
+    db: Database,
+    committer: Committer,
+    book_id: int,
+    *,
+    number: int,
+    merchant_id: UUID,
+    reason: str,
+    asker: Asker,
+) -> Outcome:
+    """Have others stand in for a merchant that has not paid in. Asked again it goes on with what there is by then."""
+    assert asker.operator_id is not None, "a cover is an operator's word"
+    body = Cover(number, asker.operator_id, merchant_id, reason)
+    return act(db, committer, book_id, _request(db, book_id, "cover", body, asker))
+
+
+def return_payment(
+    db: Database,
+    committer: Committer,
+    book_id: int,
+    *,
+    number: int,
+    payment_id: UUID,
+    reason: str,
+    asker: Asker,
+) -> Outcome:
+    """Book a pay-out that the bank sent back; `mark_paid` pays it again."""
+    assert asker.operator_id is not None, "a return is an operator's word"
+    body = ReturnPayment(number, asker.operator_id, payment_id, reason)
+    return act(db, committer, book_id, _request(db, book_id, "payment_return", body, asker))
+
+
+def give_back_collateral(
+    db: Database,
+    committer: Committer,
+    book_id: int,
+    *,
+    merchant_id: UUID,
+    amount_minor: int,
+    reference: str,
+    asker: Asker,
+) -> Outcome:
+    """Collateral to its merchant again, if it owes nothing that the stream has told of."""
+    assert asker.operator_id is not None, "giving back is an operator's word"
+    body = GiveBack(asker.operator_id, merchant_id, amount_minor, reference)
+    return act(db, committer, book_id, _request(db, book_id, "collateral_return", body, asker))
+
+
+def dispute(db: Database, committer: Committer, book_id: int, *, body: Dispute, asker: Asker) -> Outcome:
+    """A merchant's word against its statement; the asker's principal is the merchant."""
+    return act(db, committer, book_id, _request(db, book_id, "dispute", body, asker))
+
+
+def propose_adjustment(
+    db: Database, committer: Committer, book_id: int, *, body: ProposeAdjustment | ProposeForBreak, asker: Asker
+) -> Outcome:
+    """The first of two people."""
+    return act(db, committer, book_id, _request(db, book_id, "adjustment", body, asker))
+
+
+def decide_adjustment(
+    db: Database, committer: Committer, book_id: int, *, body: DecideAdjustment, asker: Asker
+) -> Outcome:
+    """The second: approved, it is an item of the window that is open then."""
+    return act(db, committer, book_id, _request(db, book_id, "adjustment_decision", body, asker))
+
+
 def _step(db: Database, committer: Committer, book_id: int, kind: str, step: Step, asker: Asker) -> Outcome:
     return act(db, committer, book_id, _request(db, book_id, kind, step, asker))
 
@@ -121,9 +192,9 @@ def _settle(db: Database, committer: Committer, book_id: int, number: int) -> Ou
     )
 
 
-def _request(db: Database, book_id: int, kind: str, body: Step | Pay, asker: Asker) -> Request:
+def _request(db: Database, book_id: int, kind: str, body: object, asker: Asker) -> Request:
     with db.tx("settlement") as tx:
-        principal = asker.operator_id or ledger.read_book(tx, book_id).operator_id
+        principal = asker.principal_id or asker.operator_id or ledger.read_book(tx, book_id).operator_id
     return Request(book_id, kind, principal, asker.actor, body, asker.render, asker.key, asker.fingerprint)
 
 

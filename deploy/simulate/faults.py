@@ -164,9 +164,9 @@ def lapse_does_not_repay(true: Any) -> Any:
 
 @_fault("settlement.obligations:items", "a repayment bears no fee", road="repaid with another's points")
 def fee_on_repayment(true: Any) -> Any:
-    def items(event: Any) -> Any:
+    def items(event: Any, operator: Any) -> Any:
         if event.kind != "repayment":
-            return true(event)
+            return true(event, operator)
         return [
             item._replace(
                 fee_payer_id=item.acceptor_id,
@@ -174,7 +174,7 @@ def fee_on_repayment(true: Any) -> Any:
                 fee_ppm=90_000,
                 fee_millionths=item.value_minor * 90_000,
             )
-            for item in true(event)
+            for item in true(event, operator)
         ]
 
     return items

@@ -1221,4 +1221,15 @@ class Plain:
 
 def is_points(account: str) -> bool:
     kind = account.split(":")[0]
-    return kind not in ("bank", "psp", "prefund", "backing", "collateral", "position", "fees", "costs", "loss")
+    return kind not in (
+        "bank",
+        "psp",
+        "prefund",
+        "backing",
+        "collateral",
+        "position",
+        "fees",
+        "costs",
+        "loss",
+        "shares",
+    )

@@ -26,7 +26,10 @@ from settlement.rails import banks, store
 
 
 async def post_bank_statements(call: Call[None]) -> Outcome:
-    return await _take(call, settlement.paying.take_statements)
+    """What was taken in is laid against the book at once."""
+    taken, book = await _take(call, settlement.paying.take_statements), await book_in_path(call)
+    await call.thread(settlement.reconciliation.run, call.server.db, book.id, sources=("bank",))
+    return taken
 
 
 async def post_payment_report(call: Call[None]) -> Outcome:

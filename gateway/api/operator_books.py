@@ -1,6 +1,6 @@
 """Books: opening them, their clock, what was sent in them, and what they came to."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from functools import partial
 from typing import Any, Final, cast
 from uuid import UUID
@@ -22,6 +22,7 @@ from gateway.api.shapes import (
     RefundsSummary,
     RulesIn,
     RulesOut,
+    ScheduleIn,
     SentCodeOut,
     SentCodesOut,
     SettlementSummary,
@@ -66,11 +67,21 @@ def _new_book(body: BookIn) -> ledger.books.NewBook:
         points_life_days=body.points_life_days,
         inactivity_days=body.inactivity_days,
         time_zone=body.time_zone,
-        window_schedule=None
-        if schedule is None
-        else {"every": schedule.every, "at": schedule.at, "weekday": schedule.weekday},
+        window_schedule=None if schedule is None else _schedule(schedule),
         clock=amounts.time(body.clock, "/clock"),
     )
+
+
+def _schedule(schedule: ScheduleIn) -> dict[str, Any]:
+    told: dict[str, Any] = {"every": schedule.every, "at": schedule.at, "weekday": schedule.weekday}
+    if (schedule.every == "calendar") != bool(schedule.dates):
+        raise problems.invalid("/window_schedule/dates", "a calendar has dates, and nothing else has")
+    for n, day in enumerate(schedule.dates):
+        try:
+            date.fromisoformat(day)
+        except ValueError:
+            raise problems.invalid(f"/window_schedule/dates/{n}", "no such day") from None
+    return told | ({"dates": sorted(set(schedule.dates))} if schedule.dates else {})
 
 
 async def list_books(call: Call[None]) -> BookList:

@@ -45,6 +45,11 @@ async def window_in_path(call: Call[Any]) -> tuple[BookFacts, int]:
     return await call.thread(call.server.book, place[0]), place[1]
 
 
+async def reconciled_in_path(call: Call[Any], what: str) -> tuple[BookFacts, UUID]:
+    """The book and the id of a break or a match."""
+    return await _book_of(call, what, lambda tx, id: settlement.reconciliation.place_of(tx, what, id))
+
+
 async def statement_in_path(call: Call[Any]) -> tuple[BookFacts, settlement.Statement]:
     """The book, and the statement of whichever merchant."""
 

@@ -183,6 +183,8 @@ def _step_told(step: dict[str, Any]) -> StepOut:
         by=None if by is None else ids.show("operator", UUID(by)),
         at=datetime.fromisoformat(step["at"]),
         reason=step.get("reason"),
+        record=ids.show("record", UUID(step["record"])),
+        merchant=ids.show("merchant", UUID(step["merchant"])) if step.get("merchant") else None,
     )
 
 

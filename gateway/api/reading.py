@@ -55,6 +55,7 @@ _NAMED: Final = {
     "shops": "merchant",
     "approval": "record",
     "declined_by": "member",
+    "break": "break",
 }
 
 #: What a record of a kind is about.
@@ -96,6 +97,7 @@ _SUBJECTS: Final = {
     "sponsorship_ended": "sponsorship",
     "budget_set": "sponsorship",
     "budget_released": "sponsorship",
+    **dict.fromkeys(("adjustment_proposed", "adjustment", "adjustment_rejected", "payment_returned"), "record"),
 }
 
 
@@ -191,6 +193,7 @@ def _position(server: Server, caller: MerchantCaller, tx: ledger.Tx) -> Position
         budget_points=sum(ledger.balances(tx, book.id, list(budgets)).values()) if budgets else 0,
         credit_used_points=-credit,
         credit_line_points=contract.credit_line_points if contract else 0,
+        credit_warning_percent=settlement.exposure_level(-credit, contract.credit_line_points if contract else 0),
         accepted_points=accepted,
         window=None if live is None else _window(live),
         receivable=total(live.receivable_minor if live else 0),

@@ -70,6 +70,10 @@ _COUNTS: Final = {
     "instruction": "select count(*) from settlement.instruction where book_id = any(%(books)s)",
     "bank_line": "select count(*) from settlement.bank_line where book_id = any(%(books)s)",
     "payment": "select count(*) from settlement.payment where book_id = any(%(books)s)",
+    **{
+        table: f"select count(*) from settlement.{table} where book_id = any(%(books)s)"  # noqa: S608 - our own names
+        for table in ("told_line", "match", "break", "break_adjustment")
+    },
 }
 
 

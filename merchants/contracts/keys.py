@@ -30,6 +30,7 @@ SCOPES: Final = (
     "redemptions:write",
     "records:read",
     "statements:read",
+    "statements:write",
     "position:read",
     "batches:write",
     "branches:read",
@@ -37,6 +38,8 @@ SCOPES: Final = (
     "topups:write",
     "keys:read",
     "keys:write",
+    "claims:write",
+    "breaks:read",
 )
 #: Keys of a merchant that open something at the same time, and those it makes in a day.
 LARGEST_LIVE: Final = 100

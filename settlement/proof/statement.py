@@ -29,7 +29,8 @@ ITEM: Final = {
     "subject": optional(written("[a-z]{3}_[0-9a-f]{32}", "an id")),
     "lot": optional(id_of("lot")),
     "counterparty": optional(id_of("mer")),
-    "funding": optional(exactly("prefunded", "deferred", "closed_loop")),
+    # of a slice, its lot's; of an amount that follows from no lot, what it is
+    "funding": optional(exactly("prefunded", "deferred", "closed_loop", "share", "adjustment")),
     "unit_value_minor": optional(count),
     "accepted_points": whole,
     "redeemed_points": whole,
@@ -41,6 +42,9 @@ ITEM: Final = {
     "fee_millionths": SIGNED,
 }
 
+#: What is owed and follows from no lot: a share of another's failure, and what was put right.
+_LOTLESS: Final = ("share", "adjustment")
+_POINTS: Final = ("accepted_points", "redeemed_points", "own_points")
 _BETWEEN: Final = ("accepted_points", "receivable_minor", "redeemed_points", "payable_minor")
 
 PARTY: Final = fields(
@@ -120,8 +124,12 @@ def _check_item(book: str, item: Mapping[str, Any], at: str) -> None:
         raise Fault(f"{at}/item", "is not the id of the item at this place")
     if int(item["fee_millionths"]) != item["fee_base_minor"] * item["fee_ppm"]:
         raise Fault(f"{at}/fee_millionths", "is not the rate's share of its base")
+    if item["kind"] == "adjustment":
+        _check_adjustment(item, at)
     if item["kind"] != "slice":
         return
+    if item["funding"] in _LOTLESS:
+        raise Fault(f"{at}/funding", "is no lot's")
     unit = 0 if item["funding"] == "closed_loop" else item["unit_value_minor"]
     if unit is None or item["funding"] is None:
         raise Fault(f"{at}/unit_value_minor", "a slice without a value")
@@ -131,6 +139,16 @@ def _check_item(book: str, item: Mapping[str, Any], at: str) -> None:
         raise Fault(f"{at}/fee_base_minor", "is not what the slice is worth to its acceptor")
     if item["payable_minor"] != item["redeemed_points"] * unit:
         raise Fault(f"{at}/payable_minor", "is not the points redeemed at the lot's value")
+
+
+def _check_adjustment(item: Mapping[str, Any], at: str) -> None:
+    """An amount between two parties that follows from no lot: it moves no points and bears no fee."""
+    if item["funding"] not in _LOTLESS or item["funding"] != item["reason"] or item["lot"] is not None:
+        raise Fault(f"{at}/funding", "an adjustment that is not one")
+    if any(item[name] for name in ("unit_value_minor", *_POINTS, "fee_base_minor", "fee_ppm")):
+        raise Fault(at, "an adjustment that moves points or bears a fee")
+    if item["counterparty"] is None or (item["receivable_minor"] and item["payable_minor"]):
+        raise Fault(f"{at}/counterparty", "an adjustment is owed by one to another")
 
 
 def _check_sums(party: Any, items: list[Any]) -> None:

@@ -15,7 +15,7 @@ from uuid import UUID
 import ledger
 from ledger import Accepted, AccountName, Book, Decision, Needs, Request, Tx, Working
 from ledger.errors import DuplicateReference, NotFound, StateConflict
-from settlement import booking, clearing, funding
+from settlement import booking, funding
 from settlement import store as windows_store
 from settlement.rails import instructions, store
 from settlement.rails.banks import BankLine, Report, Statement
@@ -27,7 +27,8 @@ from settlement.steps import Window
 
 @dataclass(frozen=True, slots=True)
 class Instruct:
-    """Have what is open of a window paid by a rail: pay-ins are expected first, then everybody is paid out."""
+    """Have what is open of a window paid by a rail: pay-ins are expected first, then everybody is paid out; while those
+    for whom others stand in still owe, as much as is there."""
 
     number: int
     rail: str
@@ -138,20 +139,16 @@ class Instructing:
         window = windows_store.current(tx, book, asked.number)
         if window is None or window.state not in ("paying", "settled"):
             return InstructRound(window)
-        merchants = [
-            row.position.party_id
-            for row in windows_store.positions(tx, book, window.number)
-            if row.position.party_id != book.operator_id
-        ]
-        needs = Needs(accounts={clearing.position(m, window.number) for m in merchants})
+        standing = booking.Standing.of(tx, book, window)
         payees = {payee.merchant_id: payee for payee in store.payees(tx, book.id, rail=asked.rail)}
-        return InstructRound(window, merchants, payees, store.living(tx, book.id, window.number), needs)
+        living = store.living(tx, book.id, window.number)
+        return InstructRound(window, standing, payees, living, standing.needs)
 
 
 @dataclass(slots=True)
 class InstructRound:
     window: Window | None
-    merchants: list[UUID] = field(default_factory=list)
+    standing: booking.Standing | None = None
     payees: dict[UUID, store.Payee] = field(default_factory=dict)
     living: dict[UUID, str] = field(default_factory=dict)
     needs: Needs = field(default_factory=Needs)
@@ -168,26 +165,28 @@ class InstructRound:
         own = self.payees.get(working.book.operator_id)
         if asked.rail == "bank" and own is None:
             return StateConflict("network's bank account", "not set")
-        open = {m: working.accounts[clearing.position(m, window.number)].balance for m in sorted(self.merchants)}
-        debtors = [m for m, balance in open.items() if balance < 0]
-        if debtors and asked.rail != "bank":
+        assert self.standing is not None
+        waits = self.standing.waits(working)
+        if waits and asked.rail != "bank":
             return StateConflict("window", "waiting for pay-ins")
         # nothing below may refuse
-        wanted = debtors or [m for m, balance in open.items() if balance > 0]
-        direction = "pay_in" if debtors else "pay_out"
-        fresh = [m for m in wanted if m not in self.living]
+        owed = {m: -open for m, open in sorted(self.standing.open(working).items()) if open < 0}
+        expected = [m for m in owed if m not in self.living] if asked.rail == "bank" else []
+        parts = {} if waits else {m: self.standing.payable(working, m) for m in sorted(self.standing.receiving)}
+        fresh = [m for m, part in parts.items() if part > 0 and m not in self.living]
         approved = {m: payee for m, payee in self.payees.items() if payee.approved_by is not None}
-        payable = [m for m in fresh if direction == "pay_in" or m in approved]
-        if direction == "pay_out" and asked.rail == "bank" and payable:
+        payable = [m for m in fresh if m in approved]
+        if asked.rail == "bank" and payable:
             assert own is not None
-            total = sum(open[m] for m in payable)
+            total = sum(parts[m] for m in payable)
             here = (own.holder, own.account, own.bic, len(payable), total)
             self.file = store.PayoutFile(ledger.ids.new(), window.number, working.now, working.now.date(), *here)
+        for merchant in expected:
+            self._make(request, working, "pay_in", window, merchant, owed[merchant], None)
         for merchant in payable:
-            payee = approved[merchant] if direction == "pay_out" else None
-            self._make(request, working, direction, window, merchant, abs(open[merchant]), payee)
+            self._make(request, working, "pay_out", window, merchant, parts[merchant], approved[merchant])
         file = self.file.id if self.file is not None else None
-        left = tuple(m for m in fresh if m not in payable)
+        left = tuple(m for m in fresh if m not in approved)
         return Accepted(Instructed(file, tuple(new.id for new in self.new), left, working.now))
 
     def _make(
@@ -220,7 +219,7 @@ class InstructRound:
                 amount_minor=amount,
                 made_at=working.now,
                 record_id=draft.id,
-                file_id=self.file.id if self.file is not None else None,
+                file_id=self.file.id if self.file is not None and payee is not None else None,
                 holder=payee and payee.holder,
                 account=payee and payee.account,
                 bic=payee and payee.bic,
@@ -273,29 +272,25 @@ class Hearing:
     """Instructions as words are heard of them, one after another, and what each of them becomes."""
 
     found: dict[UUID, Instruction] = field(default_factory=dict)
+    # by number, the windows whose payments they are
+    standings: dict[int, booking.Standing] = field(default_factory=dict)
     changes: dict[UUID, store.Change] = field(default_factory=dict)
     needs: Needs = field(default_factory=Needs)
 
     @classmethod
     def of(cls, tx: Tx, book: Book, ids: Sequence[UUID]) -> "Hearing":
         found = store.instructions(tx, book.id, ids) if ids else {}
-        needs = Needs()
-        due = {
-            number: windows_store.with_due(tx, book.id, number)
-            for number in {i.window_number for i in found.values() if i.window_number is not None}
-        }
+        needs, standings = Needs(), dict[int, booking.Standing]()
+        for number in sorted({i.window_number for i in found.values() if i.window_number is not None}):
+            window = windows_store.current(tx, book, number)
+            assert window is not None, number
+            standings[number] = booking.Standing.of(tx, book, window)
+            needs.accounts |= standings[number].needs.accounts
         for each in found.values():
             needs.accounts.add(AccountName(booking.through(each.rail)))
             if each.window_number is None:
                 needs.accounts.add(AccountName("prefund", each.merchant_id))
-                continue
-            needs.accounts.add(clearing.position(each.merchant_id, each.window_number))
-            if each.merchant_id in due[each.window_number]:
-                needs.accounts |= {
-                    clearing.due(each.merchant_id, each.window_number),
-                    AccountName("credit", each.merchant_id),
-                }
-        return cls(found, {}, needs)
+        return cls(found, standings, {}, needs)
 
     def hear(self, working: Working, actor: str, operator: UUID | None, word: Word) -> Heard:
         """Book what a word says of an instruction that is here. Pure; a word that contradicts changes nothing."""
@@ -320,7 +315,7 @@ class Hearing:
         if of.direction != "pay_in" or "payment" not in step.books:
             return True
         assert of.window_number is not None
-        return working.accounts[clearing.position(of.merchant_id, of.window_number)].balance <= -of.amount_minor
+        return self.standings[of.window_number].open(working)[of.merchant_id] <= -of.amount_minor
 
     def _book(
         self, working: Working, of: Instruction, told: booking.Word, word: Word, booked: str, change: store.Change
@@ -337,11 +332,13 @@ class Hearing:
         assert of.window_number is not None
         if booked == "payment":
             amount = of.amount_minor if of.direction == "pay_in" else -of.amount_minor
-            done = booking.book(working, told, of.window_number, of.merchant_id, amount)
+            done = self.standings[of.window_number].book(working, told, of.merchant_id, amount)
             return change._replace(payment_record_id=done.record_id)
         paid = change.payment_record_id or of.payment_record_id
         assert paid is not None, of.id
-        back = booking.give_back(working, told, of.window_number, of.merchant_id, of.amount_minor, paid)
+        # a bank's or a provider's words may name people: only a person's reason is kept in the ledger
+        reason = word.reason if told.operator_id is not None else None
+        back = booking.give_back(working, told, of.window_number, of.merchant_id, of.amount_minor, paid, reason)
         return change._replace(returned_record_id=back)
 
 

@@ -7,6 +7,7 @@ import psycopg
 import pytest
 
 from deploy import postgres
+from tests.audit import failing
 from tests.audit.story import lived
 
 _numbers = itertools.count(1)
@@ -19,6 +20,15 @@ def honest(server: postgres.Server, template: str) -> str:
         conn.execute(f"create database manex_honest template {template}")
     lived(server.dsn("manex_honest")).close()
     return server.dsn("manex_honest")
+
+
+@pytest.fixture(scope="session")
+def covered(server: postgres.Server, template: str) -> str:
+    """The address of a database that holds the world of a shop that did not pay."""
+    with psycopg.connect(server.url, autocommit=True) as conn:
+        conn.execute(f"create database manex_covered template {template}")
+    failing.lived(server.dsn("manex_covered")).close()
+    return server.dsn("manex_covered")
 
 
 @pytest.fixture

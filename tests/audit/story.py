@@ -8,7 +8,7 @@ import msgspec
 import ledger
 import settlement
 from merchants import contracts, safety, sales, trade
-from settlement import rails
+from settlement import rails, reconciliation
 from tests.settlement.proving import SEALING
 from tests.settlement.rails import bank
 from tests.world import World
@@ -65,6 +65,7 @@ def lived(url: str) -> World:
     world.change_budget(bank, 60)  # its points are worth two cents now
     braked(world)
     world.ask_approval("ann", "books", 5)  # awaits an answer
+    reconciled(world)
     world.house.drain(world.book_id)
     settlement.sealing.catch_up(world.house.db, world.book_id, SEALING)
     return world
@@ -190,6 +191,37 @@ def sponsored(world: World) -> contracts.Sponsorship:
     world.change_budget(bank, -50)
     world.end(network)
     return bank
+
+
+def reconciled(world: World) -> None:
+    """Tills and a bank speak: matches by rule and by hand, one of them split; breaks of every ending; adjustments."""
+    db, book, barber = world.house.db, world.book_id, world.shops["barber"]
+    rows = [{"kind": "sale", "external_reference": f"TILL-{n}", "amount": str(100 + n), "at": world.book.now.isoformat()}
+            for n in range(6)]  # fmt: skip
+    sales = [world.sale(None, "barber", 100 + n, reference=f"TILL-{n}") for n in range(4)]
+    sales.append(world.sale(None, "barber", 999, reference="TILL-4"))
+    sales.append(world.sale(None, "barber", 105, reference="MISTYPED"))
+    reconciliation.bring(db, book, reconciliation.file(world.book, "till", rows, barber), barber, "till")
+    entry = [{"at": world.book.now.isoformat(), "amount": "77", "reference": "nobody knows", "party": "X1"}]
+    reconciliation.bring(db, book, reconciliation.file(world.book, "psp", entry), None, "psp")
+    ((theirs,),) = world.rows("select id from settlement.told_line where reference = 'TILL-5' and side = 'theirs'")
+    for again in (True, False):
+        made = reconciliation.match(db, book, ours=[sales[5].id], theirs=[theirs], by=MAKER, reason="mistyped")
+        assert isinstance(made, reconciliation.MatchRow), made
+        if again:
+            reconciliation.split(db, made.id, by=MAKER, reason="a rehearsal")
+    with db.tx("door") as tx:
+        stand = {b.type: b for b in reconciliation.breaks(tx, book, state="open")}
+    differs = stand["amount"]
+    for approves in (False, True):
+        asked = settlement.ProposeForBreak(differs.id, MAKER, barber, 895, "as rung up")
+        proposed = world.do("adjustment", asked)
+        number = world.rows("select (payload ->> 'window')::int from ledger.record where id = %s", proposed.id)[0][0]
+        world.do("adjustment_decision", settlement.DecideAdjustment(number, APPROVER, proposed.id, approves))
+    reconciliation.explain(db, differs.id, by=MAKER, reason="a till of before")
+    reconciliation.resolve(db, differs.id, by=MAKER, reason="adjusted")
+    unknown = stand["unknown_beneficiary"]
+    reconciliation.resolve(db, unknown.id, by=MAKER, reason="sent back by the bank")
 
 
 def railed(world: World) -> None:

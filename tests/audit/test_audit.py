@@ -512,7 +512,7 @@ CRIMES = [
     Crime(
         "sales_recorded",
         "a sale is made to vanish",
-        "delete from merchants.sale where member_id is null returning id as sale",
+        "delete from merchants.sale where id = (select id from merchants.sale where member_id is null limit 1) returning id as sale",
     ),
     Crime(
         "sales_under_contract",
@@ -537,7 +537,7 @@ CRIMES = [
         "two sales bear one receipt's number",
         "alter table merchants.sale drop constraint sale_reference;"
         " update merchants.sale set external_reference = 'X' where merchant_id ="
-        " (select merchant_id from merchants.sale where member_id is null) returning external_reference as reference",
+        " (select merchant_id from merchants.sale where member_id is null order by batch_id, n limit 1) returning external_reference as reference",
     ),
     # gifts
     Crime(
@@ -1283,6 +1283,55 @@ CRIMES = [
         "update ledger.record set payload = payload || '{\"credit_line_points\": 299}' where kind = 'contract' and"
         " merchant_id = (select id from merchants.merchant where kind = 'network') returning merchant_id as issuer",
     ),
+    # reconciliation
+    Crime(
+        "lines_matched_once",
+        "a line is matched a second time",
+        "insert into settlement.match select gen_random_uuid(), book_id, source, 'again', confidence_ppm, difference_minor,"
+        " line_ids, 'standing', at, made_by, reason, null, null, null from settlement.match where state = 'standing'"
+        " and rule = 'by_hand' returning line_ids[1] as line",
+    ),
+    Crime(
+        "lines_matched_once",
+        "a matched line is let go again and its match stands on",
+        "update settlement.told_line set state = 'open' where id = (select line_id from settlement.match_leg limit 1)"
+        " returning id as line",
+    ),
+    Crime(
+        "matches_add_up",
+        "a match explains money away",
+        "update settlement.told_line set amount_minor = amount_minor + 5 where id = (select line_ids[1] from"
+        " settlement.match where rule = 'by_hand' and state = 'standing'); select id as match from settlement.match where"
+        " rule = 'by_hand' and state = 'standing'",
+    ),
+    Crime(
+        "breaks_end_with_reason",
+        "a break is resolved in silence",
+        "update settlement.break set reason = ' ' where type = 'unknown_beneficiary' returning id as break",
+    ),
+    Crime(
+        "breaks_end_with_reason",
+        "a break was adjusted and forgets the record",
+        "update settlement.break set record_id = null where record_id is not null returning id as break",
+    ),
+    Crime(
+        "breaks_end_with_reason",
+        "a break is closed past its history",
+        "update settlement.break b set state = 'open' where state = 'resolved' and record_id is not null"
+        " returning id as break",
+    ),
+    Crime(
+        "adjustments_of_breaks",
+        "an adjustment is said to be for another break",
+        "update settlement.break_adjustment set break_id = (select id from settlement.break where type ="
+        " 'unknown_beneficiary') where id = (select subject_id from ledger.record where kind = 'adjustment' and payload ?"
+        " 'break') returning id as adjustment",
+    ),
+    Crime(
+        "adjustments_of_breaks",
+        "a break is adjusted twice",
+        "delete from ledger.record where kind = 'adjustment_rejected' and payload ? 'break' returning subject_id as adjustment",
+    ),
     # what windows publish
     Crime(
         "seals_chained",
@@ -1368,6 +1417,69 @@ CRIMES = [
     ),
 ]
 
+#: Crimes in a world where a shop did not pay.
+OF_COVERS = [
+    Crime(
+        "covers_posted",
+        "a cover says that the fund gave less",
+        f"update ledger.record set payload = payload || '{{\"loss_minor\": 1}}' where {first('cover')}"
+        " returning batch_id as batch",
+    ),
+    Crime(
+        "covers_posted",
+        "what was made good went to another's collateral",
+        "update ledger.entry set account_id = (select id from ledger.account where kind = 'prefund' and balance = 0 limit 1)"
+        f" where {of_kind('collateral')} and (batch_id, n) in (select batch_id, n from ledger.record where kind ="
+        " 'made_good') returning batch_id as batch",
+    ),
+    Crime(
+        "covers_posted",
+        "what was made good is said to have come by a provider",
+        f'update ledger.record set payload = payload || \'{{"source": "psp"}}\' where {first("made_good")}'
+        " returning batch_id as batch",
+    ),
+    Crime(
+        "shares_bounded",
+        "a shop bears more than a tenth of what it was to receive",
+        "update ledger.record set payload = jsonb_set(payload, '{shares,0,amount_minor}', '61')"
+        f" where {first('cover')} returning (payload -> 'shares' -> 0 ->> 'merchant') as party",
+    ),
+    Crime(
+        "due_freed_by_its_own_money",
+        "points were freed by what others paid",
+        f"update ledger.record set payload = payload || '{{\"amount_minor\": 1}}' where {first('made_good')}"
+        " returning merchant_id as merchant",
+    ),
+    Crime(
+        "adjusted_by_two",
+        "whoever proposed an adjustment approved it",
+        "update ledger.record a set payload = p.payload from ledger.record p where a.kind = 'adjustment'"
+        " and p.kind = 'adjustment_proposed' and p.id = a.subject_id returning a.id as record",
+    ),
+    Crime(
+        "items_derived",
+        "an adjustment is doubled",
+        "update settlement.item set value_minor = value_minor * 2 where reason = 'adjustment' returning sequence",
+    ),
+    Crime(
+        "returned_once",
+        "the bank sent back what nobody had paid out",
+        f"update ledger.record set reverses_id = null where {first('payment_returned')} returning id as record",
+    ),
+    Crime(
+        "floors_held",
+        "the loss fund gave what it did not have",
+        f"update ledger.entry set amount = amount / 10 where {first('loss_funded')};"
+        " select id as account from ledger.account where kind = 'loss'",
+    ),
+    Crime(
+        "items_derived",
+        "a shop bears less than its share",
+        "update settlement.item set value_minor = value_minor - 1 where reason = 'share' and value_minor = 60"
+        " returning sequence",
+    ),
+]
+
 
 @pytest.mark.row("A15")
 def test_an_honest_world_is_clean(honest: str) -> None:
@@ -1377,7 +1489,7 @@ def test_an_honest_world_is_clean(honest: str) -> None:
 
 
 def test_every_check_has_its_crime() -> None:
-    assert {crime.caught_by for crime in CRIMES} == {check.name for check in CHECKS}
+    assert {crime.caught_by for crime in [*CRIMES, *OF_COVERS]} == {check.name for check in CHECKS}
 
 
 @pytest.mark.row("A15")
@@ -1386,6 +1498,21 @@ def test_a_crime_is_caught_and_the_row_named(spoiled: psycopg.Connection[Any], c
     guilty = commit(spoiled, crime.sql)
     check = next(check for check in CHECKS if check.name == crime.caught_by)
     (finding,) = audited(spoiled, [check]).findings
+    assert any(guilty.items() <= row.items() for row in finding.offending), (guilty, finding.offending)
+
+
+def test_a_world_where_a_shop_did_not_pay_is_clean(covered: str) -> None:
+    assert [finding for finding in ledger.audit.run(covered, CHECKS).findings if not finding.ok] == []
+
+
+@pytest.mark.parametrize("crime", OF_COVERS, ids=lambda crime: f"{crime.caught_by}: {crime.deed}")
+def test_a_crime_about_covers_is_caught_and_the_row_named(covered: str, crime: Crime) -> None:
+    with psycopg.connect(covered) as conn:
+        conn.execute("set session_replication_role = replica")
+        guilty = commit(conn, crime.sql)
+        check = next(check for check in CHECKS if check.name == crime.caught_by)
+        (finding,) = audited(conn, [check]).findings
+        conn.rollback()
     assert any(guilty.items() <= row.items() for row in finding.offending), (guilty, finding.offending)
 
 

@@ -141,6 +141,7 @@ def besiege(api: Api, watch: psycopg.Connection[Any]) -> Siege:
     # the book's clock stands from here on: the hold lasts as long as the siege
     held = spend(None)
     bank, sponsorship = sponsor(api)
+    breaks = disagreed(api, sold)
     elsewhere = api.done("POST", "/v1/members", {"phone": "+16502530000"}, by=stranger.key)
     book, eve = ids.read("book", live), ids.read("member", elsewhere["id"])
     assert book is not None
@@ -194,6 +195,7 @@ def besiege(api: Api, watch: psycopg.Connection[Any]) -> Siege:
         "statement": statements[0]["id"],
         "grocers_statement": others[0]["id"],
         "nobody": NOBODY,
+        **breaks,
         "cursor": api.done("GET", "/v1/records?limit=1", by=cafe.key)["next_cursor"],
         "grocers_cursor": api.done("GET", "/v1/records?limit=1", by=api.shops["grocer"].key)["next_cursor"],
         "anns_cursor": api.done("GET", "/v1/me/records?limit=1", by=ann.token)["next_cursor"],
@@ -202,6 +204,29 @@ def besiege(api: Api, watch: psycopg.Connection[Any]) -> Siege:
         ],
     }
     return siege
+
+
+def disagreed(api: Api, sold: Any) -> dict[str, str]:
+    """A till that tells one sale rightly and two not: a match, two breaks, and an adjustment that one person proposed."""
+    told = {"kind": "sale", "at": api.clock().isoformat(), "amount": sold["total"]}
+    more = api.sell(None, 700)["external_reference"]
+    claims = [
+        told | {"external_reference": sold["external_reference"]},
+        told | {"external_reference": more},
+        {**told, "kind": "refund", "external_reference": "nothing", "original_reference": "nothing at all"},
+    ]
+    api.done("POST", "/v1/till-claims", {"claims": claims}, by=api.shops["cafe"].key)
+    found = {row["type"]: row for row in api.done("GET", "/v1/breaks", by=api.shops["cafe"].key)["data"]}
+    wrong = found["amount"]
+    lines = {line["side"]: line["id"] for line in wrong["lines"]}
+    of_book = f"/v1/operator/books/{api.book}"
+    (match,) = api.done("GET", f"{of_book}/matches", by=api.maker)["data"]
+    body = {"merchant": api.shops["cafe"].id, "direction": "to_merchant", "amount": {"amount": 5, "currency": "USD"},
+            "reason": "as rung up"}  # fmt: skip
+    path = f"/v1/operator/breaks/{wrong['id']}/adjustments"
+    proposed = api.done("POST", path, body, by=api.maker, key=new_key())
+    return {"break": wrong["id"], "orphan": found["orphan_refund"]["id"], "ours": lines["ours"], "line": lines["theirs"],
+            "match": match["id"], "adjustment": proposed["id"], "adjusted": proposed["window"]}  # fmt: skip
 
 
 def sponsor(api: Api) -> tuple[str, str]:

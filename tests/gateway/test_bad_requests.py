@@ -784,6 +784,11 @@ OPERATORS = [
         but(BOOK, window_schedule={"every": "day", "at": "24:00"}), *INVALID, "/window_schedule/at"),
     bad("a schedule by the minute", "POST", "/v1/operator/books", "maker",
         but(BOOK, window_schedule={"every": "minute"}), *INVALID, "/window_schedule/every"),
+    bad("a calendar without dates", "POST", "/v1/operator/books", "maker",
+        but(BOOK, window_schedule={"every": "calendar"}), *INVALID, "/window_schedule/dates"),
+    bad("a calendar of a day that is none", "POST", "/v1/operator/books", "maker",
+        but(BOOK, window_schedule={"every": "calendar", "dates": ["2017-02-30"]}), *INVALID,
+        "/window_schedule/dates/0"),
     bad("a clock to no time", "POST", f"{OF_BOOK}/test-clock", "maker", {}, *INVALID, "/advance_to"),
     bad("a clock without a zone", "POST", f"{OF_BOOK}/test-clock", "maker", {"advance_to": "2018-01-01T00:00:00"},
         *INVALID, "/advance_to"),
@@ -876,6 +881,42 @@ OPERATORS = [
         {"reference": "x", "amount": {"amount": 1, **USD}}, *INVALID, "/amount"),
     bad("a payment of a merchant of nobody", "POST", f"{WINDOWS}/$submitted/payments", "maker",
         {"reference": "x", "merchant": "cafe"}, *MISSING, "/merchant"),
+    bad("a cover of nobody", "POST", f"{WINDOWS}/$submitted/covers", "approver", {"merchant": "cafe", "reason": "x"},
+        *MISSING, "/merchant"),
+    bad("a cover by its maker", "POST", f"{WINDOWS}/$submitted/covers", "maker", {"merchant": "$cafe", "reason": "x"},
+        *FORBIDDEN),
+    bad("a cover without a reason", "POST", f"{WINDOWS}/$submitted/covers", "approver", {"merchant": "$cafe"},
+        *INVALID, "/reason"),
+    bad("a cover before the window is posted", "POST", f"{WINDOWS}/$submitted/covers", "approver",
+        {"merchant": "$cafe", "reason": "x"}, *CONFLICT),
+    bad("a payment sent back that is none", "POST", f"{WINDOWS}/$submitted/payment-returns", "maker",
+        {"payment": f"rec_{NONE}", "reason": "x"}, *MISSING),
+    bad("a merchant sent back", "POST", f"{WINDOWS}/$submitted/payment-returns", "maker",
+        {"payment": "$cafe", "reason": "x"}, *MISSING, "/payment"),
+    bad("an adjustment of one with itself", "POST", f"{WINDOWS}/$submitted/adjustments", "maker",
+        {"amount": {"amount": 1, **USD}, "reason": "x"}, *INVALID, "/creditor"),
+    bad("an adjustment of nobody", "POST", f"{WINDOWS}/$submitted/adjustments", "maker",
+        {"debtor": f"mer_{NONE}", "amount": {"amount": 1, **USD}, "reason": "x"}, *MISSING),
+    bad("an adjustment of an open window", "POST", f"{WINDOWS}/$open/adjustments", "maker",
+        {"debtor": "$cafe", "amount": {"amount": 1, **USD}, "reason": "x"}, *CONFLICT),
+    bad("an adjustment approved that nobody proposed", "POST", f"{WINDOWS}/$submitted/adjustments/rec_{NONE}/approve",
+        "approver", {}, *MISSING),
+    bad("an adjustment rejected that nobody proposed", "POST", f"{WINDOWS}/$submitted/adjustments/rec_{NONE}/reject",
+        "approver", {}, *MISSING),
+    bad("a statement of nobody disputed", "POST", f"/v1/statements/stm_{NONE}/disputes", "cafe", {"reason": "x"},
+        *MISSING),
+    bad("collateral of nobody", "POST", f"{MERCHANTS}/mer_{NONE}/collateral", "maker",
+        {"amount": {"amount": 1, **USD}, "reference": "x"}, *MISSING),
+    bad("collateral of nothing", "POST", f"{MERCHANTS}/$cafe/collateral", "maker",
+        {"amount": {"amount": 0, **USD}, "reference": "x"}, *INVALID, "/amount/amount"),
+    bad("collateral given back to one who owes", "POST", f"{MERCHANTS}/$cafe/collateral-returns", "approver",
+        {"amount": {"amount": 1, **USD}, "reference": "x"}, *CONFLICT),
+    bad("exposures of a book of nobody", "GET", f"/v1/operator/books/bok_{NONE}/exposures", "maker", None, *MISSING),
+    bad("positions of a book of nobody", "GET", f"/v1/operator/books/bok_{NONE}/positions", "maker", None, *MISSING),
+    bad("positions of a book of nobody, live", "GET", f"/v1/operator/books/bok_{NONE}/positions/events", "maker", None,
+        *MISSING),
+    bad("a loss fund of another currency", "POST", f"{OF_BOOK}/loss-fund", "maker",
+        {"amount": {"amount": 1, "currency": "EUR"}, "reference": "x"}, *INVALID, "/amount/currency"),
     bad("a window of nobody", "GET", f"{WINDOWS}/win_{NONE}", "maker", None, *MISSING),
     bad("a window that is a book", "POST", f"{WINDOWS}/$book/close", "maker", {}, *MISSING),
 ]  # fmt: skip
@@ -1022,9 +1063,104 @@ SPONSORS = [
     bad("an end with a reason", "POST", f"{SPONSORSHIP}/end", "maker", {"reason": "x"}, *UNKNOWN, "/reason"),
 ]  # fmt: skip
 
+CLAIM = {"kind": "sale", "external_reference": "BAD-1", "amount": {"amount": 100, **USD}, "at": "2017-01-01T00:00:00Z"}
+CLAIMS, BREAK = "/v1/till-claims", "/v1/operator/breaks/$break"
+REPORT = "at,amount,reference\n2017-01-01T00:00:00Z,5,X\n"
+BY_HAND = {"ours": ["$ours"], "theirs": ["$line"], "reason": "x"}
+ADJUST = {"merchant": "$cafe", "direction": "to_merchant", "amount": {"amount": 5, **USD}, "reason": "x"}
+OF_ADJUSTMENT = "/v1/operator/windows/$adjusted/adjustments/$adjustment"
+
+
+def claims(what: str, *wanted: Any, **changes: Any) -> Bad:
+    return bad(what, "POST", CLAIMS, "cafe", {"claims": [but(CLAIM, **changes)]}, *wanted)
+
+
+def claims_csv(what: str, text: str, *wanted: Any) -> Bad:
+    return bad(what, "POST", CLAIMS, "cafe", {"csv": text}, *wanted)
+
+
+RECONCILING = [
+    claims("a claim of a gift", *INVALID, "/claims/0/kind", kind="gift"),
+    claims("a claim without a reference", *INVALID, "/claims/0/external_reference", external_reference=...),
+    claims("a claim in another currency", *INVALID, "/claims/0/amount/currency", amount={"amount": 1, "currency": "EUR"}),
+    claims("a claim of no age", *INVALID, "/claims/0/at", at="1800-01-01T00:00:00Z"),
+    claims("a claim with a field more", *UNKNOWN, "/claims/0/phone", phone="+15550100123"),
+    claims("a claim of points below zero", *INVALID, "/claims/0/points", points=-1),
+    bad("claims in two ways", "POST", CLAIMS, "cafe", {"claims": [CLAIM], "csv": "x"}, *INVALID, "/csv"),
+    bad("claims in no way", "POST", CLAIMS, "cafe", {}, *INVALID, "/csv"),
+    bad("a list of no claims", "POST", CLAIMS, "cafe", {"claims": []}, *INVALID, "/claims"),
+    bad("claims by a key of records", "POST", CLAIMS, "reader", {"csv": "x"}, *FORBIDDEN),
+    claims_csv("a file without a header", "sale,X,1,2017-01-01T00:00:00Z\n", *INVALID, "/csv"),
+    claims_csv("a file with a bad line", "kind,external_reference,amount,at\nsale,X,1,2017-01-01T00:00:00Z\nsale,Y,1.5,"
+               "2017-01-01T00:00:00Z\n", *INVALID, "/csv"),
+    claims_csv("a file of nothing", "", *INVALID, "/csv"),
+    bad("claims too large", "POST", CLAIMS, "cafe", b" " * (LARGEST_BATCH_BODY + 1), *LARGE),
+    bad("own breaks by a key of records", "GET", "/v1/breaks", "reader", None, *FORBIDDEN),
+    bad("own breaks of a type nobody knows", "GET", "/v1/breaks?type=lost", "cafe", None, *INVALID, "/type"),
+    bad("own breaks by another's cursor", "GET", "/v1/breaks?cursor=$grocers_cursor", "cafe", None, *CURSOR),
+    bad("own breaks as text", "GET", "/v1/breaks?format=csv", "cafe", None, *UNKNOWN, "/format"),
+    bad("a report by who approves", "POST", f"{OF_BOOK}/provider-reports", "approver", {"csv": REPORT}, *FORBIDDEN),
+    bad("a report for another book", "POST", f"{OF_BOOK}/provider-reports", "of live", {"csv": REPORT}, *MISSING),
+    bad("a report of a bank", "POST", f"{OF_BOOK}/provider-reports", "maker", {"source": "bank", "csv": REPORT}, *UNKNOWN,
+        "/source"),
+    bad("a report in another currency", "POST", f"{OF_BOOK}/provider-reports", "maker", {"csv":
+        "at,amount,reference,currency\n2017-01-01T00:00:00Z,5,X,EUR\n"}, *INVALID, "/csv"),
+    bad("a run by an auditor", "POST", f"{OF_BOOK}/reconciliation", "auditor", {}, *FORBIDDEN),
+    bad("a run of another book", "POST", f"{OF_BOOK}/reconciliation", "of live", {}, *MISSING),
+    bad("how another book stands", "GET", f"{OF_BOOK}/reconciliation", "of live", None, *MISSING),
+    bad("breaks of another book", "GET", f"{OF_BOOK}/breaks", "of live", None, *MISSING),
+    bad("breaks for a merchant's key", "GET", f"{OF_BOOK}/breaks", "cafe", None, *WHO),
+    bad("breaks of an owner nobody knows", "GET", f"{OF_BOOK}/breaks?owner=ann", "maker", None, *INVALID, "/owner"),
+    bad("breaks by another's cursor", "GET", f"{OF_BOOK}/breaks?cursor=$makers_cursor", "maker", None, *CURSOR),
+    bad("a break of another book", "GET", BREAK, "of live", None, *MISSING),
+    bad("a break of nobody", "GET", f"/v1/operator/breaks/brk_{NONE}", "maker", None, *MISSING),
+    bad("an explanation of nothing", "POST", f"{BREAK}/explain", "maker", {"reason": ""}, *INVALID, "/reason"),
+    bad("an explanation by an auditor", "POST", f"{BREAK}/explain", "auditor", {"reason": "x"}, *FORBIDDEN),
+    bad("an explanation from another book", "POST", f"{BREAK}/explain", "of live", {"reason": "x"}, *MISSING),
+    bad("an end without a reason", "POST", f"{BREAK}/resolve", "maker", {}, *INVALID, "/reason"),
+    bad("an end before its adjustment", "POST", f"{BREAK}/resolve", "maker", {"reason": "x"}, *CONFLICT),
+    bad("an end by a record of nobody", "POST", "/v1/operator/breaks/$orphan/resolve", "maker", {"reason": "x", "record":
+        f"rec_{NONE}"}, *MISSING),
+    bad("an end by something that is no record", "POST", f"{BREAK}/resolve", "maker", {"reason": "x", "record": "$sale"},
+        *MISSING, "/record"),
+    bad("a break merged with itself", "POST", f"{BREAK}/merge", "maker", {"reason": "x", "breaks": ["$break"]}, *INVALID,
+        "/breaks"),
+    bad("a break merged with nobody's", "POST", f"{BREAK}/merge", "maker", {"reason": "x", "breaks": [f"brk_{NONE}"]},
+        *MISSING),
+    bad("a break merged with nothing", "POST", f"{BREAK}/merge", "maker", {"reason": "x", "breaks": []}, *INVALID,
+        "/breaks"),
+    bad("matches of another book", "GET", f"{OF_BOOK}/matches", "of live", None, *MISSING),
+    bad("matches of a source nobody knows", "GET", f"{OF_BOOK}/matches?source=ann", "maker", None, *INVALID, "/source"),
+    bad("a match that explains money away", "POST", f"{OF_BOOK}/matches", "maker", BY_HAND, *CONFLICT),
+    bad("a match of one side", "POST", f"{OF_BOOK}/matches", "maker", but(BY_HAND, theirs=[]), *INVALID, "/theirs"),
+    bad("a match the wrong way round", "POST", f"{OF_BOOK}/matches", "maker", but(BY_HAND, ours=["$line"],
+        theirs=["$ours"]), *INVALID, "/ours"),
+    bad("a match of nobody's line", "POST", f"{OF_BOOK}/matches", "maker", but(BY_HAND, ours=[f"lin_{NONE}"]), *MISSING),
+    bad("a match in another book", "POST", "/v1/operator/books/$live/matches", "maker", BY_HAND, *MISSING),
+    bad("a match by who approves", "POST", f"{OF_BOOK}/matches", "approver", BY_HAND, *FORBIDDEN),
+    bad("a split of nobody's match", "POST", f"/v1/operator/matches/mat_{NONE}/split", "maker", {"reason": "x"}, *MISSING),
+    bad("a split without a reason", "POST", "/v1/operator/matches/$match/split", "maker", {}, *INVALID, "/reason"),
+    bad("a split from another book", "POST", "/v1/operator/matches/$match/split", "of live", {"reason": "x"}, *MISSING),
+    bad("a second adjustment", "POST", f"{BREAK}/adjustments", "maker", ADJUST, *CONFLICT),
+    bad("an adjustment of nothing", "POST", f"{BREAK}/adjustments", "maker", but(ADJUST, amount={"amount": 0, **USD}),
+        *INVALID, "/amount/amount"),
+    bad("an adjustment for another merchant", "POST", f"{BREAK}/adjustments", "maker", but(ADJUST, merchant="$grocer"),
+        *INVALID, "/merchant"),
+    bad("an adjustment for a stranger", "POST", f"{BREAK}/adjustments", "maker", but(ADJUST, merchant="$stranger"),
+        *MISSING),
+    bad("an adjustment by who approves", "POST", f"{BREAK}/adjustments", "approver", ADJUST, *FORBIDDEN),
+    bad("an adjustment without a key", "POST", f"{BREAK}/adjustments", "maker", ADJUST, 400, "idempotency_key_missing",
+        idempotency_key=None),
+    bad("an adjustment from another book", "POST", f"{BREAK}/adjustments", "of live", ADJUST, *MISSING),
+    bad("an approval by a maker", "POST", f"{OF_ADJUSTMENT}/approve", "maker", {}, *FORBIDDEN),
+    bad("an approval of another amount", "POST", f"{OF_ADJUSTMENT}/approve", "approver", {"amount": 6}, *UNKNOWN, "/amount"),
+    bad("a no from another book", "POST", f"{OF_ADJUSTMENT}/reject", "of live", {}, *MISSING),
+    bad("a no by a maker", "POST", f"{OF_ADJUSTMENT}/reject", "maker", {}, *FORBIDDEN),
+]  # fmt: skip
+
 TABLE = list(
     chain(
-        AMOUNTS, TEXTS, TIMES, SHAPES, IDS, CREDENTIALS, HEADERS, PATHS, QUERIES, TILL, MEMBERS, VOUCHERS, RAILS, OPERATORS, SAFETY, SPONSORS
+        AMOUNTS, TEXTS, TIMES, SHAPES, IDS, CREDENTIALS, HEADERS, PATHS, QUERIES, TILL, MEMBERS, VOUCHERS, RAILS, OPERATORS, SAFETY, SPONSORS, RECONCILING
     )
 )  # fmt: skip
 

@@ -48,6 +48,7 @@ def ids(siege: Siege) -> dict[str, str]:
     real = {name: siege.names[name] for name in named}
     real["sponsorship"] = siege.names["sponsorship"]
     real |= {"merchant": siege.names["cafe"], "member": siege.names["number"], "redemption": siege.names["held"]}
+    real |= {name: siege.names[name] for name in ("break", "match")}
     return real | {"window": siege.names["open"], "currency": "USD", "phone": "+15550100123", "time_zone": "UTC"}
 
 

@@ -25,6 +25,8 @@ OWNERS = {
     "settlement.item": {"issuer_id", "acceptor_id", "fee_payer_id"},
     "settlement.position": {"party_id"},
     "settlement.bilateral": {"debtor_id", "creditor_id"},
+    "settlement.told_line": {"shown_to"},
+    "settlement.break": {"shown_to"},
     "settlement.instruction": {"merchant_id"},
 }
 #: Rows that are nobody's own, and what is told of them: how a batch is numbered, so that records have a sequence.

@@ -57,7 +57,7 @@ streams = st.lists(events(), max_size=25).map(lambda found: [e._replace(sequence
 
 def summed(stream: list[Event]) -> tuple[list[obligations.Item], list[Flow], dict[UUID, Charge]]:
     """What the store's group-by gives, in plain Python."""
-    items = [item for event in stream for item in obligations.items(event)]
+    items = [item for event in stream for item in obligations.items(event, OPERATOR)]
     flows: dict[Any, list[int]] = defaultdict(lambda: [0, 0, 0])
     charges: dict[UUID, list[int]] = defaultdict(lambda: [0, 0])
     for item in items:
@@ -152,11 +152,12 @@ def test_what_makes_nobody_owe_makes_no_item() -> None:
     sale = Event(
         1, BOOK, "sale", AT, "till", MERCHANTS[0], None, BOOK, {"money_minor": 5, "purchase_fee_ppm": 0}, 1, b""
     )
-    assert obligations.items(sale) == []
-    assert obligations.items(sale._replace(kind="hold", payload={})) == []
+    assert obligations.items(sale, OPERATOR) == []
+    assert obligations.items(sale._replace(kind="hold", payload={}), OPERATOR) == []
 
 
 WEEK = {"every": "week", "weekday": 0, "at": "00:00"}
+DATES = {"every": "calendar", "dates": ["2017-06-21", "2017-03-20"], "at": "18:00"}
 FOLLOWING = [
     (WEEK, "2017-01-01T12:00", "2017-01-02T00:00"),
     (WEEK, "2017-01-02T00:00", "2017-01-09T00:00"),
@@ -164,6 +165,8 @@ FOLLOWING = [
     (WEEK | {"weekday": 5, "at": "18:30"}, "2017-01-07T19:00", "2017-01-14T18:30"),
     ({"every": "day", "at": "03:00"}, "2017-01-02T02:59", "2017-01-02T03:00"),
     ({"every": "day", "at": "03:00"}, "2017-01-02T03:00", "2017-01-03T03:00"),
+    (DATES, "2017-01-02T03:00", "2017-03-20T18:00"),
+    (DATES, "2017-03-20T18:00", "2017-06-21T18:00"),
 ]
 
 
@@ -172,9 +175,14 @@ def test_a_window_closes_at_the_next_time_of_the_schedule(rule: dict[str, object
     assert schedule.following(datetime.fromisoformat(local), rule) == datetime.fromisoformat(closes)
 
 
+def test_after_the_last_date_of_a_calendar_nothing_closes_by_itself() -> None:
+    assert schedule.following(datetime(2017, 6, 21, 18), DATES) is None
+
+
 @given(st.datetimes(datetime(2016, 1, 1), datetime(2030, 1, 1)), st.integers(0, 6), st.times())
 def test_a_weekly_closing_is_within_a_week_ahead(local: datetime, weekday: int, at: object) -> None:
     found = schedule.following(local, {"every": "week", "weekday": weekday, "at": f"{at:%H:%M}"})
+    assert found is not None
     assert timedelta(0) < found - local <= timedelta(days=7)
     assert found.weekday() == weekday
 
@@ -187,7 +195,7 @@ def _book() -> ledger.Book:
 def test_a_leaf_is_that_of_the_line_its_merchant_reads(stream: list[Event]) -> None:
     """What is hashed by the million is written by another hand than what is handed out; they are the same."""
     for event in stream:
-        for item in obligations.items(event):
+        for item in obligations.items(event, OPERATOR):
             leaves = dict(sealing.leaves_of(BOOK, item))
             assert leaves.keys() == {item.issuer_id, item.acceptor_id, item.fee_payer_id} - {None}
             for party, leaf in leaves.items():

@@ -1,5 +1,6 @@
 """The schedule closes windows by the network's own calendar and clock."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -34,3 +35,28 @@ def test_without_a_schedule_only_operators_close(world: Any) -> None:
     world.earn("ann", "cafe", 10, 100)
     world.sql("update ledger.book set window_schedule = 'null'")
     assert world.read(schedule.next_due, world.book) is None
+
+
+def test_a_cut_off_in_an_hour_that_summer_time_takes_or_gives_twice_closes_once_a_day(world: Any) -> None:
+    """New York, 2017: 12 March has no 02:30, 5 November has 01:30 twice."""
+    world.shop("cafe", "deferred")
+    world.earn("ann", "cafe", 10, 100)
+    settlement.drain(world.db, world.book_id)
+    for at, begins, closes in (
+        ("02:30", datetime(2017, 3, 11, 12, tzinfo=UTC), ["03-12T07:30", "03-13T06:30", "03-14T06:30"]),
+        ("01:30", datetime(2017, 11, 4, 12, tzinfo=UTC), ["11-05T06:30", "11-06T06:30", "11-07T06:30"]),
+    ):
+        rule = {"every": "day", "at": at}
+        world.sql(
+            "update ledger.book set time_zone = 'America/New_York', window_schedule = %s::jsonb", [json.dumps(rule)]
+        )
+        world.clock(begins)
+        settlement.windows.close(
+            world.db, world.committer, world.book_id, number=world.read(settlement.newest_window, world.book_id).number
+        )
+        for expected in closes:
+            due = world.read(schedule.next_due, world.book)
+            assert f"{due.astimezone(UTC):%m-%dT%H:%M}" == expected
+            world.clock(due)
+            assert schedule.close_due(world.db, world.committer, world.book_id) is not None
+            assert schedule.close_due(world.db, world.committer, world.book_id) is None

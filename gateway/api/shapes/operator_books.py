@@ -9,10 +9,14 @@ from gateway.api.shapes.values import Answer, Body, Currency, Days, FaceValue, P
 
 
 class ScheduleIn(Body, frozen=True, kw_only=True):
-    every: Literal["day", "week"]
+    every: Literal["day", "week", "calendar"]
     at: Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$(?!\n)")] = "00:00"
     # 0 is Monday
     weekday: Annotated[int, Meta(ge=0, le=6)] = 0
+    # of a calendar: the days on which windows close, as 2017-03-20; after the last only an operator closes them
+    dates: Annotated[
+        list[Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$(?!\n)")]], Meta(max_length=400)
+    ] = []
 
 
 class BookIn(Body, frozen=True, kw_only=True):

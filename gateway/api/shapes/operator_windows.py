@@ -35,6 +35,9 @@ class StepOut(Answer, frozen=True, kw_only=True):
     by: str | None
     at: datetime
     reason: str | None
+    # what tells of it, and whose dispute, cover or payment it is
+    record: str
+    merchant: str | None
 
 
 class TotalsOut(Answer, frozen=True, kw_only=True):

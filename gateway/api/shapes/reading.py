@@ -46,6 +46,8 @@ class PositionOut(Answer, frozen=True, kw_only=True):
     # points issued on credit and not paid for yet, and how many may be
     credit_used_points: int
     credit_line_points: int
+    # 50, 75 or 90: so much of the credit line is used; none below
+    credit_warning_percent: int | None
     # points accepted and not settled yet
     accepted_points: int
     window: WindowRef | None

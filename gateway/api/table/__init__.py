@@ -12,6 +12,7 @@ from gateway.api.table import (
     operator_rails,
     operator_safety,
     operator_windows,
+    reconciling,
     till,
 )
 
@@ -27,6 +28,7 @@ OPERATIONS: Final = (
     *operator_merchants.OPERATIONS,
     *operator_books.RULES,
     *operator_windows.OPERATIONS,
+    *reconciling.OPERATIONS,
     *operator_rails.OPERATIONS,
     *operator_safety.OPERATIONS,
     *everybody.OPERATIONS,

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from gateway.api import funding, keys, live, rails, reading, shapes, statement_files
+from gateway.api import adjustments, funding, keys, live, rails, reading, shapes, statement_files
 from gateway.operation import Merchant, Operation
 
 OPERATIONS: Final = (
@@ -86,6 +86,17 @@ OPERATIONS: Final = (
         rails.get_topup_request,
         "How it stands, and where to pay it.",
         answer=shapes.TopupRequestOut,
+    ),
+    Operation(
+        "POST",
+        "/v1/statements/{statement}/disputes",
+        Merchant("statements:write"),
+        adjustments.post_dispute,
+        "Say that a statement is not right. The operator puts it right in a later window, or not.",
+        answer=shapes.DisputeOut,
+        request=shapes.DisputeIn,
+        keyed="required",
+        refusals=("state_conflict",),
     ),
     Operation(
         "POST",

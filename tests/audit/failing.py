@@ -1,0 +1,125 @@
+"""A shop that does not pay in: who stands in for it, what they are given back, and a pay-out that the bank sends back."""
+
+from typing import Any
+from uuid import UUID
+
+import ledger
+import settlement
+from merchants import safety
+from tests.world import APPROVER, MAKER, World
+
+OPERATOR = UUID(int=1)
+
+
+def lived(url: str) -> World:
+    """From a mill that owes a thousand, and pays nothing, to the day when nobody is owed anything."""
+    world = begun(url)
+    cover(world, 1, "mill")
+    for shop in ("cafe", "gym"):
+        pay(world, 1, shop)
+    returned(world, 1, "gym")
+    pay(world, 1, "gym")
+    world.settle(world.close_window())
+    cover(world, 1, "mill")  # with what cafe and gym bear
+    for shop in ("cafe", "gym"):
+        pay(world, 1, shop)
+    pay(world, 1, "mill", 500)
+    for shop in ("cafe", "gym"):
+        pay(world, 1, shop)
+    pay(world, 1, "mill")
+    disputed(world)
+    world.settle(world.close_window())
+    collateral(world, "mill", -250)
+    act(world, "merchant_resume", "mill")
+    world.house.drain(world.book_id)
+    return world
+
+
+def begun(url: str, network: str = "failing") -> World:
+    """The mill owes 600 to the cafe and 400 to the gym and has 50 ahead, 250 of collateral; the loss fund has 300."""
+    world = World(url, network=network)
+    for shop in ("mill", "cafe", "gym"):
+        world.shop(shop)
+    world.member("ann")
+    world.earn("ann", at="mill", points=1_000)
+    world.redeem("ann", "cafe", 600)
+    world.redeem("ann", "gym", 400)
+    collateral(world, "mill", 250)
+    world.do("loss_fund", settlement.Deposit(OPERATOR, 300, "fund"))
+    number = world.close_window()
+    posted(world, number)
+    world.topup("mill", 50)
+    act(world, "merchant_suspend", "mill")
+    return world
+
+
+def disputed(world: World) -> None:
+    """The cafe says that the first window left something out; two of three proposals are approved by another."""
+    dispute = settlement.Dispute(1, world.shops["cafe"], "thirty are missing")
+    windows(world, "dispute", body=dispute, asker=settlement.Asker(principal_id=world.shops["cafe"], actor="cafe"))
+    decide(world, propose(world, 1, world.shops["gym"], world.shops["cafe"], 30))
+    decide(world, propose(world, 1, world.operator, world.shops["cafe"], 5))
+    decide(world, propose(world, 1, world.shops["mill"], world.operator, 7), approves=False)
+
+
+def propose(world: World, number: int, debtor: UUID, creditor: UUID, amount: int) -> UUID:
+    body = settlement.ProposeAdjustment(number, OPERATOR, debtor, creditor, amount, "left out")
+    return UUID(str(windows(world, "propose_adjustment", body=body).value.id))
+
+
+def decide(world: World, id: UUID, *, approves: bool = True) -> Any:
+    body = settlement.DecideAdjustment(1, UUID(int=2), id, approves)
+    return windows(world, "decide_adjustment", body=body, asker=APPROVER).value
+
+
+def posted(world: World, number: int) -> None:
+    house, book = world.house, world.book_id
+    outcome = settlement.windows.submit(house.db, house.committer, book, number=number, asker=MAKER)
+    assert isinstance(outcome.decision, ledger.Accepted), outcome.decision
+    digest = outcome.decision.value.positions_hash
+    settlement.windows.approve(house.db, house.committer, book, number=number, positions_hash=digest, asker=APPROVER)
+
+
+def act(world: World, kind: str, shop: str) -> None:
+    world.do(kind, safety.Act(world.shops[shop], OPERATOR, "it has not paid", None))
+
+
+def collateral(world: World, shop: str, amount: int) -> Any:
+    merchant = world.shops[shop]
+    if amount > 0:
+        return world.do("collateral", settlement.Deposit(OPERATOR, amount, "lien", merchant))
+    return windows(world, "give_back_collateral", merchant_id=merchant, amount_minor=-amount, reference="lien").value
+
+
+def cover(world: World, number: int, shop: str) -> Any:
+    return windows(world, "cover", number=number, merchant_id=world.shops[shop], reason="it has not paid").value
+
+
+def pay(world: World, number: int, shop: str, amount: int | None = None) -> Any:
+    decision = windows(world, "mark_paid", number=number, merchant_id=world.shops[shop], amount_minor=amount)
+    (done,) = decision.value.payments
+    return done
+
+
+def returned(world: World, number: int, shop: str) -> Any:
+    """The last pay-out to a shop comes back."""
+    ((id,),) = world.rows(
+        "select id from ledger.record where book_id = %s and kind = 'payment' and merchant_id = %s"
+        " and payload ->> 'direction' = 'pay_out' order by batch_id desc, n desc limit 1",
+        world.book_id,
+        world.shops[shop],
+    )
+    return windows(world, "return_payment", number=number, payment_id=id, reason="account closed").value
+
+
+def asked(world: World, what: str, **facts: Any) -> Any:
+    """The decision on what an operator asks of a window."""
+    house = world.house
+    facts.setdefault("asker", MAKER)
+    return getattr(settlement.windows, what)(house.db, house.committer, world.book_id, **facts).decision
+
+
+def windows(world: World, what: str, **facts: Any) -> Any:
+    decision = asked(world, what, **facts)
+    assert isinstance(decision, ledger.Accepted), decision
+    return decision
