@@ -3,20 +3,7 @@
 from collections.abc import Mapping
 
 import ledger
-from settlement import (
-    funding,
-    paper,
-    paying,
-    proof,
-    rails,
-    reconciliation,
-    schedule,
-    sealing,
-    sending,
-    statements,
-    windows,
-    workbook,
-)
+from settlement import funding, proof, rails, reconciliation, schedule, windows
 from settlement import handlers as _handlers
 from settlement.adjusting import (
     AdjustmentDone,
@@ -27,11 +14,10 @@ from settlement.adjusting import (
     ProposeForBreak,
 )
 from settlement.booking import PaymentDone
-from settlement.consumer import drain
-from settlement.covering import Cover, CoverDone, Deposit, DepositDone, GiveBack, PaymentReturned, ReturnPayment
-from settlement.drill import Bearer, Drill, drill
-from settlement.exposure import Exposure, exposures
-from settlement.exposure import level as exposure_level
+from settlement.covers.covering import Cover, CoverDone, Deposit, DepositDone, GiveBack, PaymentReturned, ReturnPayment
+from settlement.covers.drill import Bearer, Drill, drill
+from settlement.covers.exposure import Exposure, exposures
+from settlement.covers.exposure import level as exposure_level
 from settlement.facts import FACTS
 from settlement.funding import Purchase, PurchaseDone, SellBack, Topup, TopupDone
 from settlement.handlers import NotYet, Pay, PaymentsDone, Settle, Settled
@@ -39,10 +25,12 @@ from settlement.live import Live, live
 from settlement.netting import Bilateral, Position, saving_ppm
 from settlement.obligations import Item
 from settlement.outlook import Forecast, Outlook, outlook
-from settlement.rebuild import Rebuilt, check, rebuild, snapshot
-from settlement.seal_store import Seal, book_of_statement, seal
-from settlement.sealing import Sealing
-from settlement.statements import Counterparty, Statement
+from settlement.papers import paper, statements, workbook
+from settlement.papers.statements import Counterparty, Statement
+from settlement.rails import paying, sending
+from settlement.sealed import sealing
+from settlement.sealed.sealing import Sealing
+from settlement.sealed.store import Seal, book_of_statement, seal
 from settlement.steps import SelfApproval, Step, Window, WindowStepped, window_id
 from settlement.store import (
     ItemRow,
@@ -65,8 +53,10 @@ from settlement.store import (
     window_by_id,
 )
 from settlement.store import windows as list_windows
-from settlement.subscriber import Subscriber
-from settlement.topics import told_by
+from settlement.stream.consumer import drain
+from settlement.stream.rebuild import Rebuilt, check, rebuild, snapshot
+from settlement.stream.subscriber import Subscriber
+from settlement.stream.topics import told_by
 from settlement.windows import CLOCK, Asker
 
 

@@ -10,7 +10,8 @@ from typing import Any
 from uuid import UUID
 
 from ledger import AccountName, Book, Needs, Tx, Working
-from settlement import clearing, store, waterfall
+from settlement import clearing, store
+from settlement.covers import waterfall
 from settlement.steps import Window
 
 

@@ -14,8 +14,9 @@ import ledger
 from ledger import Accepted, Book, Decision, Needs, Request, Tx, Working
 from ledger.errors import LimitExceeded, NotFound, StateConflict
 from merchants import contracts
-from settlement import adjusting, booking, clearing, covering, steps, store
+from settlement import adjusting, booking, clearing, steps, store
 from settlement.booking import PaymentDone
+from settlement.covers import covering
 from settlement.netting import Flow, Position
 from settlement.rails import store as rails_store
 from settlement.steps import Step, Window

@@ -6,7 +6,7 @@ from typing import Any
 import ledger
 from ledger import Book, Committer, Database, Outcome, Tx
 from settlement import store, windows
-from settlement.consumer import drain
+from settlement.stream.consumer import drain
 
 
 def following(local: datetime, schedule: dict[str, Any]) -> datetime | None:

@@ -8,7 +8,8 @@ from uuid import UUID
 
 import ledger
 from ledger import Book, Tx, array
-from settlement import fees, waterfall
+from settlement import fees
+from settlement.covers import waterfall
 from settlement.netting import Bilateral, Charge, Flow, Netted, Position
 from settlement.obligations import Item
 from settlement.steps import Window, window_id

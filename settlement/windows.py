@@ -12,10 +12,10 @@ import ledger
 from ledger import Accepted, Committer, Database, Decision, Outcome, Render, Request
 from settlement import store
 from settlement.adjusting import DecideAdjustment, Dispute, ProposeAdjustment, ProposeForBreak
-from settlement.consumer import drain
-from settlement.covering import Cover, GiveBack, ReturnPayment
+from settlement.covers.covering import Cover, GiveBack, ReturnPayment
 from settlement.handlers import Pay, Settle
 from settlement.steps import Step
+from settlement.stream.consumer import drain
 
 #: How often an act is asked again because the stream went on between draining and deciding.
 TRIES: Final = 5

@@ -1,6 +1,6 @@
 """Statements and the public supply, proved from files alone: standard library and `cryptography`, no server, no database.
 
-The rest of settlement makes these files (`settlement/sealing.py`); nothing here knows how.
+The rest of settlement makes these files (`settlement/sealed/sealing.py`); nothing here knows how.
 """
 
 from . import keys, merkle, statement, sums, supply, window

@@ -9,10 +9,10 @@ from typing import Final
 
 import ledger
 from ledger import Book, Database, Tx
-from settlement.consumer import drain
 from settlement.reconciliation import disagreements, rules, store
 from settlement.reconciliation.lines import POLICIES, SOURCES, Found, Line, Match, fold, line_id
 from settlement.reconciliation.store import Placed, Slice
+from settlement.stream.consumer import drain
 
 #: Records a transaction takes in on our side.
 CHUNK: Final = 5_000

@@ -13,7 +13,8 @@ from openpyxl import load_workbook  # type: ignore[import-untyped]
 import settlement
 from deploy import clockwork
 from ledger import ids
-from settlement import fonts, proof
+from settlement import proof
+from settlement.papers import fonts
 from tests.gateway.network import Api, new_key
 from tests.gateway.test_windows import a_week, step
 

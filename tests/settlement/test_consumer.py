@@ -7,7 +7,8 @@ import pytest
 
 import ledger
 import settlement
-from settlement import consumer, store
+from settlement import store
+from settlement.stream import consumer
 
 
 @pytest.fixture

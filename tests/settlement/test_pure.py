@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 
 import ledger
 from ledger.stream import Event
-from settlement import fees, netting, obligations, proof, schedule, sealing, statements, store
+from settlement import fees, netting, obligations, proof, schedule, store
 from settlement.netting import Charge, Flow
+from settlement.papers import statements
+from settlement.sealed import sealing
 from settlement.steps import Window, window_id
 from settlement.store import ItemRow
 

@@ -5,9 +5,10 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from settlement import netting, waterfall
+from settlement import netting
+from settlement.covers import waterfall
+from settlement.covers.waterfall import SHARE_CAP_PPM, Covered, Sources
 from settlement.netting import Charge, Flow
-from settlement.waterfall import SHARE_CAP_PPM, Covered, Sources
 
 OPERATOR = UUID(int=2)
 MERCHANTS = [UUID(int=10 + n) for n in range(6)]

@@ -11,7 +11,8 @@ import pytest
 import ledger
 import settlement
 from ledger.errors import StateConflict
-from settlement import paying, proof, rails
+from settlement import proof, rails
+from settlement.rails import paying
 from tests.audit import failing
 from tests.settlement import proving
 from tests.settlement.rails import bank

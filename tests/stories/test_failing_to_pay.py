@@ -9,7 +9,7 @@ import ledger
 import settlement
 from ledger import Refusal
 from ledger.errors import LimitExceeded, NotFound, StateConflict
-from settlement.waterfall import Sources
+from settlement.covers.waterfall import Sources
 from tests.audit import failing
 from tests.world import APPROVER, MAKER, World
 

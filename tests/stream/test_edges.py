@@ -143,7 +143,7 @@ def test_without_brokers_it_waits_and_stops_when_told(world: World, kafka: Kafka
 def test_a_partition_that_is_far_ahead_waits_for_the_others(
     world: World, road: Road, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from settlement import merging
+    from settlement.stream import merging
 
     monkeypatch.setattr(merging, "LARGEST_WAITING", 2)
     world.shop("cafe")

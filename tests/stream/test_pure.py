@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ledger import broker, wire
 from ledger.stream import Event, Line
-from settlement.merging import Merge
+from settlement.stream.merging import Merge
 
 BOOK = UUID(int=7)
 AT = dt.datetime(2017, 3, 1, 12, 30, 15, 123456, tzinfo=dt.UTC)

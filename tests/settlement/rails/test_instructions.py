@@ -10,8 +10,8 @@ import ledger
 import settlement
 from ledger import Accepted
 from ledger.errors import NotFound, StateConflict
-from settlement import paying, rails
-from settlement.rails import Instruction, Word, instructions
+from settlement import rails
+from settlement.rails import Instruction, Word, instructions, paying
 from settlement.rails.banks import BadFile
 from tests.settlement.conftest import World, decided
 from tests.settlement.rails import bank

@@ -12,8 +12,8 @@ import pytest
 import ledger
 import settlement
 from ledger.errors import StateConflict
-from settlement import paying, rails, sending
-from settlement.rails import Instruction, by_stripe
+from settlement import rails
+from settlement.rails import Instruction, by_stripe, paying, sending
 from settlement.rails.by_stripe import Forged, Stripe
 from tests.settlement.conftest import World
 from tests.settlement.rails.fake_stripe import SECRET, FakeStripe, serving, signed

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import ledger
 from ledger import Database, Tx
-from settlement import store, topics
-from settlement.consumer import CHUNK, consume, consume_merged
-from settlement.merging import Merge
+from settlement import store
+from settlement.stream import topics
+from settlement.stream.consumer import CHUNK, consume, consume_merged
+from settlement.stream.merging import Merge
 
 
 def rebuild(db: Database, book_id: int, *, chunk: int = CHUNK) -> int:

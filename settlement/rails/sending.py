@@ -13,7 +13,8 @@ from uuid import UUID
 import ledger
 from ledger import Book, Committer, Database, Tx
 from ledger.errors import NetworkStopped
-from settlement import paying, rails
+from settlement import rails
+from settlement.rails import paying
 from settlement.rails.instructions import Instruction
 from settlement.rails.port import SLOWEST_SECONDS, Done, Order, Rail, Refused, Unknown, Waiting
 from settlement.steps import window_id

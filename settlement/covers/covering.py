@@ -13,7 +13,8 @@ from uuid import UUID
 import ledger
 from ledger import Accepted, AccountName, Book, Decision, Needs, Request, Tx, Working
 from ledger.errors import LimitExceeded, NotFound, StateConflict
-from settlement import booking, clearing, store, waterfall
+from settlement import booking, clearing, store
+from settlement.covers import waterfall
 from settlement.rails import store as rails_store
 from settlement.rails.posting import Hearing
 from settlement.rails.posting import Word as InstructionWord

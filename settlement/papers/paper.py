@@ -8,17 +8,17 @@ from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import ledger
-from settlement import fonts
-from settlement.fonts import NoFont
+from settlement.papers import fonts
+from settlement.papers.fonts import NoFont
+from settlement.papers.statements import Statement
+from settlement.papers.wording import LANGUAGES, Language
 from settlement.proof import keys
-from settlement.statements import Statement
 from settlement.store import Payment
-from settlement.wording import LANGUAGES, Language
 
 if TYPE_CHECKING:
     from fpdf import FPDF
 
-    from settlement.sealing import Sealed
+    from settlement.sealed.sealing import Sealed
 
 __all__ = ["NoFont", "write"]
 

@@ -18,12 +18,14 @@ import psycopg
 
 import ledger
 from ledger import Book, Database, Tx
-from settlement import proof, seal_store, statements, store
+from settlement import proof, store
 from settlement.netting import Flow, Position
 from settlement.obligations import Item
+from settlement.papers import statements
 from settlement.proof import merkle, sums
 from settlement.proof.window import CONTEXT, FIRST
-from settlement.seal_store import Holding, Party, Seal
+from settlement.sealed import store as seal_store
+from settlement.sealed.store import Holding, Party, Seal
 from settlement.steps import Window
 from settlement.store import ItemRow
 

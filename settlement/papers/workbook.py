@@ -5,8 +5,8 @@ from typing import Any, BinaryIO, Final
 from uuid import UUID
 
 import ledger
-from settlement import statements
-from settlement.statements import Statement
+from settlement.papers import statements
+from settlement.papers.statements import Statement
 from settlement.store import ItemRow
 
 #: Rows of a sheet end here; a longer statement goes on in another.

@@ -11,7 +11,7 @@ import ledger
 from ledger import Book, Database, Tx
 from ledger.stream import Event
 from settlement import netting, obligations, steps, store
-from settlement.merging import Merge
+from settlement.stream.merging import Merge
 
 #: Events a transaction takes: enough to make its cost small, few enough to hold them in memory.
 CHUNK: Final = 2_000

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from ledger import Book, Tx
-from settlement import store, waterfall
+from settlement import store
+from settlement.covers import waterfall
 from settlement.outlook import outlook
 
 

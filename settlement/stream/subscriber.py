@@ -19,9 +19,10 @@ import psycopg_pool
 
 import ledger
 from ledger import Book, Database, broker, wire
-from settlement import store, topics
-from settlement.consumer import CHUNK, consume_merged, drain
-from settlement.merging import Merge
+from settlement import store
+from settlement.stream import topics
+from settlement.stream.consumer import CHUNK, consume_merged, drain
+from settlement.stream.merging import Merge
 
 log = logging.getLogger("manex.settlement")
 
