@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import psycopg
 import pytest
@@ -12,7 +13,28 @@ from deploy.migrate import migrate
 from deploy.tables import SCHEMAS
 from tests.world import World
 
+TESTS: Final = Path(__file__).parent
+
 _numbers = itertools.count(1)
+
+#: Files that take a minute or so begin first: what begins last would hold up the run's end alone.
+LONGEST: Final = (
+    "demo/test_demo.py",
+    "deploy/test_bench.py",
+    "deploy/test_soak.py",
+    "simulate/test_faults.py",
+    "simulate/test_histories.py",
+    "simulate/test_more_histories.py",
+    "simulate/test_command.py",
+    "deploy/test_streaming.py",
+    "ledger/test_postings_table.py",
+    "stream/test_demo_week.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    begin = {TESTS / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: begin.get(item.path, len(LONGEST)))
 
 
 @pytest.fixture(scope="session")

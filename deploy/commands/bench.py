@@ -37,7 +37,7 @@ class Part(StrEnum):
 #: Columns of the tables where there is no terminal.
 WIDTH = 120
 
-Seconds = Annotated[float, typer.Option(min=1, max=300, help="How long a contender works in a round.")]
+Seconds = Annotated[float, typer.Option(min=0.2, max=300, help="How long a contender works in a round.")]
 Rounds = Annotated[int, typer.Option(min=3, max=100, help="How often each contender has its turn.")]
 Shops = Annotated[int, typer.Option(min=5, max=2_000, help="Merchants.")]
 Members = Annotated[int, typer.Option(min=100, max=1_000_000, help="Wallets.")]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
-from typing import Annotated
+import tempfile
+from typing import IO, Annotated, Final
 
 import typer
 
@@ -12,12 +14,11 @@ from deploy.home import TREE
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
-STATIC: tuple[tuple[str, ...], ...] = (
-    ("ruff", "check", "."),
-    ("ruff", "format", "--check", "."),
-    ("mypy",),
-    ("lint-imports",),
-)
+Step = tuple[str, ...]
+
+QUICK: Final[tuple[Step, ...]] = (("ruff", "check", "."), ("ruff", "format", "--check", "."))
+#: These take a core for a minute, which the tests leave idle in between.
+BESIDE: Final[tuple[Step, ...]] = (("mypy",), ("lint-imports",))
 # By module, since the scripts of a .venv that was moved no longer find their Python; this one has no module.
 LINT_IMPORTS = ("-c", "from importlinter.cli import lint_imports_command; lint_imports_command()")
 
@@ -35,19 +36,42 @@ def check(
 
     Other words go to pytest: manex test --fast tests/ledger -k earn
     """
-    # side by side, a file at a time: what takes long waits for processes more than it computes
-    side_by_side = () if "-n" in context.args else ("-n", str(WORKERS), "--dist", "loadfile")
-    steps = [*(() if fast else STATIC), ("pytest", *side_by_side, *context.args)]
-    for step in steps:
-        typer.secho(f"== {' '.join(step)}", bold=True)
-        code = run(step)
-        if code != 0:
-            typer.secho(f"== {step[0]} failed ({code})", bold=True, err=True)
-            raise typer.Exit(code)
+    # side by side, a file at a time in the order of tests/conftest.py: what takes long waits for processes more than it
+    # computes
+    side_by_side: Step = ("-n", str(WORKERS), "--dist", "loadfile", "--no-loadscope-reorder")
+    if "-n" in context.args:
+        side_by_side = ()
+    for step in () if fast else QUICK:
+        told(step, started(step).wait())
+    with contextlib.ExitStack() as files:
+        beside = []
+        for step in () if fast else BESIDE:
+            out = files.enter_context(tempfile.TemporaryFile())
+            beside.append((step, started(step, out), out))
+        try:
+            tests: Step = ("pytest", *side_by_side, *context.args)
+            code = started(tests).wait()
+            for step, process, out in beside:
+                if process.wait() != 0:
+                    out.seek(0)
+                    typer.echo(out.read())
+                told(step, process.returncode)
+        finally:
+            for _, process, _ in beside:
+                process.kill()
+    told(tests, code)
 
 
-def run(step: tuple[str, ...]) -> int:
-    """Run a tool of .venv from the tree, with its output going straight to the terminal."""
+def told(step: Step, code: int) -> None:
+    """The end of a step; one that failed ends the command with its code."""
+    if code != 0:
+        typer.secho(f"== {step[0]} failed ({code})", bold=True, err=True)
+        raise typer.Exit(code)
+
+
+def started(step: Step, out: IO[bytes] | None = None) -> subprocess.Popen[bytes]:
+    """A tool of .venv begun in the tree; what it says goes to the terminal, or to a file."""
+    typer.secho(f"== {' '.join(step)}", bold=True)
     tool, *arguments = step
     start = LINT_IMPORTS if tool == "lint-imports" else ("-m", tool)
-    return subprocess.run([sys.executable, "-P", *start, *arguments], cwd=TREE, check=False).returncode
+    return subprocess.Popen([sys.executable, "-P", *start, *arguments], cwd=TREE, stdout=out, stderr=out)

@@ -26,7 +26,7 @@ from deploy.home import TREE
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a loaded macOS runner takes minutes")
 
-TINY = ("--seconds", "1", "--members", "100", "--shops", "5", "--scale", "1", "--callers", "16")
+TINY = ("--seconds", "0.25", "--members", "100", "--shops", "5", "--scale", "1", "--callers", "16")
 
 
 def bench(tmp_path: Path, *words: str) -> subprocess.CompletedProcess[str]:
