@@ -122,7 +122,7 @@ def test_batches_give_the_same_figures(home: Home, three_days: Any) -> None:
 @pytest.mark.timeout(300)
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="finds the processes to kill in /proc")
 def test_killed_at_random_moments_it_ends_with_the_same_figures(home: Home) -> None:
-    expected = home.run("--days", "7", "--fresh", "--via", "batch")
+    expected = home.run("--days", "11", "--fresh", "--via", "batch")
     hours = home.hours()
     seed = int(os.environ.get("MANEX_KILL_SEED", random.SystemRandom().randrange(2**32)))
     print(f"MANEX_KILL_SEED={seed}")
@@ -131,13 +131,13 @@ def test_killed_at_random_moments_it_ends_with_the_same_figures(home: Home) -> N
     victims = ["demo"] * (KILLS - 1) + ["server", "postgres"]
     moments.shuffle(victims)
     before = home.state()
-    process = home.start("--days", "7", "--fresh")
+    process = home.start("--days", "11", "--fresh")
     while home.state() == before:
         time.sleep(0.02)
     time.sleep(moments.uniform(0, 3))
     kill(process.pid)
     process.communicate()
-    process = home.start("--days", "7")
+    process = home.start("--days", "11")
     for part, victim in enumerate(victims):
         until = int(hours * (part + moments.random()) / len(victims))
         while home.hours() < until and process.poll() is None:
@@ -147,7 +147,7 @@ def test_killed_at_random_moments_it_ends_with_the_same_figures(home: Home) -> N
         if victim == "demo":
             kill(process.pid)
             process.communicate()
-            process = home.start("--days", "7")
+            process = home.start("--days", "11")
         else:
             kill(server_of(process.pid) if victim == "server" else postmaster_of(home.path))
     out, err = process.communicate(timeout=120)
