@@ -6,7 +6,7 @@ from uuid import UUID
 
 import ledger
 import settlement
-from merchants import contracts, safety, trade
+from merchants import contracts, insight, safety, trade
 from merchants.programme import terms
 
 
@@ -39,6 +39,7 @@ JOBS = (
     *ledger.jobs.OWN,
     contracts.sponsorships.JOB,
     trade.APPROVALS_JOB,
+    *insight.JOBS,
     ledger.jobs.Job("windows", settlement.schedule.next_due, _close_window),
 )
 

@@ -3,6 +3,7 @@
 import gateway.schema
 import ledger.schema
 import merchants.contracts.schema
+import merchants.insight.schema
 import merchants.people.schema
 import merchants.safety.schema
 import merchants.sales.schema
@@ -15,6 +16,7 @@ METADATA = [
     merchants.contracts.schema.metadata,
     merchants.safety.schema.metadata,
     merchants.sales.schema.metadata,
+    merchants.insight.schema.metadata,
     settlement.schema.metadata,
     settlement.reconciliation.schema.metadata,
     gateway.schema.metadata,

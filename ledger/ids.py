@@ -30,6 +30,7 @@ PREFIXES = {
     "contract": "con",
     "terms": "ter",
     "sponsorship": "spo",
+    "segment": "seg",
     "operator": "opr",
     "window": "win",
     "item": "itm",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -31,6 +32,7 @@ class Part(StrEnum):
     HTTP = "http"
     READS = "reads"
     GROWTH = "growth"
+    NEXT_OFFER = "next-offer"
     ALL = "all"
 
 
@@ -48,12 +50,17 @@ Place = Annotated[
     Path | None, typer.Option(file_okay=False, exists=True, help="The directory to work in; else a temporary one.")
 ]
 Picture = Annotated[Path | None, typer.Option(dir_okay=False, help="Write the figures as an SVG to this file.")]
+Households = Annotated[int | None, typer.Option(min=10, help="next-offer: the first so many of 2,469, not all.")]
+Tune = Annotated[bool, typer.Option("--tune", help="next-offer: compare other constants on July to September.")]
 AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
 
 
 def bench(
     part: Annotated[
-        Part, typer.Argument(help="posting, http, reads, growth (loads ten million records first); or all.")
+        Part,
+        typer.Argument(
+            help="posting, http, reads, growth (loads ten million records first); or all of these; or next-offer."
+        ),
     ],
     seconds: Seconds = 10.0,
     rounds: Rounds = 3,
@@ -65,15 +72,41 @@ def bench(
     place: Place = None,
     picture: Picture = None,
     as_json: AsJson = False,
+    households: Households = None,
+    tune: Tune = False,
 ) -> None:
-    """How fast it is, beside PostgreSQL's own pgbench on the same server.
+    """How fast it is, beside PostgreSQL's own pgbench on the same server; how good next offers are, on real baskets.
 
     posting: in process, one writer and two, one hot shop, against TPC-B, a naive contender and the bare writes. http: a sale
     a request by one and two gateway processes, and batches, on loopback. reads: balances, many at a time, against one pooled
     query each. growth: a book with so many records stored, against one that has just begun; takes long, and tens of GB.
+    next-offer: what members are told they will buy next, against what is most popular and what they bought most often,
+    on The Complete Journey's last quarter; needs the demo's packages, and takes some minutes.
     """
+    if part is Part.NEXT_OFFER:
+        _next_offer(households, tune, as_json)
+        return
     parts = list(_PARTS) if part is Part.ALL else [part]
     _run(parts, Sizes(seconds, rounds, shops, members, scale, callers, records), place, picture, as_json)
+
+
+def _next_offer(households: int | None, tune: bool, as_json: bool) -> None:
+    from deploy.bench import next_offer
+
+    console = Console(stderr=True)
+
+    def say(text: str) -> None:
+        console.print(text, style="dim", highlight=False)
+
+    if tune:
+        for setting, scores in next_offer.tuned(say, households or next_offer.TUNED_ON):
+            typer.echo(json.dumps({**setting._asdict(), **scores}))
+        return
+    result = next_offer.run(households, say)
+    if as_json:
+        typer.echo(result.json())
+    else:
+        next_offer.show(Console(width=max(WIDTH, Console().width)), result)
 
 
 def _run(parts: Sequence[Part], sizes: Sizes, at: Path | None, svg: Path | None, as_json: bool) -> None:

@@ -97,6 +97,7 @@ LATER_TENANT_ROWS = {
     "settlement.told_line": f"shown_to = {_TENANT}",
     "settlement.break": f"shown_to = {_TENANT}",
     "settlement.instruction": f"merchant_id = {_TENANT}",
+    "merchants.next_offer": f"merchant_id = {_TENANT}",
 }
 
 

@@ -13,6 +13,7 @@ from ledger.audit import (
     holds,
     households,
     identities,
+    insight,
     lots,
     outcomes,
     refunds,
@@ -40,6 +41,7 @@ CHECKS: list[Check] = [
     *households.check,
     *budgets.check,
     *approvals.check,
+    *insight.check,
     *relay.check,
 ]
 

@@ -7,7 +7,7 @@ import msgspec
 
 import ledger
 import settlement
-from merchants import contracts, safety, sales, trade
+from merchants import contracts, insight, safety, sales, trade
 from settlement import rails, reconciliation
 from tests.settlement.proving import SEALING
 from tests.settlement.rails import bank
@@ -66,6 +66,7 @@ def lived(url: str) -> World:
     braked(world)
     world.ask_approval("ann", "books", 5)  # awaits an answer
     reconciled(world)
+    understood(world)
     world.house.drain(world.book_id)
     settlement.sealing.catch_up(world.house.db, world.book_id, SEALING)
     return world
@@ -191,6 +192,25 @@ def sponsored(world: World) -> contracts.Sponsorship:
     world.change_budget(bank, -50)
     world.end(network)
     return bank
+
+
+def understood(world: World) -> None:
+    """A segment of a shop's and one of the network's, changed and kept; next offers of every shop."""
+    db, cafe = world.house.db, world.shops["cafe"]
+    lines = (trade.Line(ledger.Minor(300), "COFFEE"), trade.Line(ledger.Minor(200), "CAKE"))
+    for _ in range(3):
+        world.sale("ann", "cafe", 500, lines=lines)
+    with db.tx("door") as tx:
+        for merchant in (cafe, None):
+            scope = insight.Scope(world.book, merchant)
+            saved = insight.save(tx, scope, "regulars", {"measure": "purchases", "at_least": 3})
+            assert isinstance(saved, insight.Saved)
+            insight.change(tx, scope, saved.id, {"measure": "purchases", "at_least": 2})
+            insight.keep(tx, world.book, saved.id, 2)
+    for _ in range(2):
+        with db.tx("door") as tx:
+            assert insight.renew_one(tx, world.book)
+    insight.find(db, world.book, cafe)
 
 
 def reconciled(world: World) -> None:

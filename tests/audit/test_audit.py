@@ -43,6 +43,44 @@ PROLONGED = (
 )
 
 CRIMES = [
+    # what members' purchases tell
+    Crime(
+        "segment_versions_stay",
+        "a saved definition is rewritten",
+        'update merchants.segment_version set definition = \'{"measure": "visits", "at_least": 1}\''
+        " where version = 1 and segment_id = (select min(segment_id::text)::uuid from merchants.segment_version)"
+        " returning segment_id as segment, version",
+    ),
+    Crime(
+        "segment_versions_stay",
+        "a version is taken out",
+        "delete from merchants.segment_version where version = 1 and segment_id ="
+        " (select max(segment_id::text)::uuid from merchants.segment_version) returning segment_id as segment",
+    ),
+    Crime(
+        "segment_members_counted",
+        "somebody who never bought there is slipped into a kept segment",
+        "insert into merchants.segment_member select segment_id, version, gen_random_uuid(), book_id"
+        " from merchants.segment_kept limit 1 returning member_id as member",
+    ),
+    Crime(
+        "segment_members_counted",
+        "a member is taken out of a kept segment",
+        "delete from merchants.segment_member where member_id = (select min(member_id::text)::uuid"
+        " from merchants.segment_member) returning segment_id as segment",
+    ),
+    Crime(
+        "next_offers_own",
+        "the first of a member's next offers is taken out",
+        "delete from merchants.next_offer where rank = 1 and member_id ="
+        " (select min(member_id::text)::uuid from merchants.next_offer) returning member_id as member",
+    ),
+    Crime(
+        "next_offers_own",
+        "a next offer is told of somebody else",
+        "update merchants.next_offer set member_id = gen_random_uuid() where rank = 1 and member_id ="
+        " (select max(member_id::text)::uuid from merchants.next_offer) returning member_id as member",
+    ),
     # the locks on the facts
     Crime(
         "facts_guarded",

@@ -142,6 +142,8 @@ def besiege(api: Api, watch: psycopg.Connection[Any]) -> Siege:
     held = spend(None)
     bank, sponsorship = sponsor(api)
     breaks = disagreed(api, sold)
+    regulars = {"name": "regulars", "definition": {"measure": "purchases", "at_least": 2}}
+    segment = api.done("POST", "/v1/segments", regulars, by=cafe.key)["id"]
     elsewhere = api.done("POST", "/v1/members", {"phone": "+16502530000"}, by=stranger.key)
     book, eve = ids.read("book", live), ids.read("member", elsewhere["id"])
     assert book is not None
@@ -175,6 +177,7 @@ def besiege(api: Api, watch: psycopg.Connection[Any]) -> Siege:
         "stranger": stranger.id,
         "bank": bank,
         "sponsorship": sponsorship,
+        "segment": segment,
         "strangers_branch": stranger.branch,
         "ann": ann.id,
         "number": ann.number,

@@ -1158,9 +1158,69 @@ RECONCILING = [
     bad("a no by a maker", "POST", f"{OF_ADJUSTMENT}/reject", "maker", {}, *FORBIDDEN),
 ]  # fmt: skip
 
+REGULARS = {"measure": "purchases", "at_least": 2}
+SEGMENTS, OF_SEGMENT = "/v1/segments", "/v1/segments/$segment"
+BIRTHDAY = {"kind": "birthday", "calendar": "jalali", "month": 12, "day": 30}
+
+
+def defined(what: str, definition: Any, *wanted: Any) -> Bad:
+    return bad(f"a segment of {what}", "POST", f"{SEGMENTS}/preview", "cafe", {"definition": definition}, *wanted)
+
+
+def occasion(what: str, at: str, **changes: Any) -> Bad:
+    body = {"occasions": [but(BIRTHDAY, **changes)]}
+    return bad(f"an occasion {what}", "PUT", "/v1/me/occasions", "ann", body, *INVALID, f"/occasions/0/{at}")
+
+
+INSIGHT = [
+    defined("nothing", {}, *INVALID, "/definition"),
+    defined("a list", [], *INVALID, "/definition"),
+    defined("a measure nobody knows", {"measure": "luck"}, *INVALID, "/definition/measure"),
+    defined("a half", {"measure": "visits", "at_least": 0.5}, *INVALID, "/definition/at_least"),
+    defined("SQL", {"measure": "visits'; drop table sale"}, *INVALID, "/definition/measure"),
+    defined("nothing inside", {"any": [REGULARS, {"not": {}}]}, *INVALID, "/definition/any/1/not"),
+    defined("a name too many", {**REGULARS, "or/1~1": 1}, *INVALID, "/definition/or~11~01"),
+    bad("a segment without a name", "POST", SEGMENTS, "cafe", {"definition": REGULARS}, *INVALID, "/name"),
+    bad("a segment named as another", "POST", SEGMENTS, "cafe", {
+        "name": "regulars", "definition": {"measure": "kind", "is": "legal"}
+    }, *CONFLICT),
+    bad("a segment by a reader", "POST", SEGMENTS, "reader", {"name": "x", "definition": REGULARS}, *FORBIDDEN),
+    bad("the segments of nobody", "GET", SEGMENTS, None, None, *WHO),
+    bad("a segment of another shop", "GET", OF_SEGMENT, "grocer", None, *MISSING),
+    bad("a segment of another book", "GET", OF_SEGMENT, "stranger", None, *MISSING),
+    bad("another shop's segment changed", "PUT", OF_SEGMENT, "grocer", {"definition": REGULARS}, *MISSING),
+    bad("the members of another shop's", "GET", f"{OF_SEGMENT}/members", "grocer", None, *MISSING),
+    bad("a member of another shop's", "GET", f"{OF_SEGMENT}/members/$ann", "grocer", None, *MISSING),
+    bad("a member who never bought here", "GET", f"{OF_SEGMENT}/members/$bob", "cafe", None, *MISSING),
+    bad("a member of another book's", "GET", f"{OF_SEGMENT}/members/$eve", "cafe", None, *MISSING),
+    bad("fifths of no days", "GET", f"{SEGMENTS}/rfm?within_days=0", "cafe", None, *INVALID),
+    bad("fifths on paper", "GET", f"{SEGMENTS}/rfm?format=pdf", "cafe", None, *INVALID),
+    bad("the next offers of no member", "GET", "/v1/members/mem_0/next-offers", "cafe", None, *MISSING),
+    bad("the next offers of oneself by a shop", "GET", "/v1/me/next-offers", "cafe", None, *WHO),
+    bad("the occasions of a shop", "GET", "/v1/me/occasions", "cafe", None, *WHO),
+    occasion("of no kind", "kind", kind="name_day"),
+    occasion("of another calendar", "calendar", calendar="lunar"),
+    occasion("on a day that month never has", "day", month=7, day=31),
+    occasion("on a day that year had not", "day", year=1404),
+    occasion("with another's name", "name", name="x"),
+    bad("two birthdays", "PUT", "/v1/me/occasions", "ann", {"occasions": [BIRTHDAY, BIRTHDAY]}, *INVALID, "/occasions"),
+    bad("a network's segment of nothing", "POST", f"{OF_BOOK}/segments/preview", "maker", {"definition": {}},
+        *INVALID, "/definition"),
+    bad("a network's segment by an auditor", "POST", f"{OF_BOOK}/segments", "auditor", {
+        "name": "x", "definition": REGULARS
+    }, *FORBIDDEN),
+    bad("segments of another book", "GET", f"{OF_BOOK}/segments", "of live", None, *MISSING),
+    bad("a shop's segment as the network's", "GET", f"{OF_BOOK}/segments/$segment", "maker", None, *MISSING),
+    bad("its members as the network's", "GET", f"{OF_BOOK}/segments/$segment/members", "maker", None, *MISSING),
+    bad("next offers turned on by an auditor", "POST", f"{OF_BOOK}/next-offers", "auditor", {}, *FORBIDDEN),
+    bad("next offers of another book turned on", "POST", f"{OF_BOOK}/next-offers", "of live", {}, *MISSING),
+    bad("fifths of another book", "GET", f"{OF_BOOK}/segments/rfm", "of live", None, *MISSING),
+]  # fmt: skip
+
+
 TABLE = list(
     chain(
-        AMOUNTS, TEXTS, TIMES, SHAPES, IDS, CREDENTIALS, HEADERS, PATHS, QUERIES, TILL, MEMBERS, VOUCHERS, RAILS, OPERATORS, SAFETY, SPONSORS, RECONCILING
+        AMOUNTS, TEXTS, TIMES, SHAPES, IDS, CREDENTIALS, HEADERS, PATHS, QUERIES, TILL, MEMBERS, VOUCHERS, RAILS, OPERATORS, SAFETY, SPONSORS, RECONCILING, INSIGHT
     )
 )  # fmt: skip
 

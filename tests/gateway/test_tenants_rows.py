@@ -28,6 +28,7 @@ OWNERS = {
     "settlement.told_line": {"shown_to"},
     "settlement.break": {"shown_to"},
     "settlement.instruction": {"merchant_id"},
+    "merchants.next_offer": {"merchant_id"},
 }
 #: Rows that are nobody's own, and what is told of them: how a batch is numbered, so that records have a sequence.
 SHARED = {"ledger.batch": {"id", "first_sequence"}}

@@ -5,6 +5,7 @@ from typing import Final
 from gateway.api.table import (
     everybody,
     household,
+    insight,
     member,
     merchant,
     operator_books,
@@ -22,11 +23,13 @@ __all__ = ["OPERATIONS"]
 OPERATIONS: Final = (
     *till.OPERATIONS,
     *merchant.OPERATIONS,
+    *insight.OPERATIONS,
     *member.OPERATIONS,
     *household.OPERATIONS,
     *operator_books.OPERATIONS,
     *operator_merchants.OPERATIONS,
     *operator_books.RULES,
+    *insight.NETWORK,
     *operator_windows.OPERATIONS,
     *reconciling.OPERATIONS,
     *operator_rails.OPERATIONS,
