@@ -41,6 +41,7 @@ JOBS = (
     trade.APPROVALS_JOB,
     *insight.JOBS,
     ledger.jobs.Job("windows", settlement.schedule.next_due, _close_window),
+    settlement.reconciliation.JOB,
 )
 
 

@@ -25,7 +25,7 @@ from settlement.live import Live, live
 from settlement.netting import Bilateral, Position, saving_ppm
 from settlement.obligations import Item
 from settlement.outlook import Forecast, Outlook, outlook
-from settlement.papers import paper, statements, workbook
+from settlement.papers import page, paper, statements, workbook
 from settlement.papers.statements import Counterparty, Statement
 from settlement.rails import paying, sending
 from settlement.sealed import sealing
@@ -132,6 +132,7 @@ __all__ = [
     "newest_window",
     "offset",
     "outlook",
+    "page",
     "paper",
     "paying",
     "payments",

@@ -13,6 +13,8 @@ from settlement.netting import Flow, Position
 
 #: Entries of one record are numbered in 15 bits.
 LARGEST_ENTRIES: Final = 30_000
+#: A journal that becomes longer while it is made is summed at once: of a large network's pairs there are millions.
+LONGEST_JOURNAL: Final = 200_000
 
 FEES: Final = AccountName("fees")
 BANK: Final = AccountName("bank")
@@ -136,14 +138,17 @@ def release(working: Working, draft: Draft, window: int, merchant: UUID, amount:
 
 def _shift(working: Working, draft: Draft, source: AccountName, target: AccountName, amount: int) -> None:
     """source -> target; a negative amount goes back, none is no move."""
+    if len(draft.entries) > LONGEST_JOURNAL:
+        _fit(draft)
     if amount > 0:
         working.move(draft, source, target, amount)
     elif amount < 0:
         working.move(draft, target, source, -amount)
 
 
-def _positive_first(flow: Flow) -> tuple[bool, Flow]:
-    return (flow.points < 0, flow)
+def _positive_first(flow: Flow) -> bool:
+    # those alike stay in the order that they come in
+    return flow.points < 0
 
 
 def _own_name(flow: Flow) -> AccountName:
@@ -225,9 +230,9 @@ def _adjusted(working: Working, draft: Draft, window: int, flows: list[Flow], op
         _shift(working, draft, sides[0], sides[1], flow.value_minor)
 
 
-def _value_first(flow: Flow) -> tuple[bool, Flow]:
+def _value_first(flow: Flow) -> bool:
     # what fills the shares comes before what empties them
-    return (flow.value_minor < 0, flow)
+    return flow.value_minor < 0
 
 
 def _prefund_pays(working: Working, merchant: UUID, window: int) -> int:

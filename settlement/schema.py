@@ -372,3 +372,24 @@ rail_event = Table(
     Column("received_at", DateTime(timezone=True), nullable=False),
     PrimaryKeyConstraint("rail", "event_id", name="rail_event_pkey"),
 )
+
+rail_movement = Table(
+    "rail_movement",
+    metadata,
+    # the money that a provider's event says moved: what reconciliation lays against the book. Rows never change
+    Column("book_id", Integer, nullable=False),
+    # without a gap: events of a book are taken in one by one
+    Column("n", BigInteger, nullable=False),
+    Column("rail", Text, nullable=False),
+    Column(
+        "kind", Text, CheckConstraint("kind in ('transfer', 'returned')", name="rail_movement_kind"), nullable=False
+    ),
+    # the provider's own; the events of one payment have the same
+    Column("reference", Text, nullable=False),
+    # positive came in, negative went out
+    Column("amount_minor", BigInteger, nullable=False),
+    Column("instruction_id", UUID(as_uuid=True), nullable=False),
+    # by the book's clock
+    Column("at", DateTime(timezone=True), nullable=False),
+    PrimaryKeyConstraint("book_id", "n", name="rail_movement_pkey"),
+)

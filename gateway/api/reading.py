@@ -250,7 +250,7 @@ async def _statement_as_asked(
         own_points=statement.own_points,
         counterparties=[
             CounterpartyOut(
-                merchant=ids.show("merchant", other.party_id),
+                merchant=settlement.statements.party_shown(statement.book, other.party_id),
                 accepted_points=other.accepted_points,
                 receivable=total(other.receivable_minor),
                 redeemed_points=other.redeemed_points,
@@ -276,7 +276,10 @@ async def list_items(call: Call[None]) -> ItemPage:
         limit=asked.limit + 1,
     )
     data, more, cursor = page(
-        rows, asked.limit, lambda row: cursors.made(of, row.place), lambda row: _item_told(caller.book, row)
+        rows,
+        asked.limit,
+        lambda row: cursors.made(of, row.place),
+        lambda row: _item_told(caller.book, statement.book, row),
     )
     return ItemPage(data=data, has_more=more, next_cursor=cursor)
 
@@ -320,16 +323,20 @@ def _statement(book: BookFacts, id: UUID, window: settlement.Window, position: s
     )
 
 
-def _item_told(book: BookFacts, row: settlement.ItemRow) -> ItemOut:
+def _item_told(book: BookFacts, here: ledger.Book, row: settlement.ItemRow) -> ItemOut:
     item, total = row.item, partial(amounts.total, book)
+
+    def party(id: UUID | None) -> str | None:
+        return None if id is None else settlement.statements.party_shown(here, id)
+
     return ItemOut(
         id=ids.show("item", row.id),
         sequence=item.sequence,
         kind=item.kind,
         reason=item.reason,
         at=item.at,
-        issuer=names.shown("merchant", item.issuer_id),
-        acceptor=names.shown("merchant", item.acceptor_id),
+        issuer=party(item.issuer_id),
+        acceptor=party(item.acceptor_id),
         subject=names.shown(item.about, item.subject_id),
         lot=names.shown("lot", item.lot_id),
         funding=item.funding,

@@ -93,6 +93,15 @@ def _instruction_told(tx: Tx, told: by_stripe.Told) -> rails.Instruction | None:
     return rails.store.by_rail_reference(tx, by_stripe.NAME, told.reference)
 
 
+def _movement(of: rails.Instruction, told: by_stripe.Told, amount: int) -> rails.store.Movement | None:
+    """The money that an event says moved: what is confirmed did, and what was returned came back the other way."""
+    if told.said not in ("confirmed", "returned") or amount <= 0 or told.reference is None:
+        return None
+    out = (of.direction == "pay_out") == (told.said == "confirmed")
+    kind = "transfer" if told.said == "confirmed" else "returned"
+    return rails.store.Movement(kind, told.reference, -amount if out else amount, of.id)
+
+
 def take_stripe_event(db: Database, committer: Committer, mode: str, told: by_stripe.Told) -> str:
     """Take in what Stripe told, its signature proved with the secret of `mode`; what came of it.
 
@@ -106,7 +115,7 @@ def take_stripe_event(db: Database, committer: Committer, mode: str, told: by_st
     # another currency is another sum
     amount = told.amount_minor if told.amount_minor is not None and told.currency == book.currency else 0
     word = None if told.said is None else rails.Word(of.id, told.said, told.reference, None, amount)
-    event = rails.Event(by_stripe.NAME, told.event_id, told.kind, word, of.id)
+    event = rails.Event(by_stripe.NAME, told.event_id, told.kind, word, of.id, _movement(of, told, amount))
     decision = take_event(db, committer, book.id, event).decision
     if isinstance(decision, ledger.Refusal):
         raise ledger.errors.Unavailable(decision.code)

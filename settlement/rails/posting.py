@@ -120,6 +120,8 @@ class Event:
     kind: str
     word: Word | None
     instruction_id: UUID | None = None
+    # the money that it says moved, whatever came of the word
+    movement: store.Movement | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -631,6 +633,8 @@ class EventRound:
         if word is not None:
             named = word.instruction_id if word.instruction_id in self.hearing.found else None
         store.add_event(tx, working.book, self.event.rail, self.event.event_id, self.event.kind, named, self.outcome)
+        if self.event.movement is not None:
+            store.add_movement(tx, working.book, self.event.rail, self.event.movement, working.now)
         store.change_instructions(tx, self.hearing.changes.values())
 
 

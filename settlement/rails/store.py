@@ -414,6 +414,24 @@ def add_event(
     )
 
 
+class Movement(NamedTuple):
+    """Money that a provider says moved: positive came in, negative went out. `reference` is the provider's."""
+
+    kind: str
+    reference: str
+    amount_minor: int
+    instruction_id: UUID
+
+
+def add_movement(tx: Tx, book: Book, rail: str, moved: Movement, at: datetime) -> None:
+    tx.execute(
+        "insert into settlement.rail_movement (book_id, n, rail, kind, reference, amount_minor, instruction_id, at)"
+        " values (%s, (select coalesce(max(n), 0) + 1 from settlement.rail_movement where book_id = %s),"
+        " %s, %s, %s, %s, %s, %s)",
+        [book.id, book.id, rail, *moved, at],
+    )
+
+
 class ToldEvent(NamedTuple):
     rail: str
     event_id: str

@@ -83,6 +83,25 @@ def test_a_run_of_growth_tells_its_figure(tmp_path: Path) -> None:
     told(done, tmp_path, *(wanted.key for wanted in growth.FIGURES))
 
 
+@pytest.mark.timeout(300)
+def test_a_run_of_settlement_tells_its_curve(tmp_path: Path) -> None:
+    svg = tmp_path / "curve.svg"
+    sizes = ("--items", "1000", "--items", "2000", "--merchants", "5", "--members", "100", "--parties", "50")
+    done = bench(tmp_path, "settlement", *sizes, "--pairs", "2000", "--json", "--picture", str(svg))
+    assert done.returncode == 0, done.stderr + done.stdout
+    document = json.loads(done.stdout)
+    assert document["audit"] == "clean"
+    for point, items in zip(document["curve"], (1_000, 2_000), strict=True):
+        assert items <= point["items"] <= items + 50
+        assert point["merchants"] == 5
+        assert point["seconds"] >= sum(point["steps"].values()) * 0.99 > 0
+        assert point["peak_mib"] >= point["started_mib"] > 0
+        assert point["obligations_per_second"] > 0
+    assert (document["netting"]["merchants"], document["netting"]["pairs"]) == (50, 2_000)
+    assert svg.read_text().count("<circle") == 4
+    assert list(tmp_path.glob("manex-*")) == []
+
+
 def test_answers_that_nobody_asked_for_are_no_figure() -> None:
     slot = Slot(3, 1.0, answers={"accepted": 1, "429": 2})
     assert rounds.unasked([Turn("x", 1, slot, 0.0, None)], doors.WANTED) == ["x: answered 429, 2 times"]

@@ -209,6 +209,7 @@ from gateway.api.shapes.reconciliation import (
     SourceOut,
     StandingBreaksOut,
     StatementTimeOut,
+    StreamOut,
     TillClaim,
     TillClaimsIn,
 )
@@ -471,6 +472,7 @@ __all__ = [
     "StatementPage",
     "StatementTimeOut",
     "StepOut",
+    "StreamOut",
     "Sum",
     "SummaryOut",
     "SupplyIn",

@@ -109,8 +109,8 @@ class StatementPage(Answer, frozen=True, kw_only=True):
 
 class StatementIn(Query, frozen=True, kw_only=True):
     # `signed` proves itself; without one, Accept decides
-    format: Literal["json", "csv", "xlsx", "pdf", "signed"] | None = None
-    # of the PDF
+    format: Literal["json", "csv", "xlsx", "pdf", "signed", "html"] | None = None
+    # of the PDF and the page
     language: Literal["en", "fa"] | None = None
 
 

@@ -54,7 +54,7 @@ OPERATIONS: Final = (
         "/v1/statements/{statement}",
         Merchant("statements:read"),
         reading.get_statement,
-        "One statement; as CSV, workbook, PDF or signed JSON when asked by format or Accept.",
+        "One statement; as a page, CSV, workbook, PDF or signed JSON when asked by format or Accept.",
         answer=shapes.StatementDetail,
         query=shapes.StatementIn,
         also=tuple(statement_files.ACCEPTED),
