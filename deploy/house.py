@@ -6,7 +6,7 @@ from uuid import UUID
 
 import ledger
 import settlement
-from merchants import contracts, insight, safety, trade
+from merchants import contracts, insight, offers, safety, trade
 from merchants.programme import terms
 
 
@@ -25,6 +25,7 @@ def handlers(networks: contracts.NetworkCache, spend_key: bytes) -> dict[str, le
         **dict.fromkeys(
             ("sponsorship", "sponsorship_end", "sponsorship_budget"), contracts.SponsorshipHandler(terms.faults)
         ),
+        **dict.fromkeys(offers.KINDS, offers.OfferHandler(terms.faults)),
         **settlement.handlers(),
     }
 
@@ -42,6 +43,8 @@ JOBS = (
     *insight.JOBS,
     ledger.jobs.Job("windows", settlement.schedule.next_due, _close_window),
     settlement.reconciliation.JOB,
+    # counting takes longest and nobody waits for it
+    *offers.JOBS,
 )
 
 

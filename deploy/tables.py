@@ -4,6 +4,7 @@ import gateway.schema
 import ledger.schema
 import merchants.contracts.schema
 import merchants.insight.schema
+import merchants.offers.schema
 import merchants.people.schema
 import merchants.safety.schema
 import merchants.sales.schema
@@ -17,6 +18,7 @@ METADATA = [
     merchants.safety.schema.metadata,
     merchants.sales.schema.metadata,
     merchants.insight.schema.metadata,
+    merchants.offers.schema.metadata,
     settlement.schema.metadata,
     settlement.reconciliation.schema.metadata,
     gateway.schema.metadata,

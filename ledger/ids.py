@@ -31,6 +31,7 @@ PREFIXES = {
     "terms": "ter",
     "sponsorship": "spo",
     "segment": "seg",
+    "offer": "off",
     "operator": "opr",
     "window": "win",
     "item": "itm",

@@ -95,6 +95,7 @@ _SUBJECTS: Final = {
     ),
     "sponsorship": "sponsorship",
     "sponsorship_ended": "sponsorship",
+    **dict.fromkeys(("offer_drafted", "offer_launched", "offer_ended"), "offer"),
     "budget_set": "sponsorship",
     "budget_released": "sponsorship",
     **dict.fromkeys(("adjustment_proposed", "adjustment", "adjustment_rejected", "payment_returned"), "record"),

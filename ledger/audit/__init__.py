@@ -15,6 +15,7 @@ from ledger.audit import (
     identities,
     insight,
     lots,
+    offers,
     outcomes,
     refunds,
     relay,
@@ -43,6 +44,7 @@ CHECKS: list[Check] = [
     *approvals.check,
     *insight.check,
     *relay.check,
+    *offers.check,
 ]
 
 __all__ = ["CHECKS", "LOTS", "SHOWN", "Check", "Checks", "Finding", "Report", "Row", "Scope", "funded", "prove", "run"]

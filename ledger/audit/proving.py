@@ -60,6 +60,10 @@ _COUNTS: Final = {
     "segment_version": "select count(*) from merchants.segment_version where book_id = any(%(books)s)",
     "segment_member": "select count(*) from merchants.segment_member where book_id = any(%(books)s)",
     "next_offer": "select count(*) from merchants.next_offer where book_id = any(%(books)s)",
+    **{
+        table: f"select count(*) from merchants.{table} where book_id = any(%(books)s)"  # noqa: S608 - our own names
+        for table in ("offer", "offer_member", "offer_tally")
+    },
     "relay": "select count(*) from ledger.relay where book_id = any(%(books)s)",
     "partition": "select count(*) from settlement.partition where book_id = any(%(books)s)",
     "window": "select count(*) from settlement.window where book_id = any(%(books)s)",

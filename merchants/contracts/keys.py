@@ -39,6 +39,8 @@ SCOPES: Final = (
     "keys:read",
     "keys:write",
     "claims:write",
+    "offers:read",
+    "offers:write",
     "breaks:read",
     "segments:read",
     "segments:write",

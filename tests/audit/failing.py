@@ -5,7 +5,7 @@ from uuid import UUID
 
 import ledger
 import settlement
-from merchants import safety
+from merchants import offers, safety
 from tests.world import APPROVER, MAKER, World
 
 OPERATOR = UUID(int=1)
@@ -29,10 +29,22 @@ def lived(url: str) -> World:
     pay(world, 1, "mill")
     disputed(world)
     world.settle(world.close_window())
+    offered(world)
     collateral(world, "mill", -250)
     act(world, "merchant_resume", "mill")
     world.house.drain(world.book_id)
     return world
+
+
+def offered(world: World) -> None:
+    """The cafe makes an offer and thinks better of it."""
+    cafe = world.shops["cafe"]
+    variants = (offers.Variant("double", 500_000, {"points": 1, "per_minor": 50}),)
+    wanted = offers.Design("double points", "shop", 500_000, variants)
+    world.sale("ann", "cafe", 90)
+    made = world.do("offer_draft", offers.NewOffer(cafe, wanted), principal=cafe).offer
+    world.do("offer_launch", offers.LaunchOffer(cafe, made.id), principal=cafe)
+    world.do("offer_end", offers.EndOffer(cafe, made.id), principal=cafe)
 
 
 def begun(url: str, network: str = "failing") -> World:

@@ -7,7 +7,7 @@ import msgspec
 
 import ledger
 import settlement
-from merchants import contracts, insight, safety, sales, trade
+from merchants import contracts, insight, offers, safety, sales, trade
 from settlement import rails, reconciliation
 from tests.settlement.proving import SEALING
 from tests.settlement.rails import bank
@@ -45,6 +45,7 @@ def lived(url: str) -> World:
     world.later(minutes=30)  # it lapses
     railed(world)
     window(world, 1, by_rails=True)
+    offered(world)
     world.advance(world.book.now + dt.timedelta(days=100))
     world.earn("ann", at="cafe", points=70)
     world.earn("eve", at="books", points=90)
@@ -211,6 +212,24 @@ def understood(world: World) -> None:
         with db.tx("door") as tx:
             assert insight.renew_one(tx, world.book)
     insight.find(db, world.book, cafe)
+
+
+def offered(world: World) -> None:
+    """Offers of the boots: a draft, one that was ended early, and one whose windows will be over, with a refund in them."""
+    variants = (
+        offers.Variant("double", 300_000, {"points": 1, "per_minor": 50}),
+        offers.Variant("hurry", 300_000, {"points": 1, "per_minor": 50}, world.book.now + dt.timedelta(days=9)),
+    )
+    wanted = offers.Design("double points", "all", 400_000, variants, windows_days=(1, 90), pre_days=30,
+                           margin=offers.Margin(200_000, {"FUEL": 10_000}))  # fmt: skip
+    boots = world.shops["boots"]
+    made = [world.do("offer_draft", offers.NewOffer(boots, wanted), principal=boots).offer for _ in range(3)]
+    for offer in made[:2]:
+        world.do("offer_launch", offers.LaunchOffer(boots, offer.id), principal=boots)
+    world.do("offer_end", offers.EndOffer(boots, made[0].id), principal=boots)
+    # too little to earn anything
+    world.sale("eve", "boots", 80)
+    world.refund(world.sale("ann", "boots", 90), 40)
 
 
 def reconciled(world: World) -> None:

@@ -1253,6 +1253,64 @@ CRIMES = [
         "update merchants.sponsorship set rules = rules || '{\"points\": 5}' where state = 'open' returning id as sponsorship",
     ),
     Crime(
+        "offers_recorded",
+        "a launched offer gets other rules",
+        "update merchants.offer set variants = jsonb_set(variants, '{0,rules,points}', '2') where state = 'launched'"
+        " returning id as offer",
+    ),
+    Crime(
+        "offers_recorded",
+        "a launched offer holds out fewer",
+        "update merchants.offer set holdout_ppm = 10000 where state = 'launched' returning id as offer",
+    ),
+    Crime(
+        "offers_recorded",
+        "another salt is drawn when everybody is known",
+        "update merchants.offer set salt = sha256('a better one') where state = 'draft' returning id as offer",
+    ),
+    Crime(
+        "offers_recorded",
+        "a launch reveals a salt that nobody committed to",
+        "update ledger.record set payload = payload || '{\"commitment\": \"00\"}' where kind = 'offer_drafted'"
+        " returning subject_id as offer",
+    ),
+    Crime(
+        "offers_recorded",
+        "an ended offer runs again",
+        "update merchants.offer set state = 'launched' where state = 'ended' returning id as offer",
+    ),
+    Crime(
+        "offer_audiences_frozen",
+        "somebody is taken into a launched offer",
+        "insert into merchants.offer_member (offer_id, member_id, book_id, arm)"
+        " select id, gen_random_uuid(), book_id, 'double' from merchants.offer where state = 'launched'"
+        " returning offer_id as offer",
+    ),
+    Crime(
+        "offer_audiences_frozen",
+        "somebody else stands in for a member",
+        "update merchants.offer_member set member_id = gen_random_uuid() where member_id ="
+        " (select min(member_id::text)::uuid from merchants.offer_member) returning offer_id as offer",
+    ),
+    Crime(
+        "offer_arms_derived",
+        "a held-out member gets the offer",
+        "update merchants.offer_member set arm = case arm when 'holdout' then 'double' else 'holdout' end"
+        " where member_id = (select min(member_id::text)::uuid from merchants.offer_member) returning offer_id as offer",
+    ),
+    Crime(
+        "offer_windows_counted",
+        "an arm is said to have bought more",
+        "update merchants.offer_tally set y = y + 1 where metric = 'spend' and days = 90"
+        " and arm = (select min(arm) from merchants.offer_tally) returning offer_id as offer, days, arm, metric",
+    ),
+    Crime(
+        "offer_windows_counted",
+        "an arm that did badly is left out",
+        "delete from merchants.offer_tally where metric = 'visits' and days = 1"
+        " and arm = (select min(arm) from merchants.offer_tally) returning offer_id as offer, days, arm, metric",
+    ),
+    Crime(
         "bonuses_issued",
         "a bonus is made to vanish",
         "delete from merchants.bonus where points = (select min(points) from merchants.bonus)"

@@ -105,6 +105,8 @@ _OF_VALUE: Final = (
     " (select count(*) from merchants.merchant), (select count(*) from merchants.member),"
     " (select count(*) from merchants.branch), (select count(*) from merchants.till),"
     " (select count(*) from merchants.device), (select count(*) from merchants.api_key)",
+    "select id, state, name, holdout_ppm, variants, salt, count_at from merchants.offer order by 1",
+    "select offer_id, member_id, arm from merchants.offer_member order by 1, 2",
 )
 
 
@@ -141,6 +143,7 @@ def besiege(api: Api, watch: psycopg.Connection[Any]) -> Siege:
     # the book's clock stands from here on: the hold lasts as long as the siege
     held = spend(None)
     bank, sponsorship = sponsor(api)
+    offer, launched = offered(api)
     breaks = disagreed(api, sold)
     regulars = {"name": "regulars", "definition": {"measure": "purchases", "at_least": 2}}
     segment = api.done("POST", "/v1/segments", regulars, by=cafe.key)["id"]
@@ -178,6 +181,8 @@ def besiege(api: Api, watch: psycopg.Connection[Any]) -> Siege:
         "bank": bank,
         "sponsorship": sponsorship,
         "segment": segment,
+        "offer": offer,
+        "launched": launched,
         "strangers_branch": stranger.branch,
         "ann": ann.id,
         "number": ann.number,
@@ -230,6 +235,16 @@ def disagreed(api: Api, sold: Any) -> dict[str, str]:
     proposed = api.done("POST", path, body, by=api.maker, key=new_key())
     return {"break": wrong["id"], "orphan": found["orphan_refund"]["id"], "ours": lines["ours"], "line": lines["theirs"],
             "match": match["id"], "adjustment": proposed["id"], "adjusted": proposed["window"]}  # fmt: skip
+
+
+def offered(api: Api) -> tuple[str, str]:
+    """An offer of the café's that is a draft, and one that is launched."""
+    variants = [{"name": "double", "share_ppm": 500_000, "rules": {"points": 2, "per_minor": 100}}]
+    body = {"name": "double", "audience": {"kind": "all"}, "holdout_ppm": 500_000, "variants": variants}
+    by = api.shops["cafe"].key
+    draft, launched = (api.done("POST", "/v1/offers", body, by=by, key=new_key())["id"] for _ in range(2))
+    api.done("POST", f"/v1/offers/{launched}/launch", {}, by=by, key=new_key())
+    return draft, launched
 
 
 def sponsor(api: Api) -> tuple[str, str]:

@@ -1063,6 +1063,80 @@ SPONSORS = [
     bad("an end with a reason", "POST", f"{SPONSORSHIP}/end", "maker", {"reason": "x"}, *UNKNOWN, "/reason"),
 ]  # fmt: skip
 
+OFFERING = {
+    "name": "double",
+    "audience": {"kind": "shop"},
+    "holdout_ppm": 100_000,
+    "variants": [{"name": "double", "share_ppm": 900_000, "rules": {"points": 2, "per_minor": 100}}],
+}
+OFFERS, OFFER, LAUNCHED = "/v1/offers", "/v1/offers/$offer", "/v1/offers/$launched"
+
+
+def offer(what: str, *wanted: Any, who: str = "cafe", **changes: Any) -> Bad:
+    return bad(what, "POST", OFFERS, who, but(OFFERING, **changes), *wanted)
+
+
+def variant(what: str, at: str, **changes: Any) -> Bad:
+    made = but(OFFERING["variants"][0], **changes)  # type: ignore[index]
+    return offer(what, *INVALID, f"/variants/0{at}", variants=[made])
+
+
+OF_OFFERS = [
+    bad("an offer of nothing", "POST", OFFERS, "cafe", {}, *INVALID, "/name"),
+    bad("an offer without a key", "POST", OFFERS, "cafe", OFFERING, 400, "idempotency_key_missing",
+        idempotency_key=None),
+    offer("an offer by a key that may only read", *FORBIDDEN, who="reader"),
+    offer("an offer by a member", *WHO, who="ann"),
+    offer("an offer by an operator", *WHO, who="maker"),
+    offer("an offer that chooses its salt", *UNKNOWN, "/salt", salt="00" * 32),
+    offer("an offer that names its hold-out", *UNKNOWN, "/holdout", holdout=["$ann"]),
+    offer("an offer to everybody", *INVALID, "/audience/kind", audience={"kind": "everybody"}),
+    offer("an offer to a list of nobody", *INVALID, "/audience/members", audience={"kind": "list"}),
+    offer("an offer to all and some", *INVALID, "/audience/members", audience={"kind": "all", "members": ["$ann"]}),
+    offer("an offer to somebody twice", *INVALID, "/audience/members",
+        audience={"kind": "list", "members": ["$ann", "$ann"]}),
+    offer("an offer to another book's member", *MISSING, "/audience/members/1",
+        audience={"kind": "list", "members": ["$ann", "$eve"]}),
+    offer("an offer to a number", *MISSING, "/audience/members/0",
+        audience={"kind": "list", "members": ["$number"]}),
+    offer("an offer that holds out nobody", *INVALID, "/holdout_ppm", holdout_ppm=0),
+    offer("an offer that holds out everybody", *INVALID, "/holdout_ppm", holdout_ppm=1_000_000),
+    offer("an offer that holds out a fraction", *INVALID, "/holdout_ppm", holdout_ppm=0.1),
+    offer("an offer of parts that are too few", *INVALID, "/variants", holdout_ppm=100_001),
+    offer("an offer without variants", *INVALID, "/variants", variants=[]),
+    variant("a variant called as the hold-out", "/name", name="holdout"),
+    variant("a variant with a space", "/name", name="two words"),
+    variant("a variant of nothing", "/share_ppm", share_ppm=0),
+    variant("a variant that gives more than was paid", "/rules/points", rules={"points": 2, "per_minor": 1}),
+    variant("a variant by rules nobody knows", "/rules/magic", rules={"points": 1, "per_minor": 100, "magic": 1}),
+    variant("a variant of half points", "/rules/points", rules={"points": 0.5, "per_minor": 100}),
+    variant("a variant until some day", "/ends_at", ends_at="soon"),
+    offer("an offer that ends before it begins", *INVALID, "/ends_at",
+        begins_at="2019-01-01T00:00:00Z", ends_at="2018-01-01T00:00:00Z"),
+    offer("an offer with windows that shrink", *INVALID, "/windows_days", windows_days=[7, 3]),
+    offer("an offer with no window", *INVALID, "/windows_days", windows_days=[]),
+    offer("an offer with a window of no day", *INVALID, "/windows_days/0", windows_days=[0]),
+    offer("an offer compared with two years", *INVALID, "/pre_days", pre_days=731),
+    offer("an offer that is all margin and more", *INVALID, "/margin/ppm", margin={"ppm": 1_000_001}),
+    bad("a draft of another shop's", "GET", OFFER, "grocer", None, *MISSING),
+    bad("a draft from another book", "GET", OFFER, "stranger", None, *MISSING),
+    bad("a draft that nobody made", "GET", f"/v1/offers/off_{NONE}", "cafe", None, *MISSING),
+    bad("a draft changed by another shop", "PUT", OFFER, "grocer", OFFERING, *MISSING),
+    bad("a draft changed by a key that may only read", "PUT", OFFER, "reader", OFFERING, *FORBIDDEN),
+    bad("a draft changed to nonsense", "PUT", OFFER, "cafe", but(OFFERING, holdout_ppm=200_000), *INVALID, "/variants"),
+    bad("a launched offer changed", "PUT", LAUNCHED, "cafe", OFFERING, *CONFLICT),
+    bad("a launched offer launched", "POST", f"{LAUNCHED}/launch", "cafe", {}, *CONFLICT),
+    bad("a launch of another shop's offer", "POST", f"{OFFER}/launch", "grocer", {}, *MISSING),
+    bad("a launch with another share", "POST", f"{OFFER}/launch", "cafe", {"holdout_ppm": 10_000}, *UNKNOWN,
+        "/holdout_ppm"),
+    bad("an end of a draft", "POST", f"{OFFER}/end", "cafe", {}, *CONFLICT),
+    bad("an end of another shop's offer", "POST", f"{LAUNCHED}/end", "grocer", {}, *MISSING),
+    bad("results of another shop's offer", "GET", f"{LAUNCHED}/results", "grocer", None, *MISSING),
+    bad("results of happiness", "GET", f"{LAUNCHED}/results?metric=happiness", "cafe", None, *INVALID, "/metric"),
+    bad("results as a poem", "GET", f"{LAUNCHED}/results?format=poem", "cafe", None, *INVALID, "/format"),
+    bad("offers with another list's cursor", "GET", f"{OFFERS}?cursor=$cursor", "cafe", None, *CURSOR),
+]  # fmt: skip
+
 CLAIM = {"kind": "sale", "external_reference": "BAD-1", "amount": {"amount": 100, **USD}, "at": "2017-01-01T00:00:00Z"}
 CLAIMS, BREAK = "/v1/till-claims", "/v1/operator/breaks/$break"
 REPORT = "at,amount,reference\n2017-01-01T00:00:00Z,5,X\n"
@@ -1220,7 +1294,7 @@ INSIGHT = [
 
 TABLE = list(
     chain(
-        AMOUNTS, TEXTS, TIMES, SHAPES, IDS, CREDENTIALS, HEADERS, PATHS, QUERIES, TILL, MEMBERS, VOUCHERS, RAILS, OPERATORS, SAFETY, SPONSORS, RECONCILING, INSIGHT
+        AMOUNTS, TEXTS, TIMES, SHAPES, IDS, CREDENTIALS, HEADERS, PATHS, QUERIES, TILL, MEMBERS, VOUCHERS, RAILS, OPERATORS, SAFETY, SPONSORS, OF_OFFERS, RECONCILING, INSIGHT
     )
 )  # fmt: skip
 

@@ -18,6 +18,8 @@ OWNERS = {
     "merchants.redemption": {"merchant_id"},
     "merchants.refund": {"merchant_id"},
     "merchants.approval": {"merchant_id"},
+    "merchants.offer": {"merchant_id"},
+    "merchants.offer_tally": {"merchant_id"},
     "merchants.branch": {"merchant_id"},
     "merchants.merchant": {"id"},
     "ledger.record": {"merchant_id"},
