@@ -42,6 +42,7 @@ JOBS = (
     trade.APPROVALS_JOB,
     *insight.JOBS,
     ledger.jobs.Job("windows", settlement.schedule.next_due, _close_window),
+    settlement.overdue.JOB,
     settlement.reconciliation.JOB,
     # counting takes longest and nobody waits for it
     *offers.JOBS,

@@ -21,10 +21,11 @@ BANK: Final = AccountName("bank")
 LOSS: Final = AccountName("loss")
 #: What merchants bear of another's failure, until it is used for that or given back.
 SHARES: Final = AccountName("shares")
-
+#: What was taken back of top-ups, until the next settlement has it from the merchants' positions.
+CHARGE_BACKS: Final = AccountName("charge_backs")
 
 #: Amounts that follow from no lot, and the account of the operator's side of them.
-ADJUSTED: Final = {"share": SHARES, "adjustment": FEES}
+ADJUSTED: Final = {"share": SHARES, "adjustment": FEES, "charge_back": CHARGE_BACKS}
 
 
 def position(merchant: UUID, window: int) -> AccountName:

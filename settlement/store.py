@@ -2,7 +2,7 @@
 
 import itertools
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple
@@ -559,13 +559,32 @@ def owes(tx: Tx, book: Book, merchant: UUID) -> bool:
     )
     found = (waterfall.covered(steps).get(merchant) for (steps,) in covers)
     owing = any(each.outstanding_minor for each in found if each is not None)
+    charged = charged_back(tx, book.id, merchant).get(merchant, 0)
     netted = tx.execute(
         "select 1 from settlement.window w join settlement.position p on p.book_id = w.book_id"
         " and p.window_number = w.number and p.party_id = %s and p.account_minor < 0"
         " where w.book_id = %s and w.state not in ('open', 'paying', 'settled') limit 1",
         [merchant, book.id],
     ).fetchone()
-    return open is not None or netted is not None or owing
+    return open is not None or netted is not None or owing or charged > 0
+
+
+def charged_back(tx: Tx, book_id: int, merchant: UUID | None = None) -> dict[UUID, int]:
+    """By merchant what was charged for top-ups that were taken back, and its position has not paid yet."""
+    rows = tx.execute(
+        "select issuer_id, sum(case state when 'paying' then least(charged, greatest(0, -coalesce(open, 0)))"
+        " else charged end) from ("
+        " select t.issuer_id, w.state, sum(t.value_minor) as charged,"
+        " (select a.balance from ledger.account a where a.book_id = w.book_id and a.kind = 'position'"
+        "  and a.owner_id = t.issuer_id and a.window_number = w.number) as open"
+        " from settlement.window w join settlement.item t on t.book_id = w.book_id and t.window_number = w.number"
+        " and t.reason = 'charge_back' and (%s::uuid is null or t.issuer_id = %s)"
+        " where w.book_id = %s and w.state <> 'settled' group by w.book_id, w.number, w.state, t.issuer_id) waiting"
+        " group by 1 having sum(case state when 'paying' then least(charged, greatest(0, -coalesce(open, 0)))"
+        " else charged end) > 0",
+        [merchant, merchant, book_id],
+    )
+    return {issuer: int(charged) for issuer, charged in rows}
 
 
 def payment_record(tx: Tx, book_id: int, id: UUID) -> tuple[UUID, dict[str, Any]] | None:
@@ -608,20 +627,24 @@ def credit_line(tx: Tx, book_id: int, merchant: UUID) -> int:
     return row[0] if row else 0
 
 
-def credit_used(tx: Tx, book_id: int) -> list[tuple[UUID, bool, int, int, int, int]]:
-    """Of each merchant with a credit line or points on credit: whether it is suspended, its line, the points it owes for
-    (of these, due), and its collateral."""
+def credit_used(tx: Tx, book_id: int, also: Collection[UUID] = ()) -> list[tuple[UUID, bool, int, int, int, int, int]]:
+    """Of each merchant with a credit line or points on credit, and of those in `also`: whether it is suspended, its line,
+    the points it owes for (of these, due), its collateral, and what a point of its is worth."""
     rows = tx.execute(
         "select i.merchant_id, i.suspended, case i.mode when 'deferred' then i.credit_line_points else 0 end,"
         " coalesce(sum(case a.kind when 'credit' then -a.balance end), 0),"
         " coalesce(sum(a.balance) filter (where a.kind = 'due'), 0),"
-        " coalesce(sum(a.balance) filter (where a.kind = 'collateral'), 0)"
+        " coalesce(sum(a.balance) filter (where a.kind = 'collateral'), 0), i.unit_value_minor"
         " from ledger.issuer i left join ledger.account a on a.book_id = i.book_id and a.owner_id = i.merchant_id"
         " and a.kind in ('credit', 'due', 'collateral') where i.book_id = %s group by 1, 2, 3, i.mode"
-        " having (i.mode = 'deferred') or sum(case a.kind when 'credit' then -a.balance end) > 0",
-        [book_id],
+        " having (i.mode = 'deferred') or sum(case a.kind when 'credit' then -a.balance end) > 0"
+        " or i.merchant_id = any(%s)",
+        [book_id, list(also)],
     )
-    return [(m, suspended, line, int(used), int(due), int(coll)) for m, suspended, line, used, due, coll in rows]
+    return [
+        (merchant, suspended, line, int(used), int(due), int(collateral), unit)
+        for merchant, suspended, line, used, due, collateral, unit in rows
+    ]
 
 
 def standing_by(tx: Tx, book_id: int, merchant: UUID) -> dict[str, int]:

@@ -100,6 +100,7 @@ LATER_TENANT_ROWS = {
     "settlement.break": f"shown_to = {_TENANT}",
     "settlement.instruction": f"merchant_id = {_TENANT}",
     "merchants.next_offer": f"merchant_id = {_TENANT}",
+    "settlement.charge_back": f"merchant_id = {_TENANT}",
 }
 
 

@@ -56,6 +56,8 @@ _NAMED: Final = {
     "approval": "record",
     "declined_by": "member",
     "break": "break",
+    "topup": "record",
+    "instruction": "instruction",
 }
 
 #: What a record of a kind is about.
@@ -99,6 +101,17 @@ _SUBJECTS: Final = {
     "budget_set": "sponsorship",
     "budget_released": "sponsorship",
     **dict.fromkeys(("adjustment_proposed", "adjustment", "adjustment_rejected", "payment_returned"), "record"),
+    **dict.fromkeys(
+        (
+            "charge_back",
+            "charge_back_proposed",
+            "charge_back_rejected",
+            "charge_back_reversal_proposed",
+            "charge_back_reversal_rejected",
+            "charge_back_reversed",
+        ),
+        "record",
+    ),
 }
 
 
@@ -185,6 +198,8 @@ def _position(server: Server, caller: MerchantCaller, tx: ledger.Tx) -> Position
     prefund, backing, pool, credit, accepted = (ledger.balances(tx, book.id, accounts)[name] for name in accounts)
     total = partial(amounts.total, caller.book)
     budgets = ledger.budgets.names(tx, book.id, [caller.id])
+    charged = settlement.charged_back(tx, book.id, caller.id).get(caller.id, 0)
+    used = settlement.with_charge_backs(-credit, charged, contract.unit_value_minor if contract else 0)
     return PositionOut(
         at=book.now,
         mode=cast(Any, contract.mode) if contract else None,
@@ -194,7 +209,8 @@ def _position(server: Server, caller: MerchantCaller, tx: ledger.Tx) -> Position
         budget_points=sum(ledger.balances(tx, book.id, list(budgets)).values()) if budgets else 0,
         credit_used_points=-credit,
         credit_line_points=contract.credit_line_points if contract else 0,
-        credit_warning_percent=settlement.exposure_level(-credit, contract.credit_line_points if contract else 0),
+        credit_warning_percent=settlement.exposure_level(used, contract.credit_line_points if contract else 0),
+        charged_back=total(charged),
         accepted_points=accepted,
         window=None if live is None else _window(live),
         receivable=total(live.receivable_minor if live else 0),

@@ -79,7 +79,7 @@ _COUNTS: Final = {
     "payment": "select count(*) from settlement.payment where book_id = any(%(books)s)",
     **{
         table: f"select count(*) from settlement.{table} where book_id = any(%(books)s)"  # noqa: S608 - our own names
-        for table in ("told_line", "match", "break", "break_adjustment")
+        for table in ("told_line", "match", "break", "break_adjustment", "charge_back", "pay_in_grace")
     },
 }
 

@@ -121,6 +121,16 @@ def by_rail_reference(tx: Tx, rail: str, reference: str) -> Instruction | None:
     return Instruction(*row) if row else None
 
 
+def topup_waits(tx: Tx, rail: str, mode: str) -> bool:
+    """Whether any top-up by a rail, of a book of that mode, is asked for and not heard of."""
+    row = tx.execute(
+        "select exists (select from settlement.instruction i join ledger.book b on b.id = i.book_id"
+        " where i.rail = %s and b.mode = %s and i.direction = 'topup' and i.state in ('made', 'sent', 'unknown'))",
+        [rail, mode],
+    ).fetchone()
+    return bool(row and row[0])
+
+
 class New(NamedTuple):
     id: UUID
     merchant_id: UUID

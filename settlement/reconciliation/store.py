@@ -178,7 +178,8 @@ from (
 
 _MONEY: Final = f"""{_RECORDS}
 select r.id, r.kind, r.at, (r.payload ->> 'amount_minor')::bigint
-        * case when r.payload ->> 'direction' = 'pay_out' or r.kind = 'collateral_returned' then -1 else 1 end,
+        * case when r.payload ->> 'direction' = 'pay_out' or r.kind in ('collateral_returned', 'charge_back')
+            then -1 else 1 end,
     null::bigint, case i.rail when 'bank' then replace(i.id::text, '-', '')
         else coalesce(r.payload ->> 'reference', '') end, '', r.sequence, r.merchant_id,
     i.id, coalesce(replace(i.file_id::text, '-', ''), ''), coalesce(i.holder, '')
@@ -187,7 +188,7 @@ where coalesce(r.payload ->> 'through', r.payload ->> 'source', 'bank') = %(thro
 """
 
 #: What is paid in and out by rails or by a person's word. An instruction's file is the batch that a bank may book as one.
-_PAID: Final = ["payment", "made_good", "payment_returned", "topup"]
+_PAID: Final = ["payment", "made_good", "payment_returned", "topup", "charge_back", "charge_back_reversed"]
 
 _OURS: Final[dict[str, tuple[str, list[str]]]] = {
     "till": (_TILL, ["sale", "capture", "refund", "redemption_refund"]),

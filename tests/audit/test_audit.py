@@ -1568,6 +1568,107 @@ OF_COVERS = [
         f"update ledger.entry set amount = amount / 10 where {first('loss_funded')};"
         " select id as account from ledger.account where kind = 'loss'",
     ),
+    # top-ups that were taken back
+    Crime(
+        "charge_backs_posted",
+        "a charge-back took the money of somebody's collateral",
+        "update ledger.entry e set account_id = (select id from ledger.account where kind = 'collateral' limit 1) from"
+        " ledger.record r where r.kind = 'charge_back' and r.batch_id = e.batch_id and r.n = e.n and e.account_id in"
+        " (select id from ledger.account where kind = 'prefund') returning e.batch_id as batch",
+    ),
+    Crime(
+        "charge_backs_posted",
+        "a rejected word moved money",
+        "insert into ledger.entry select r.batch_id, r.n, 9, (select id from ledger.account where kind = 'bank'), 'money', 5"
+        " from ledger.record r where r.kind = 'charge_back_proposed' returning batch_id as batch",
+    ),
+    Crime(
+        "charge_backs_of_topups",
+        "more was taken back than was ever paid in",
+        "update ledger.record set payload = payload || '{\"amount_minor\": 29}' where kind = 'topup' and payload ->>"
+        " 'through' = 'psp'; select id as record from ledger.record where kind = 'charge_back' and payload ->> 'reference' ="
+        " 'dp_1'",
+    ),
+    Crime(
+        "charge_backs_of_topups",
+        "one dispute was taken twice",
+        "update ledger.record set payload = payload || '{\"reference\": \"dp_1\"}' where payload ->> 'reference' = 'dp_2'"
+        " returning id as record",
+    ),
+    Crime(
+        "charge_backs_of_topups",
+        "less came again than had gone",
+        'update ledger.record set payload = payload || \'{"charged_minor": 59, "prefund_minor": 31}\''
+        " where kind = 'charge_back_reversed' returning id as record",
+    ),
+    Crime(
+        "charge_backs_of_topups",
+        "a merchant was charged although its prefund held enough",
+        "update ledger.entry e set amount = amount + 5 from ledger.record r where r.kind = 'topup' and r.batch_id = e.batch_id"
+        " and r.n = e.n and e.account_id in (select id from ledger.account where kind = 'prefund' and owner_id in"
+        " (select merchant_id from ledger.record where kind = 'charge_back' and payload ->> 'source' = 'bank'));"
+        " select id as record from ledger.record where kind = 'charge_back' and payload ->> 'source' = 'bank'",
+    ),
+    Crime(
+        "charged_back_by_two",
+        "one person took a top-up back",
+        "update ledger.record d set payload = d.payload || jsonb_build_object('operator', p.payload -> 'operator') from"
+        " ledger.record p where d.kind = 'charge_back' and p.kind = 'charge_back_proposed' and p.subject_id = d.subject_id"
+        " returning d.id as record",
+    ),
+    Crime(
+        "charged_back_by_two",
+        "a provider is said to have told of what it was never asked for",
+        "update ledger.record set payload = payload || jsonb_build_object('instruction', gen_random_uuid()) where kind ="
+        " 'charge_back' and payload ->> 'reference' = 'dp_1' returning id as record",
+    ),
+    Crime(
+        "charge_backs_recorded",
+        "a charge-back is forgotten",
+        "delete from settlement.charge_back where reference = 'dp_2' returning id as charge_back",
+    ),
+    Crime(
+        "charge_backs_recorded",
+        "what came again is said to be gone still",
+        "update settlement.charge_back set state = 'booked' where state = 'reversed' returning id as charge_back",
+    ),
+    Crime(
+        "charge_backs_settled",
+        "what was charged was never asked for",
+        "insert into ledger.entry select r.batch_id, r.n, 9, a.id, 'money', -3 from ledger.record r, ledger.account a"
+        " where r.kind = 'charge_back' and r.payload ->> 'reference' = 'dp_1' and a.kind = 'charge_backs'"
+        " returning account_id as account",
+    ),
+    Crime(
+        "items_derived",
+        "a charge-back is charged twice",
+        "update settlement.item set value_minor = value_minor * 2 where reason = 'charge_back' and value_minor > 0"
+        " returning sequence",
+    ),
+    # who was suspended by the clock
+    Crime(
+        "pay_ins_missed",
+        "a merchant was suspended a day too early",
+        f"update ledger.record set at = at + interval '1 day' where {first('pay_in_grace')};"
+        " select id as record from ledger.record where kind = 'pay_in_missed'",
+    ),
+    Crime(
+        "pay_ins_missed",
+        "a merchant was suspended without a warning",
+        "delete from ledger.record where kind = 'pay_in_warned';"
+        " select id as record from ledger.record where kind = 'pay_in_missed'",
+    ),
+    Crime(
+        "pay_ins_missed",
+        "the clock suspended a merchant that owed nothing",
+        "delete from ledger.record where kind = 'pay_in_missed';"
+        " select id as record from ledger.record where kind = 'merchant_suspended' and actor = 'clock'",
+    ),
+    Crime(
+        "grace_declared",
+        "merchants are given fewer days than were declared",
+        "update settlement.pay_in_grace set days = 1 returning book_id as book",
+    ),
     Crime(
         "items_derived",
         "a shop bears less than its share",

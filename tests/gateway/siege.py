@@ -144,7 +144,7 @@ def besiege(api: Api, watch: psycopg.Connection[Any]) -> Siege:
     held = spend(None)
     bank, sponsorship = sponsor(api)
     offer, launched = offered(api)
-    breaks = disagreed(api, sold)
+    breaks = disagreed(api, sold) | taken_back(api, both)
     regulars = {"name": "regulars", "definition": {"measure": "purchases", "at_least": 2}}
     segment = api.done("POST", "/v1/segments", regulars, by=cafe.key)["id"]
     elsewhere = api.done("POST", "/v1/members", {"phone": "+16502530000"}, by=stranger.key)
@@ -245,6 +245,16 @@ def offered(api: Api) -> tuple[str, str]:
     draft, launched = (api.done("POST", "/v1/offers", body, by=by, key=new_key())["id"] for _ in range(2))
     api.done("POST", f"/v1/offers/{launched}/launch", {}, by=by, key=new_key())
     return draft, launched
+
+
+def taken_back(api: Api, both: str) -> dict[str, str]:
+    """What a bank took back of a top-up, as one person says who might approve it, but for having said so."""
+    reference = {"amount": {"amount": 50, "currency": "USD"}, "reference": "paid in"}
+    path = f"/v1/operator/merchants/{api.shops['cafe'].id}/topups"
+    topup = api.done("POST", path, reference, by=both, key=new_key())["record"]
+    body = {"topup": topup, "amount": {"amount": 20, "currency": "USD"}, "reference": "RCL", "reason": "recalled"}
+    proposed = api.done("POST", f"/v1/operator/books/{api.book}/charge-backs", body, by=both, key=new_key())
+    return {"topup": topup, "charge_back": proposed["id"]}
 
 
 def sponsor(api: Api) -> tuple[str, str]:

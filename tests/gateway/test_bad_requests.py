@@ -86,6 +86,9 @@ SALES, REDEMPTIONS, BATCHES = "/v1/sales", "/v1/redemptions", "/v1/batches"
 GIFT = {"to": "+15550100124", "points": 1, "spend_code": "000000"}
 MERCHANTS, WINDOWS = "/v1/operator/merchants", "/v1/operator/windows"
 OF_BOOK = "/v1/operator/books/$book"
+WHY = {"reason": "x"}
+CHARGE_BACKS, CHARGE_BACK = f"{OF_BOOK}/charge-backs", "/v1/operator/charge-backs/$charge_back"
+CHARGED_BACK = {"topup": "$topup", "amount": {"amount": 1, **USD}, "reference": "RCL-BAD", "reason": "recalled"}
 
 
 def voucher(what: str, *wanted: Any, **changes: Any) -> Bad:
@@ -750,6 +753,33 @@ RAILS = [
     bad("a top-up asked for by a reader", "POST", "/v1/topup-requests", "reader", REQUEST, *FORBIDDEN),
     bad("a top-up of nobody", "GET", f"/v1/topup-requests/ins_{NONE}", "cafe", None, *MISSING),
     bad("a webhook of nobody", "POST", "/v1/hooks/stripe", None, {"id": "evt_1"}, *MISSING),
+    bad("a charge-back of no top-up", "POST", CHARGE_BACKS, "maker", but(CHARGED_BACK, topup=f"rec_{NONE}"), *MISSING),
+    bad("a charge-back of a shop", "POST", CHARGE_BACKS, "maker", but(CHARGED_BACK, topup="$cafe"), *MISSING, "/topup"),
+    bad("a charge-back of nothing", "POST", CHARGE_BACKS, "maker", but(CHARGED_BACK, amount={"amount": 0, **USD}), *INVALID,
+        "/amount/amount"),
+    bad("a charge-back of more than is left", "POST", CHARGE_BACKS, "maker",
+        but(CHARGED_BACK, amount={"amount": 31, **USD}), 422, "limit_exceeded"),
+    bad("a charge-back under a reference that is known", "POST", CHARGE_BACKS, "maker",
+        but(CHARGED_BACK, reference="RCL"), 409, "duplicate_reference"),
+    bad("a charge-back without a reason", "POST", CHARGE_BACKS, "maker", but(CHARGED_BACK, reason=...), *INVALID, "/reason"),
+    bad("a charge-back by who approves", "POST", CHARGE_BACKS, "approver", CHARGED_BACK, *FORBIDDEN),
+    bad("a charge-back from another book", "POST", CHARGE_BACKS, "of live", CHARGED_BACK, *MISSING),
+    bad("charge-backs of another book", "GET", CHARGE_BACKS, "of live", None, *MISSING),
+    bad("charge-backs for who reads records", "GET", "/v1/charge-backs", "reader", None, *FORBIDDEN),
+    bad("charge-backs by another's cursor", "GET", "/v1/charge-backs?cursor=$cursor", "cafe", None, *CURSOR),
+    bad("a charge-back approved by who proposed it", "POST", f"{CHARGE_BACK}/approve", "both", {}, 403,
+        "self_approval_forbidden"),
+    bad("a charge-back approved by a maker", "POST", f"{CHARGE_BACK}/approve", "maker", {}, *FORBIDDEN),
+    bad("a charge-back approved from another book", "POST", f"{CHARGE_BACK}/approve", "of live", {}, *MISSING),
+    bad("a charge-back rejected of nobody", "POST", f"/v1/operator/charge-backs/rec_{NONE}/reject", "approver", {},
+        *MISSING),
+    bad("a charge-back that is a top-up", "POST", "/v1/operator/charge-backs/$topup/approve", "approver", {}, *MISSING),
+    bad("a reversal of what is not booked", "POST", f"{CHARGE_BACK}/reversal", "maker", WHY, *CONFLICT),
+    bad("a reversal without a reason", "POST", f"{CHARGE_BACK}/reversal", "maker", {}, *INVALID, "/reason"),
+    bad("a grace of no day", "PUT", f"{OF_BOOK}/pay-in-grace", "approver", {"days": 0}, *INVALID, "/days"),
+    bad("a grace of years", "PUT", f"{OF_BOOK}/pay-in-grace", "approver", {"days": 366}, *INVALID, "/days"),
+    bad("a grace by a maker", "PUT", f"{OF_BOOK}/pay-in-grace", "maker", {"days": 3}, *FORBIDDEN),
+    bad("a grace of another book", "GET", f"{OF_BOOK}/pay-in-grace", "of live", None, *MISSING),
 ]  # fmt: skip
 
 OPERATORS = [
@@ -921,7 +951,6 @@ OPERATORS = [
     bad("a window that is a book", "POST", f"{WINDOWS}/$book/close", "maker", {}, *MISSING),
 ]  # fmt: skip
 
-WHY = {"reason": "x"}
 LIMIT = {"subject": "member", "what": "redeem_points", "per_minutes": 60, "most": 100}
 VELOCITY = f"{OF_BOOK}/velocity-limits"
 
