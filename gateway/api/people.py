@@ -4,7 +4,7 @@ from functools import partial
 from typing import Any, cast
 
 import ledger
-from gateway import problems
+from gateway import messages, problems
 from gateway.api import amounts, names, sales
 from gateway.api.shapes import (
     ConfirmedOut,
@@ -31,7 +31,9 @@ async def post_member(call: Call[MemberIn]) -> MemberOut:
     body = call.body
     await call.take(call.server.limits[call.merchant.book.mode].enrolment, call.merchant.actor)
     phone = names.telephone(call.merchant.book, body.phone, "/phone")
-    told = await call.work(partial(_enrol, call.server, call.merchant, body, phone))
+    told, code = await call.work(partial(_enrol, call.server, call.merchant, body, phone))
+    if code is not None:
+        call.server.senders[call.merchant.book.mode].send(code)
     return MemberOut(
         id=ids.show("member", told.member.id),
         number=told.member.number,
@@ -42,7 +44,10 @@ async def post_member(call: Call[MemberIn]) -> MemberOut:
     )
 
 
-def _enrol(server: Server, caller: MerchantCaller, body: MemberIn, phone: str, tx: ledger.Tx) -> people.Enrolled:
+def _enrol(
+    server: Server, caller: MerchantCaller, body: MemberIn, phone: str, tx: ledger.Tx
+) -> tuple[people.Enrolled, messages.Message | None]:
+    """The member, and the code to send."""
     book = ledger.read_book(tx, caller.book.id)
     enrolled = accepted(
         people.enrol(
@@ -61,8 +66,10 @@ def _enrol(server: Server, caller: MerchantCaller, body: MemberIn, phone: str, t
     )
     if enrolled.created and body.confirm:
         # a telephone that was sent too many codes gets none now: its member confirms after signing in
-        people.one_time_codes.ask(tx, book, phone, book.now, key=server.keys.codes, purpose="confirm")
-    return enrolled
+        asked = people.one_time_codes.ask(tx, book, phone, book.now, key=server.keys.codes, purpose="confirm")
+        if isinstance(asked, people.OneTimeCode):
+            return enrolled, messages.of_code(asked.id, phone, asked.code, book.network, "confirm", body.language)
+    return enrolled, None
 
 
 async def post_confirmation(call: Call[MemberConfirmationIn]) -> ConfirmedOut:

@@ -1,6 +1,6 @@
 """Members: who they are, the numbers and telephones they are found by, and what they sign in and spend with."""
 
-from merchants.people import households, numbers, occasions, one_time_codes, phones, spend_codes
+from merchants.people import digits, households, numbers, occasions, one_time_codes, phones, spend_codes
 from merchants.people.household_store import Invitation, household_of, invitations, put_households
 from merchants.people.household_store import households as lock_households
 from merchants.people.households import Household, Person
@@ -18,6 +18,7 @@ from merchants.people.store import (
     find,
     list_devices,
     members_by,
+    put_consents,
     revoke_device,
     set_spend_lock,
     set_state,
@@ -40,6 +41,7 @@ __all__ = [
     "consents_of",
     "count_wrong_codes",
     "devices_of",
+    "digits",
     "enrol",
     "enrol_device",
     "find",
@@ -55,6 +57,7 @@ __all__ = [
     "occasions_of",
     "one_time_codes",
     "phones",
+    "put_consents",
     "put_households",
     "put_occasions",
     "revoke_device",
