@@ -77,6 +77,7 @@ class SaleTold(NamedTuple):
     record_id: UUID
     lots: list[dict[str, Any]]
     bonuses: list[dict[str, Any]]
+    rules: list[dict[str, Any]]
 
 
 def sale(tx: ledger.Tx, id: UUID) -> SaleTold | None:
@@ -84,7 +85,7 @@ def sale(tx: ledger.Tx, id: UUID) -> SaleTold | None:
     row = tx.execute(
         "select s.id, s.branch_id, s.till_id, s.member_id, s.external_reference, s.occurred_at, s.at, s.total_minor,"
         " s.money_minor, s.points_earned, s.earn_refused, s.terms_id, r.id, coalesce(r.payload -> 'lots', '[]'),"
-        " coalesce(r.payload -> 'bonuses', '[]')"
+        " coalesce(r.payload -> 'bonuses', '[]'), coalesce(r.payload -> 'rules', '[]')"
         " from merchants.sale s join ledger.record r on r.batch_id = s.batch_id and r.n = s.n where s.id = %s",
         [id],
     ).fetchone()

@@ -26,6 +26,11 @@ def noon(day: date, zone: str) -> datetime:
     return datetime.combine(day, time(12), _zone(zone)).astimezone(UTC)
 
 
+def local(at: datetime, zone: str) -> datetime:
+    """The same moment as the clocks show it where the network is."""
+    return at.astimezone(_zone(zone))
+
+
 @functools.lru_cache(maxsize=1000)
 def _zone(name: str) -> ZoneInfo:
     return ZoneInfo(name)

@@ -35,7 +35,7 @@ def drawn(report: Report) -> str:
     for n, figure in enumerate(figures):
         y = TOP + ROW * n
         share = min(1.0, MIDDLE * figure.ratio / figure.wanted.floor)
-        colour = "#1a7f37" if figure.ratio >= figure.wanted.floor else "#bc4c00"
+        colour = "#1a7f37" if figure.wanted.reached(figure.ratio) else "#bc4c00"
         mark = NAME + room * MIDDLE
         lines += [
             f'<text x="20" y="{y + 17}">{escape(figure.wanted.key)}</text>',

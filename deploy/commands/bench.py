@@ -21,6 +21,7 @@ from deploy.bench import picture as pictures
 from deploy.bench import place as places
 from deploy.bench import posting as postings
 from deploy.bench import reads as reading
+from deploy.bench import rules as ruling
 from deploy.bench.place import Room
 from deploy.bench.posting import LOTS, Sizes
 from deploy.bench.report import Report, show
@@ -34,6 +35,7 @@ class Part(StrEnum):
     GROWTH = "growth"
     NEXT_OFFER = "next-offer"
     SETTLEMENT = "settlement"
+    RULES = "rules"
     ALL = "all"
 
 
@@ -69,7 +71,8 @@ def bench(
     part: Annotated[
         Part,
         typer.Argument(
-            help="posting, http, reads, growth (loads ten million records first); all of these; settlement; next-offer."
+            help="posting, http, reads, growth (loads ten million records first), rules; all of these; settlement;"
+            " next-offer."
         ),
     ],
     seconds: Seconds = 10.0,
@@ -93,7 +96,9 @@ def bench(
 
     posting: in process, one writer and two, one hot shop, against TPC-B, a naive contender and the bare writes. http: a sale
     a request by one and two gateway processes, and batches, on loopback. reads: balances, many at a time, against one pooled
-    query each. growth: a book with so many records stored, against one that has just begun; takes long, and tens of GB.
+    query each. growth: a book with so many records stored, against one that has just begun; takes long, and tens of GB. rules:
+    a sale with a thousand live rules, against one with none.
+
     next-offer: what members are told they will buy next, against what is most popular and what they bought most often,
     on The Complete Journey's last quarter; needs the demo's packages, and takes some minutes.
 
@@ -182,7 +187,13 @@ def _run(parts: Sequence[Part], sizes: Sizes, at: Path | None, svg: Path | None,
         show(Console(width=max(WIDTH, console.width)), report)
 
 
-_PARTS: Final = {Part.POSTING: postings.run, Part.HTTP: doors.run, Part.READS: reading.run, Part.GROWTH: growths.run}
+_PARTS: Final = {
+    Part.POSTING: postings.run,
+    Part.HTTP: doors.run,
+    Part.READS: reading.run,
+    Part.GROWTH: growths.run,
+    Part.RULES: ruling.run,
+}
 
 
 def _version(room: Room) -> str:

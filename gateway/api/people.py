@@ -1,7 +1,7 @@
 """A till's dealings with people: enrolling them, finding them, telling them what a basket would bring."""
 
 from functools import partial
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import ledger
 from gateway import messages, problems
@@ -16,6 +16,8 @@ from gateway.api.shapes import (
     MemberOut,
     QuoteIn,
     QuoteOut,
+    RuleFired,
+    RuleSkipped,
     Spendable,
 )
 from gateway.calls import Call, MerchantCaller, accepted
@@ -139,6 +141,10 @@ def _look_up(server: Server, caller: MerchantCaller, body: LookupIn, tx: ledger.
 # -- quotes
 
 
+#: Rules that a quote says do not count.
+LARGEST_SKIPPED: Final = 200
+
+
 async def post_quote(call: Call[QuoteIn]) -> QuoteOut:
     caller, body = call.merchant, call.body
     whole = amounts.minor(caller.book, body.total, "/total")
@@ -157,7 +163,9 @@ async def post_quote(call: Call[QuoteIn]) -> QuoteOut:
             expires_at=quoted.expires_at,
             terms=names.shown("terms", quoted.terms_id),
             bonuses=[sales.bonus_told(bonus) for bonus in quoted.bonuses],
+            rules=[RuleFired(rule=rule, points=points) for rule, points in quoted.fired],
         ),
+        skipped=[RuleSkipped(rule=rule, why=why) for rule, why in quoted.skipped[:LARGEST_SKIPPED]],
         spendable=spendable,
         remainder=remainder,
     )

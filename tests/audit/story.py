@@ -68,6 +68,7 @@ def lived(url: str) -> World:
     world.ask_approval("ann", "books", 5)  # awaits an answer
     reconciled(world)
     understood(world)
+    ruled(world)
     world.house.drain(world.book_id)
     settlement.sealing.catch_up(world.house.db, world.book_id, SEALING)
     return world
@@ -230,6 +231,22 @@ def offered(world: World) -> None:
     # too little to earn anything
     world.sale("eve", "boots", 80)
     world.refund(world.sale("ann", "boots", 90), 40)
+
+
+def ruled(world: World) -> None:
+    """A shop with rules of the long form: a first purchase, a third visit, a refund between them."""
+    world.shop("bakery")
+    world.member("zoe")
+    rules = [
+        {"id": "base", "effect": {"rate": {"points": 1, "per": 100}}, "when": {"category": ["bread"]}},
+        {"id": "welcome", "effect": {"points": 30}, "when": {"first_purchase": True}},
+        {"id": "third", "effect": {"points": 5}, "when": {"visits": {"days": 7, "every": 3}}},
+    ]
+    world.do("terms", contracts.NewTerms(world.shops["bakery"], {"rules": rules}))
+    bread = (trade.Line(ledger.Minor(800), "bread"),)
+    bought = [world.sale("zoe", "bakery", 1_000, lines=bread) for _ in range(3)]
+    world.refund(bought[1])
+    world.sale("zoe", "bakery", 1_000, lines=bread)
 
 
 def reconciled(world: World) -> None:

@@ -8,9 +8,10 @@ import pytest
 from psycopg.rows import dict_row
 
 import ledger.audit
+import merchants.trade.audit
 import settlement.audit
 
-CHECKS = [*ledger.audit.CHECKS, *settlement.audit.CHECKS]
+CHECKS = [*ledger.audit.CHECKS, *merchants.trade.audit.CHECKS, *settlement.audit.CHECKS]
 
 
 class Crime(NamedTuple):
@@ -551,6 +552,32 @@ CRIMES = [
         "sales_recorded",
         "a sale is made to vanish",
         "delete from merchants.sale where id = (select id from merchants.sale where member_id is null limit 1) returning id as sale",
+    ),
+    Crime(
+        "earned_by_rules",
+        "a rule is made to give more than it gave",
+        "update merchants.terms set rules = jsonb_set(rules, '{rules,0,effect,rate,points}', '2') where rules ? 'rules';"
+        " select subject_id as sale from ledger.record where payload ? 'facts' order by batch_id, n limit 1",
+    ),
+    Crime(
+        "earned_by_rules",
+        "the line that earned is another's",
+        "update merchants.sale set lines = jsonb_set(lines, '{0,category}', '\"toys\"') where id = (select subject_id"
+        " from ledger.record where payload ? 'facts' order by batch_id desc, n desc limit 1) returning id as sale",
+    ),
+    Crime(
+        "past_as_it_was",
+        "a member's first purchase was never the first",
+        "update ledger.record set payload = jsonb_set(payload, '{facts,past,first}', 'false') where (batch_id, n) ="
+        " (select batch_id, n from ledger.record where payload ? 'facts' order by batch_id, n limit 1)"
+        " returning subject_id as sale",
+    ),
+    Crime(
+        "past_as_it_was",
+        "a refund between two visits is taken out of the sequence",
+        "update ledger.record set member_id = null where kind = 'refund' and subject_id in (select subject_id from"
+        " ledger.record where payload ? 'facts'); select subject_id as sale from ledger.record where payload ? 'facts'"
+        " order by batch_id desc, n desc limit 1",
     ),
     Crime(
         "sales_under_contract",

@@ -16,13 +16,14 @@ from typing import Any
 import psycopg
 import pytest
 
-from deploy.bench import doors, growth, loading, network, picture, posting, reads, rounds
+from deploy.bench import doors, growth, loading, network, picture, posting, reads, rounds, rules
 from deploy.bench.machine import Machine
 from deploy.bench.report import Part, Report
 from deploy.bench.rounds import Turn, Wanted
 from deploy.bench.slot import Slot
 from deploy.bench.work import Work
 from deploy.home import TREE
+from merchants import programme
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a loaded macOS runner takes minutes")
 
@@ -100,6 +101,16 @@ def test_a_run_of_settlement_tells_its_curve(tmp_path: Path) -> None:
     assert (document["netting"]["merchants"], document["netting"]["pairs"]) == (50, 2_000)
     assert svg.read_text().count("<circle") == 4
     assert list(tmp_path.glob("manex-*")) == []
+
+
+def test_a_run_of_rules_tells_its_figure(tmp_path: Path) -> None:
+    told(bench(tmp_path, "rules", *TINY, "--json"), tmp_path, *(wanted.key for wanted in rules.FIGURES))
+
+
+def test_rules_of_the_bench_come_into_force() -> None:
+    for live in rules.LIVE:
+        assert programme.faults(rules.terms(live)) == []
+    assert len(rules.terms(1_000)["rules"]) == 1_001
 
 
 def test_answers_that_nobody_asked_for_are_no_figure() -> None:

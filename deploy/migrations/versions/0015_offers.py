@@ -7,7 +7,7 @@ from sqlalchemy.dialects import postgresql
 from deploy.migrations.grants import LATER_TENANT_ROWS, new_table
 
 revision = "0015"
-down_revision = "0019"
+down_revision = "0014"
 
 
 def _when(name: str, *, nullable: bool = False) -> sa.Column[object]:

@@ -7,7 +7,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from deploy.migrations.grants import LATER_TENANT_ROWS, new_table
 
 revision = "0016"
-down_revision = "0013"
+down_revision = "0015"
 
 
 def upgrade() -> None:

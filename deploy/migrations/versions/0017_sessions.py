@@ -6,7 +6,7 @@ from alembic import op
 from deploy.migrations.grants import new_table
 
 revision = "0017"
-down_revision = "0018"
+down_revision = "0016"
 
 
 def upgrade() -> None:

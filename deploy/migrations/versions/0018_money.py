@@ -6,7 +6,7 @@ from alembic import op
 from deploy.migrations.grants import LATER_TENANT_ROWS, new_table
 
 revision = "0018"
-down_revision = "0015"
+down_revision = "0017"
 
 
 def upgrade() -> None:

@@ -157,6 +157,7 @@ from gateway.api.shapes.people import (
     MemberOut,
     QuoteIn,
     QuoteOut,
+    RuleSkipped,
     Spendable,
 )
 from gateway.api.shapes.problems import ErrorOut, ProblemOut
@@ -244,7 +245,7 @@ from gateway.api.shapes.redemptions import (
     SpendIn,
 )
 from gateway.api.shapes.refunds import RedemptionRefundIn, RedemptionRefundOut, SaleRefundIn, SaleRefundOut, TakenOut
-from gateway.api.shapes.sales import BonusOut, Earn, LineIn, PaymentIn, SaleIn, SaleOut
+from gateway.api.shapes.sales import BonusOut, Earn, LineIn, PaymentIn, RuleFired, SaleIn, SaleOut
 from gateway.api.shapes.sponsorships import SponsorshipBudgetIn, SponsorshipIn, SponsorshipOut, SponsorshipPage
 from gateway.api.shapes.standing_in import (
     CoverIn,
@@ -257,7 +258,7 @@ from gateway.api.shapes.standing_in import (
     PaymentReturnOut,
     ShareOut,
 )
-from gateway.api.shapes.terms import Rate, Rates, TermsIn, TermsOut
+from gateway.api.shapes.terms import Rate, Rates, Rule, RulePolicyIn, RulePolicyOut, TermsIn, TermsOut
 from gateway.api.shapes.values import Balance, Body, Money, NothingIn, PageIn, PointsAsked, Reference, Sum
 from gateway.api.shapes.vouchers import OwnVoucherOut, VoucherIn, VoucherOut, VoucherPage
 
@@ -470,6 +471,11 @@ __all__ = [
     "RfmIn",
     "RfmOut",
     "RotateIn",
+    "Rule",
+    "RuleFired",
+    "RulePolicyIn",
+    "RulePolicyOut",
+    "RuleSkipped",
     "RulesIn",
     "RulesOut",
     "RunOut",
