@@ -32,6 +32,7 @@ COMMANDS: dict[str, Command] = {
     ),
     "bench": Command("deploy.commands.bench:bench", "How fast it is, beside PostgreSQL's own pgbench."),
     "simulate": Command("deploy.commands.simulate:app", "Random histories against the ledger and a plain model."),
+    "offers": Command("deploy.commands.offers:app", "What hold-outs show, rehearsed on real baskets."),
     "db": Command("deploy.commands.db:app", "Start, stop and look at the local database server."),
     "test": Command("deploy.commands.test:app", "Check the code and run the tests."),
     "features": Command("deploy.commands.features:features", "List what Manex does and the tests that show it."),

@@ -11,7 +11,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Final
@@ -23,6 +23,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 import gateway.app
 import gateway.log
+import wallet_app
 from deploy import clockwork, config
 from deploy import keys as server_keys
 from deploy import providers as configured
@@ -30,7 +31,7 @@ from deploy.config import Config
 from deploy.errors import Refusal
 from deploy.home import manex_home
 from deploy.house import JOBS, House
-from gateway import metrics_page
+from gateway import messages, metrics_page
 from gateway.limits import Rate
 from gateway.metrics import Metrics
 from gateway.neighbours import Neighbours
@@ -60,6 +61,8 @@ def server(
     redis_url: str | None = None,
     redis_timeout_ms: int = 50,
     providers: Providers | None = None,
+    sender: messages.Sender | None = None,
+    test_sender: messages.Sender | None = None,
 ) -> Iterator[Server]:
     """Everything the doors stand on, over the database at `url`; closed in order at the end. At `redis_url` are the other
     processes of the house."""
@@ -67,7 +70,19 @@ def server(
     # the key that all processes of a house have, and nobody else
     neighbours = Neighbours(redis_url, keys.codes, timeout_ms=redis_timeout_ms) if redis_url else None
     house = House.open(url, keys.spend, metrics, largest_pool=largest_pool, statement_timeout_ms=statement_timeout_ms)
-    made = Server(house.db, house.committer, keys, house.networks, JOBS, settings, metrics, neighbours, providers)
+    made = Server(
+        house.db,
+        house.committer,
+        keys,
+        house.networks,
+        JOBS,
+        settings,
+        metrics,
+        neighbours,
+        providers,
+        sender,
+        test_sender,
+    )
     try:
         yield made
     finally:
@@ -90,7 +105,7 @@ def build_app(
     async def stop() -> None:
         await anyio.to_thread.run_sync(stack.close)
 
-    return gateway.app.build(made, on_stop=stop, metrics_token=metrics_token)
+    return gateway.app.build(made, on_stop=stop, metrics_token=metrics_token, sites=[wallet_app.site(made)])
 
 
 # -- the process
@@ -167,9 +182,11 @@ def serve(
     parent: int | None = None,
     process: str = "0",
     metrics_place: Path | None = None,
+    say: Callable[[str], None] = lambda text: print(text, file=sys.stderr, flush=True),
 ) -> None:
-    """Serve the API as it is configured, until told to stop. `port` may be a listening socket; `with_parent`: end when
-    the parent does. `process` names this one of several, which find each other's metrics in `metrics_place`."""
+    """Serve the API and the wallet as they are configured, until told to stop. `port` may be a listening socket;
+    `with_parent`: end when the parent does. `process` names this one of several, which find each other's metrics in
+    `metrics_place`. `say`: where codes of test books are told that nobody sends."""
     if with_parent:
         die_with_parent(parent)
     chosen = config.load()
@@ -185,8 +202,15 @@ def serve(
         redis_url=chosen.redis_url,
         redis_timeout_ms=chosen.redis_timeout_ms,
         providers=configured.of(chosen),
+        sender=messages.OverHttp(chosen.sms_url, chosen.sms_token) if chosen.sms_url else None,
+        test_sender=None if chosen.sms_url else messages.Aloud(say),
     ) as doors:
-        app = gateway.app.build(doors, metrics_token=server_keys.metrics_token(place), metrics_place=metrics_place)
+        app = gateway.app.build(
+            doors,
+            metrics_token=server_keys.metrics_token(place),
+            metrics_place=metrics_place,
+            sites=[wallet_app.site(doors)],
+        )
         made = uvicorn.Config(
             app,
             host=host,

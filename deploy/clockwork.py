@@ -25,7 +25,8 @@ def running(doors: Server) -> Iterator[None]:
     """Look again and again, until left, at every book.
 
     What falls due, and settlements that a process left behind: in live books, for test books wait for their operator's
-    `advance_to`. What is closed and not sealed, and what goes out to providers by the wall's clock: in all books.
+    `advance_to`. What is closed and not sealed, what banks and
+    providers told and is not reconciled, and what goes out to providers by the wall's clock: in all books.
     """
     done = threading.Event()
     outgoing = [settlement.sending.job(doors.providers.rails)]
@@ -41,6 +42,9 @@ def running(doors: Server) -> Iterator[None]:
     def sending(book: ledger.Book) -> None:
         ledger.jobs.run_due(doors.db, doors.committer, outgoing, book.id)
 
+    def reconciling(book: ledger.Book) -> None:
+        settlement.reconciliation.after_files(doors.db, book)
+
     def look(work: Callable[[ledger.Book], None]) -> None:
         while not done.wait(LOOK_SECONDS):
             try:
@@ -55,7 +59,7 @@ def running(doors: Server) -> Iterator[None]:
                 except Exception as error:  # one book that cannot go on holds up no other
                     log.warning("%s: book %d: %s", work.__name__, book.id, type(error).__name__)
 
-    works = [due, sealing, *([sending] if doors.providers.rails else [])]
+    works = [due, sealing, reconciling, *([sending] if doors.providers.rails else [])]
     threads = [
         threading.Thread(target=look, args=[work], name=f"manex-clockwork-{work.__name__}", daemon=True)
         for work in works

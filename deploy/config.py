@@ -70,6 +70,8 @@ class Config:
     stripe_live_key: str | None = field(repr=False)
     stripe_live_webhook_secret: str | None = field(repr=False)
     stripe_return_url: str | None
+    sms_url: str | None
+    sms_token: str | None = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +164,13 @@ def _beginning(*prefixes: str) -> Callable[[str], str | None]:
 def _https(text: str) -> str | None:
     if text and not re.fullmatch(r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[!-~]*)?", text):
         raise ValueError("an address that begins with https://")
+    return text or None
+
+
+def _messages(text: str) -> str | None:
+    host = r"[A-Za-z0-9.-]+(:[0-9]{1,5})?"
+    if text and not re.fullmatch(rf"(https://{host}|http://(127\.0\.0\.1|localhost)(:[0-9]{{1,5}})?)(/[!-~]*)?", text):
+        raise ValueError("an address that begins with https://, or http:// on this machine")
     return text or None
 
 
@@ -342,6 +351,15 @@ VARIABLES: Final = (
         "URL",
         _https,
     ),
+    Variable(
+        "MANEX_SMS_URL",
+        "Who sends text messages, by HTTP (the contract is in wallet.md): https, or http on loopback. Without it codes of"
+        " live books go nowhere, and those of test books are said on the terminal.",
+        "",
+        "URL",
+        _messages,
+    ),
+    Variable("MANEX_SMS_TOKEN", "The bearer token that the sender asks for.", "", "", _token),
 )
 
 _BY_NAME: Final = {variable.name: variable for variable in VARIABLES}

@@ -6,8 +6,8 @@ from uuid import UUID
 
 import ledger
 import settlement
-from merchants import contracts, safety, trade
-from merchants.programme import terms
+from merchants import contracts, insight, offers, safety, trade
+from merchants.programme import policy, terms
 
 
 def handlers(networks: contracts.NetworkCache, spend_key: bytes) -> dict[str, ledger.Handler]:
@@ -17,14 +17,17 @@ def handlers(networks: contracts.NetworkCache, spend_key: bytes) -> dict[str, le
         **ledger.notices.handlers(),
         **trade.handlers(networks, spend_key),
         "contract": contracts.ContractHandler(),
-        "terms": contracts.TermsHandler(terms.faults),
+        "terms": contracts.TermsHandler(terms.faults, policy.forbidden),
         "rules": contracts.RulesHandler(),
+        "rule_policy": contracts.RulePolicyHandler(),
         "buy_out": contracts.BuyOutHandler(),
         **dict.fromkeys(safety.MOVES, safety.Brakes()),
         "velocity_limits": safety.LimitsHandler(),
         **dict.fromkeys(
-            ("sponsorship", "sponsorship_end", "sponsorship_budget"), contracts.SponsorshipHandler(terms.faults)
+            ("sponsorship", "sponsorship_end", "sponsorship_budget"),
+            contracts.SponsorshipHandler(terms.faults, policy.forbidden),
         ),
+        **dict.fromkeys(offers.KINDS, offers.OfferHandler(terms.faults)),
         **settlement.handlers(),
     }
 
@@ -39,7 +42,12 @@ JOBS = (
     *ledger.jobs.OWN,
     contracts.sponsorships.JOB,
     trade.APPROVALS_JOB,
+    *insight.JOBS,
     ledger.jobs.Job("windows", settlement.schedule.next_due, _close_window),
+    settlement.overdue.JOB,
+    settlement.reconciliation.JOB,
+    # counting takes longest and nobody waits for it
+    *offers.JOBS,
 )
 
 

@@ -3,6 +3,8 @@
 import gateway.schema
 import ledger.schema
 import merchants.contracts.schema
+import merchants.insight.schema
+import merchants.offers.schema
 import merchants.people.schema
 import merchants.safety.schema
 import merchants.sales.schema
@@ -15,6 +17,8 @@ METADATA = [
     merchants.contracts.schema.metadata,
     merchants.safety.schema.metadata,
     merchants.sales.schema.metadata,
+    merchants.insight.schema.metadata,
+    merchants.offers.schema.metadata,
     settlement.schema.metadata,
     settlement.reconciliation.schema.metadata,
     gateway.schema.metadata,

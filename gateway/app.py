@@ -11,11 +11,11 @@ from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 import ledger
-from gateway import openapi
+from gateway import openapi, web
 from gateway.api.table import OPERATIONS
 from gateway.calls import Reply, encode
 from gateway.door import ALWAYS, Door, refused, respond
@@ -33,8 +33,9 @@ def build(
     on_stop: Callable[[], Awaitable[None]] | None = None,
     metrics_token: str | None = None,
     metrics_place: Path | None = None,
+    sites: Sequence[web.Site] = (),
 ) -> FastAPI:
-    """The application over `server`. `on_stop` runs when the last request is answered.
+    """The application over `server`, with the pages of `sites`. `on_stop` runs when the last request is answered.
 
     `/metrics` is there for whoever sends `metrics_token`, and for nobody without one; `metrics_place` is where the
     processes of one house leave theirs for each other.
@@ -59,6 +60,8 @@ def build(
     app.router.routes.append(_route("/openapi.json", _Document(operations)))
     if metrics_token is not None:
         app.router.routes.append(_route("/metrics", Page(server, metrics_token, metrics_place)))
+    for site in sites:
+        app.router.routes += [_route(site.root, _To(f"{site.root}/")), Mount(site.root, site)]
     app.add_exception_handler(HTTPException, _refuse)
     return app
 
@@ -83,6 +86,18 @@ class _Document:
         else:
             problem = Problem("method_not_allowed", "use GET", headers=((b"allow", b"GET, HEAD"),))
             await respond(send, refused(problem, scope["path"], request_id), request_id, ())
+
+
+class _To:
+    """The way on to a path."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path.encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
+        told = [(b"location", self._path), (b"content-length", b"0")]
+        await send({"type": "http.response.start", "status": 303, "headers": told})
+        await send({"type": "http.response.body", "body": b""})
 
 
 async def _refuse(request: Request, error: Exception) -> Response:

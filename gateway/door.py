@@ -110,7 +110,7 @@ class Door:
             if self._server.settings.access_log:
                 log.access(time.time(), request_id, scope["method"], self._path, status, seconds)
             if isinstance(reply, Stream):
-                await _stream(reply, scope, receive, send, request_id, headers)
+                await stream_out(reply, scope, receive, send, request_id, headers)
         finally:
             if isinstance(reply, Stream):
                 reply.close()
@@ -265,7 +265,7 @@ def _too_large(largest: int) -> Problem:
     return Problem("too_large", f"a body here has at most {largest} bytes")
 
 
-async def _stream(
+async def stream_out(
     stream: Stream,
     scope: Scope,
     receive: Receive,

@@ -14,7 +14,7 @@ import anyio
 
 import ledger
 import settlement
-from gateway import wallets
+from gateway import messages, wallets
 from gateway.limits import Buckets, Limiter, Rate
 from gateway.live import Live
 from gateway.metrics import Metrics
@@ -162,6 +162,8 @@ class Server:
         metrics: Metrics | None = None,
         neighbours: Neighbours | None = None,
         providers: Providers | None = None,
+        sender: messages.Sender | None = None,
+        test_sender: messages.Sender | None = None,
     ) -> None:
         self.db = db
         self.committer = committer
@@ -169,6 +171,11 @@ class Server:
         self.networks = networks
         self.jobs = jobs
         self.providers = providers or Providers()
+        #: who sends messages to telephones, by the book's mode
+        self.senders: Mapping[str, messages.Sender] = {
+            "live": sender or messages.Nobody(),
+            "test": test_sender or sender or messages.Nobody(),
+        }
         self.settings = settings or Settings()
         self.metrics = metrics or Metrics()
         self.tokens = Tokens(keys.signing)
@@ -206,6 +213,8 @@ class Server:
     def close(self) -> None:
         """Answer what was asked."""
         self.wallets.close()
+        for sender in self.senders.values():
+            sender.close()
 
     @property
     def closing(self) -> bool:

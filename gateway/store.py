@@ -77,6 +77,7 @@ class SaleTold(NamedTuple):
     record_id: UUID
     lots: list[dict[str, Any]]
     bonuses: list[dict[str, Any]]
+    rules: list[dict[str, Any]]
 
 
 def sale(tx: ledger.Tx, id: UUID) -> SaleTold | None:
@@ -84,7 +85,7 @@ def sale(tx: ledger.Tx, id: UUID) -> SaleTold | None:
     row = tx.execute(
         "select s.id, s.branch_id, s.till_id, s.member_id, s.external_reference, s.occurred_at, s.at, s.total_minor,"
         " s.money_minor, s.points_earned, s.earn_refused, s.terms_id, r.id, coalesce(r.payload -> 'lots', '[]'),"
-        " coalesce(r.payload -> 'bonuses', '[]')"
+        " coalesce(r.payload -> 'bonuses', '[]'), coalesce(r.payload -> 'rules', '[]')"
         " from merchants.sale s join ledger.record r on r.batch_id = s.batch_id and r.n = s.n where s.id = %s",
         [id],
     ).fetchone()
@@ -191,6 +192,84 @@ def record(tx: ledger.Tx, book_id: int, id: UUID) -> RecordTold | None:
         [id, book_id],
     ).fetchone()
     return None if row is None else RecordTold(*row)
+
+
+class OwnRecord(NamedTuple):
+    """A record as its member reads it. `branch_id` is where a redemption was."""
+
+    batch_id: int
+    n: int
+    id: UUID
+    kind: str
+    at: datetime
+    merchant_id: UUID | None
+    payload: dict[str, Any]
+    branch_id: UUID | None
+
+
+_OWN: Final = (
+    "select r.batch_id, r.n, r.id, r.kind, r.at, r.merchant_id, r.payload, d.branch_id"
+    " from ledger.record r left join merchants.redemption d on d.id = r.subject_id and r.kind <> 'sale'"
+)
+
+
+def own_records(
+    tx: ledger.Tx, book_id: int, member: UUID, kinds: Sequence[str], before: tuple[int, int] | None, limit: int
+) -> list[OwnRecord]:
+    """A member's records of some kinds, the newest first, those before a place (batch, n): along one wallet batches are
+    numbered in sequence."""
+    rows = tx.execute(
+        f"{_OWN} where r.member_id = %(member)s and r.book_id = %(book)s and r.kind = any(%(kinds)s::text[])"
+        " and (%(batch)s::bigint is null or (r.batch_id, r.n) < (%(batch)s::bigint, %(n)s::int))"
+        " order by r.batch_id desc, r.n desc limit %(limit)s",
+        {
+            "member": member,
+            "book": book_id,
+            "kinds": list(kinds),
+            "batch": before[0] if before else None,
+            "n": before[1] if before else None,
+            "limit": limit,
+        },
+    )
+    return [OwnRecord(*row) for row in rows]
+
+
+def own_record(tx: ledger.Tx, book_id: int, member: UUID, id: UUID) -> OwnRecord | None:
+    row = tx.execute(
+        f"{_OWN} where r.id = %s and r.member_id = %s and r.book_id = %s", [id, member, book_id]
+    ).fetchone()
+    return None if row is None else OwnRecord(*row)
+
+
+class LotTold(NamedTuple):
+    """Where points came from. `sale_record` is the record of the sale they were earned in, where the same member was."""
+
+    id: UUID
+    issuer_id: UUID
+    unit_value_minor: int
+    rule_id: UUID | None
+    sponsored: bool
+    parent_id: UUID | None
+    earned_at: datetime
+    available_at: datetime
+    expires_at: datetime
+    sale_record: UUID | None
+
+
+def lots_named(tx: ledger.Tx, book_id: int, ids: Sequence[UUID]) -> dict[UUID, LotTold]:
+    """Lots by id; whoever asks knows them from a record of the member's own."""
+    if not ids:
+        return {}
+    rows = tx.execute(
+        "select l.id, l.issuer_id, l.unit_value_minor, l.rule_id, sp.id is not null, l.parent_id, l.earned_at,"
+        " l.available_at, l.expires_at, r.id"
+        " from ledger.lot l left join merchants.sponsorship sp on sp.id = l.rule_id"
+        " left join merchants.sale s on s.id = l.sale_id and s.member_id = l.member_id"
+        " left join ledger.record r on r.batch_id = s.batch_id and r.n = s.n"
+        " where l.book_id = %s and l.id = any(%s::uuid[])",
+        [book_id, ledger.array(ids)],
+    )
+    return {row[0]: LotTold(*row) for row in rows}
 
 
 # -- where operators' paths lead

@@ -50,6 +50,8 @@ KINDS: Final[dict[str, Kind]] = {
     # the fund that stands in for who does not pay, and what the others have borne for it: never more than is there
     "loss": Kind(MONEY, 0),
     "shares": Kind(MONEY, 0),
+    # minus what was taken back of top-ups and their merchants' next positions are to give
+    "charge_backs": Kind(MONEY, None),
 }
 
 

@@ -1,7 +1,7 @@
 """Days of a book: they begin at midnight where the network is. Pure."""
 
 import functools
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 
@@ -14,6 +14,21 @@ def start_of_day(at: datetime, zone: str, after: int = 0) -> datetime:
 def end_of_day(at: datetime, zone: str, after: int = 0) -> datetime:
     """The midnight, in UTC, that ends the day of `at`, or the day that many days after it."""
     return start_of_day(at, zone, after + 1)
+
+
+def day_of(at: datetime, zone: str) -> date:
+    """Which day a moment lies in there."""
+    return at.astimezone(_zone(zone)).date()
+
+
+def noon(day: date, zone: str) -> datetime:
+    """The middle of a day there: on that day whatever the clocks do."""
+    return datetime.combine(day, time(12), _zone(zone)).astimezone(UTC)
+
+
+def local(at: datetime, zone: str) -> datetime:
+    """The same moment as the clocks show it where the network is."""
+    return at.astimezone(_zone(zone))
 
 
 @functools.lru_cache(maxsize=1000)

@@ -30,6 +30,8 @@ PREFIXES = {
     "contract": "con",
     "terms": "ter",
     "sponsorship": "spo",
+    "segment": "seg",
+    "offer": "off",
     "operator": "opr",
     "window": "win",
     "item": "itm",

@@ -1,7 +1,7 @@
 """One batch, one transaction: lock, decide in arrival order, write, seal. The only road by which value moves."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 from uuid import UUID
 
 from msgspec import Struct
@@ -62,6 +62,13 @@ class Round(Protocol):
         ...
 
 
+@runtime_checkable
+class Looks(Protocol):
+    """A round that must read what only the locks of wallets keep still: what went before in a member's own sequence."""
+
+    def look(self, tx: Tx, working: Working) -> None: ...
+
+
 class Handler(Protocol):
     """Whoever decides a kind of request. `exclusive` requests run alone under the book's exclusive lock.
 
@@ -102,6 +109,9 @@ def post(
         for round in rounds.values():
             needs |= round.needs
         working = loading.load(tx, book, needs, caches, firmly=firmly)
+        for round in rounds.values():
+            if isinstance(round, Looks):
+                round.look(tx, working)
         outcomes: list[Outcome] = []
         decided: list[tuple[Request, Outcome]] = []
         for request in requests:

@@ -14,10 +14,12 @@ from settlement.adjusting import (
     ProposeForBreak,
 )
 from settlement.booking import PaymentDone
+from settlement.covers import overdue
 from settlement.covers.covering import Cover, CoverDone, Deposit, DepositDone, GiveBack, PaymentReturned, ReturnPayment
 from settlement.covers.drill import Bearer, Drill, drill
-from settlement.covers.exposure import Exposure, exposures
+from settlement.covers.exposure import Exposure, exposures, with_charge_backs
 from settlement.covers.exposure import level as exposure_level
+from settlement.covers.overdue_store import Grace
 from settlement.facts import FACTS
 from settlement.funding import Purchase, PurchaseDone, SellBack, Topup, TopupDone
 from settlement.handlers import NotYet, Pay, PaymentsDone, Settle, Settled
@@ -25,7 +27,7 @@ from settlement.live import Live, live
 from settlement.netting import Bilateral, Position, saving_ppm
 from settlement.obligations import Item
 from settlement.outlook import Forecast, Outlook, outlook
-from settlement.papers import paper, statements, workbook
+from settlement.papers import page, paper, statements, workbook
 from settlement.papers.statements import Counterparty, Statement
 from settlement.rails import paying, sending
 from settlement.sealed import sealing
@@ -39,6 +41,7 @@ from settlement.store import (
     Summary,
     all_items,
     bilateral,
+    charged_back,
     items,
     lags,
     newest_window,
@@ -84,6 +87,7 @@ __all__ = [
     "Exposure",
     "Forecast",
     "GiveBack",
+    "Grace",
     "Item",
     "ItemRow",
     "Live",
@@ -119,6 +123,7 @@ __all__ = [
     "all_items",
     "bilateral",
     "book_of_statement",
+    "charged_back",
     "check",
     "drain",
     "drill",
@@ -132,6 +137,8 @@ __all__ = [
     "newest_window",
     "offset",
     "outlook",
+    "overdue",
+    "page",
     "paper",
     "paying",
     "payments",
@@ -156,5 +163,6 @@ __all__ = [
     "window_by_id",
     "window_id",
     "windows",
+    "with_charge_backs",
     "workbook",
 ]

@@ -13,16 +13,19 @@ from settlement.netting import Flow, Position
 
 #: Entries of one record are numbered in 15 bits.
 LARGEST_ENTRIES: Final = 30_000
+#: A journal that becomes longer while it is made is summed at once: of a large network's pairs there are millions.
+LONGEST_JOURNAL: Final = 200_000
 
 FEES: Final = AccountName("fees")
 BANK: Final = AccountName("bank")
 LOSS: Final = AccountName("loss")
 #: What merchants bear of another's failure, until it is used for that or given back.
 SHARES: Final = AccountName("shares")
-
+#: What was taken back of top-ups, until the next settlement has it from the merchants' positions.
+CHARGE_BACKS: Final = AccountName("charge_backs")
 
 #: Amounts that follow from no lot, and the account of the operator's side of them.
-ADJUSTED: Final = {"share": SHARES, "adjustment": FEES}
+ADJUSTED: Final = {"share": SHARES, "adjustment": FEES, "charge_back": CHARGE_BACKS}
 
 
 def position(merchant: UUID, window: int) -> AccountName:
@@ -136,14 +139,17 @@ def release(working: Working, draft: Draft, window: int, merchant: UUID, amount:
 
 def _shift(working: Working, draft: Draft, source: AccountName, target: AccountName, amount: int) -> None:
     """source -> target; a negative amount goes back, none is no move."""
+    if len(draft.entries) > LONGEST_JOURNAL:
+        _fit(draft)
     if amount > 0:
         working.move(draft, source, target, amount)
     elif amount < 0:
         working.move(draft, target, source, -amount)
 
 
-def _positive_first(flow: Flow) -> tuple[bool, Flow]:
-    return (flow.points < 0, flow)
+def _positive_first(flow: Flow) -> bool:
+    # those alike stay in the order that they come in
+    return flow.points < 0
 
 
 def _own_name(flow: Flow) -> AccountName:
@@ -225,9 +231,9 @@ def _adjusted(working: Working, draft: Draft, window: int, flows: list[Flow], op
         _shift(working, draft, sides[0], sides[1], flow.value_minor)
 
 
-def _value_first(flow: Flow) -> tuple[bool, Flow]:
+def _value_first(flow: Flow) -> bool:
     # what fills the shares comes before what empties them
-    return (flow.value_minor < 0, flow)
+    return flow.value_minor < 0
 
 
 def _prefund_pays(working: Working, merchant: UUID, window: int) -> int:

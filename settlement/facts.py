@@ -1,5 +1,6 @@
 """What the records of windows, settlements and payments hold, for the stream's schemas."""
 
+from datetime import datetime
 from typing import Final, Literal
 from uuid import UUID
 
@@ -15,6 +16,56 @@ class Topup(Fact):
     through: Literal["bank", "psp"]
     reference: str | None
     instruction: UUID | UnsetType = UNSET
+
+
+class ChargeBackProposed(Fact):
+    """One operator's word that a bank took back a top-up, or a part of it: `topup` is its record. Or the word that
+    rejects it."""
+
+    operator: UUID
+    source: Literal["bank", "psp"]
+    reference: str
+    amount_minor: int | UnsetType = UNSET
+    topup: UUID | UnsetType = UNSET
+    reason: str | UnsetType = UNSET
+
+
+class ChargeBack(Fact):
+    """A top-up was taken back, or what was taken back came again: what prefund gave of it, or got, and what is charged to
+    the merchant's next position, or given back with it. `reference` is the bank's or the provider's name for it."""
+
+    topup: UUID
+    amount_minor: int
+    prefund_minor: int
+    charged_minor: int
+    source: Literal["bank", "psp"]
+    reference: str
+    operator: UUID | None
+    instruction: UUID | UnsetType = UNSET
+
+
+class PayInGrace(Fact):
+    """So many days merchants may take to pay a window in before the clock suspends them; none: it suspends nobody."""
+
+    operator: UUID
+    days: int | None
+    revision: int
+
+
+class PayInWarned(Fact):
+    """A merchant has not paid a window in, and will be suspended for it."""
+
+    window: int
+    open_minor: int
+    suspends_at: datetime
+
+
+class PayInMissed(Fact):
+    """It has not, when the days of grace were over: what suspends it follows."""
+
+    window: int
+    open_minor: int
+    days: int
 
 
 class WindowClosed(Fact):
@@ -182,6 +233,12 @@ FACTS: Final[dict[str, type[Fact]]] = {
     "adjustment": Adjustment,
     "adjustment_proposed": Adjustment,
     "adjustment_rejected": Adjustment,
+    "charge_back": ChargeBack,
+    "charge_back_proposed": ChargeBackProposed,
+    "charge_back_rejected": ChargeBackProposed,
+    "charge_back_reversal_proposed": ChargeBackProposed,
+    "charge_back_reversal_rejected": ChargeBackProposed,
+    "charge_back_reversed": ChargeBack,
     "collateral_deposited": Deposited,
     "collateral_returned": Deposited,
     "cover": Cover,
@@ -189,6 +246,9 @@ FACTS: Final[dict[str, type[Fact]]] = {
     "instruction_refused": InstructionRefused,
     "loss_funded": Deposited,
     "made_good": MadeGood,
+    "pay_in_grace": PayInGrace,
+    "pay_in_missed": PayInMissed,
+    "pay_in_warned": PayInWarned,
     "payment": Payment,
     "payment_returned": PaymentReturned,
     "settlement": Settlement,

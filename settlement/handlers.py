@@ -16,7 +16,7 @@ from ledger.errors import LimitExceeded, NotFound, StateConflict
 from merchants import contracts
 from settlement import adjusting, booking, clearing, steps, store
 from settlement.booking import PaymentDone
-from settlement.covers import covering
+from settlement.covers import covering, overdue
 from settlement.netting import Flow, Position
 from settlement.rails import store as rails_store
 from settlement.steps import Step, Window
@@ -278,5 +278,6 @@ HANDLERS: Final[dict[str, ledger.Handler]] = {
     "settlement": Settlement(),
     "payment": Payments(),
     **covering.HANDLERS,
+    **overdue.HANDLERS,
     **adjusting.HANDLERS,
 }

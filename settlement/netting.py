@@ -1,9 +1,8 @@
 """From what everybody owes everybody to one position each. Pure; the order of what comes in never matters."""
 
 import hashlib
-from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import ledger
@@ -63,58 +62,36 @@ class Netted(NamedTuple):
 
 
 def net(flows: Iterable[Flow], charges: Mapping[UUID, Charge], carries: Mapping[UUID, int], operator: UUID) -> Netted:
-    """Positions that sum to zero, the matrix that explains each, and what netting saved."""
-    flows = list(flows)
-    receivable: Counter[UUID] = Counter()
-    payable: Counter[UUID] = Counter()
-    backing: Counter[UUID] = Counter()
-    items: Counter[UUID] = Counter()
-    owed: defaultdict[tuple[UUID, UUID], list[int]] = defaultdict(lambda: [0, 0])
-    for flow in flows:
-        for party in {flow.issuer_id, flow.acceptor_id}:
-            items[party] += flow.items
-        if flow.issuer_id == flow.acceptor_id:
-            assert flow.value_minor == 0, flow
-            continue
-        receivable[flow.acceptor_id] += flow.value_minor
-        payable[flow.issuer_id] += flow.value_minor
-        if flow.funding == "prefunded":
-            backing[flow.issuer_id] += flow.value_minor
-        pair = owed[flow.issuer_id, flow.acceptor_id]
-        pair[0] += flow.value_minor
-        pair[1] += flow.points
+    """Positions that sum to zero, the matrix that explains each, and what netting saved. Flows are read once, as a stream."""
+    sums = _Sums()
+    sums.add(flows)
     for payer, charge in charges.items():
-        items[payer] += charge.items
-    paid: dict[UUID, fees.Fee] = {}
+        sums.items[sums.number(payer)] += charge.items
     # the operator pays no fee, whatever it owes or is owed besides
-    items.pop(operator, None)
-    for payer in items.keys() | charges.keys() | {party for party, carry in carries.items() if carry}:
+    parties = set(sums.ids) | {party for party, carry in carries.items() if carry}
+    parties -= {operator}
+    assert operator not in charges, "the operator neither issues, accepts nor pays fees"
+    assert not carries.get(operator), "the operator neither issues, accepts nor pays fees"
+    paid: dict[UUID, fees.Fee] = {}
+    for payer in parties:
         charge = charges.get(payer, Charge(0, 0))
         paid[payer] = fees.of_window(charge.millionths, carries.get(payer, 0))
         if paid[payer].minor:
-            owed[payer, operator][0] += paid[payer].minor
-    assert operator not in paid, "the operator neither issues, accepts nor pays fees"
+            sums.owe(payer, operator, paid[payer].minor)
     positions = []
     for party, fee in paid.items():
-        position = receivable[party] - payable[party] - fee.minor
+        n = sums.number(party)
+        receivable, payable, backing = sums.receivable[n], sums.payable[n], sums.backing[n]
+        position = receivable - payable - fee.minor
         positions.append(
-            Position(
-                party,
-                position,
-                backing[party],
-                position + backing[party],
-                receivable[party],
-                payable[party],
-                fee,
-                items[party],
-            )
+            Position(party, position, backing, position + backing, receivable, payable, fee, sums.items[n])
         )
-    sides = (receivable[operator], payable[operator])
-    positions.append(_of_operator(operator, [fee.minor for fee in paid.values()], *sides))
-    positions.sort(key=lambda p: p.party_id)
+    n = sums.number(operator)
+    positions.append(_of_operator(operator, [fee.minor for fee in paid.values()], sums.receivable[n], sums.payable[n]))
+    positions.sort(key=lambda p: p.party_id.int)
     assert sum(p.position_minor for p in positions) == 0, "positions do not sum to zero"
-    bilateral = _matrix(owed)
-    return Netted(positions, bilateral, _totals(flows, positions, bilateral))
+    sums.turn()
+    return Netted(positions, sums.bilateral(), _totals(sums, positions))
 
 
 def _of_operator(operator: UUID, paid: list[int], receivable: int, payable: int) -> Position:
@@ -124,31 +101,113 @@ def _of_operator(operator: UUID, paid: list[int], receivable: int, payable: int)
     return Position(operator, earned - given, 0, earned - given, earned, given, fees.Fee(0, 0, 0, 0), 0)
 
 
-def _matrix(owed: Mapping[tuple[UUID, UUID], list[int]]) -> list[Bilateral]:
-    cells: defaultdict[tuple[UUID, UUID], list[int]] = defaultdict(lambda: [0, 0])
-    for (debtor, creditor), (value, points) in owed.items():
-        pair, sign = ((debtor, creditor), 1) if value >= 0 else ((creditor, debtor), -1)
-        cells[pair][0] += sign * value
-        cells[pair][1] += sign * points
-    return [Bilateral(*pair, *cell) for pair, cell in sorted(cells.items()) if cell != [0, 0]]
+#: A pair is one number: the debtor's, shifted by so many bits, and the creditor's.
+_BITS: Final = 32
+_CREDITOR: Final = (1 << _BITS) - 1
 
 
-def _totals(flows: list[Flow], positions: list[Position], bilateral: list[Bilateral]) -> dict[str, Any]:
-    gross = sum(row.value_minor for row in bilateral)
-    pairs: Counter[frozenset[UUID]] = Counter()
-    for row in bilateral:
-        pairs[frozenset((row.debtor_id, row.creditor_id))] += (
-            row.value_minor if row.debtor_id < row.creditor_id else -row.value_minor
+class _Sums:
+    """Flows added up, by party and by pair. Parties go by numbers of our own: a dictionary asks a UUID for its hash and for
+    equality in Python, and of the pairs of a large network there are millions.
+    """
+
+    def __init__(self) -> None:
+        self.ids: list[UUID] = []
+        self.receivable: list[int] = []
+        self.payable: list[int] = []
+        self.backing: list[int] = []
+        self.items: list[int] = []
+        # by pair: what its debtor owes its creditor
+        self.value: dict[int, int] = {}
+        self.owed_points: dict[int, int] = {}
+        self.points = self.slices = 0
+        self._numbers: dict[UUID, int] = {}
+
+    def number(self, party: UUID) -> int:
+        found = self._numbers.get(party)
+        if found is None:
+            found = self._numbers[party] = len(self.ids)
+            self.ids.append(party)
+            for each in (self.receivable, self.payable, self.backing, self.items):
+                each.append(0)
+        return found
+
+    def add(self, flows: Iterable[Flow]) -> None:
+        number, numbers = self.number, self._numbers
+        value, owed_points, items = self.value, self.owed_points, self.items
+        for issuer, acceptor, funding, _, points, minor, count in flows:
+            self.points += points
+            self.slices += count
+            i, r = numbers.get(issuer), numbers.get(acceptor)
+            if i is None:
+                i = number(issuer)
+            if r is None:
+                r = number(acceptor)
+            items[i] += count
+            if i == r:
+                assert minor == 0, (issuer, minor)
+                continue
+            items[r] += count
+            self.receivable[r] += minor
+            self.payable[i] += minor
+            if funding == "prefunded":
+                self.backing[i] += minor
+            pair = i << _BITS | r
+            value[pair] = value.get(pair, 0) + minor
+            owed_points[pair] = owed_points.get(pair, 0) + points
+
+    def owe(self, debtor: UUID, creditor: UUID, minor: int) -> None:
+        pair = self.number(debtor) << _BITS | self.number(creditor)
+        self.value[pair] = self.value.get(pair, 0) + minor
+        self.owed_points.setdefault(pair, 0)
+
+    def turn(self) -> None:
+        """What refunds made negative is owed the other way; what is nothing at all goes."""
+        turned = [
+            (_turned(pair), -minor, -self.owed_points.pop(pair)) for pair, minor in self.value.items() if minor < 0
+        ]
+        for pair, _, _ in turned:
+            del self.value[_turned(pair)]
+        for pair, minor, points in turned:
+            self.value[pair] = self.value.get(pair, 0) + minor
+            self.owed_points[pair] = self.owed_points.get(pair, 0) + points
+        for pair in [pair for pair, minor in self.value.items() if minor == 0 and self.owed_points[pair] == 0]:
+            del self.value[pair]
+
+    def bilateral(self) -> list[Bilateral]:
+        """By the ids of debtor and creditor."""
+        ids, rank = self.ids, [0] * len(self.ids)
+        for place, n in enumerate(sorted(range(len(ids)), key=lambda n: ids[n].int)):
+            rank[n] = place
+        ordered = sorted(self.value, key=lambda pair: rank[pair >> _BITS] << _BITS | rank[pair & _CREDITOR])
+        value, points = self.value, self.owed_points
+        return [Bilateral(ids[pair >> _BITS], ids[pair & _CREDITOR], value[pair], points[pair]) for pair in ordered]
+
+    def between(self) -> int:
+        """What is left to be paid when every two parties set off what they owe each other."""
+        value = self.value
+        return sum(
+            abs(minor - value.get(other, 0))
+            for pair, minor in value.items()
+            if pair < (other := _turned(pair)) or other not in value
         )
+
+
+def _turned(pair: int) -> int:
+    return (pair & _CREDITOR) << _BITS | pair >> _BITS
+
+
+def _totals(sums: _Sums, positions: list[Position]) -> dict[str, Any]:
+    gross = sum(sums.value.values())
     multilateral = sum(p.position_minor for p in positions if p.position_minor > 0)
     return {
         "gross_minor": gross,
-        "bilateral_minor": sum(abs(value) for value in pairs.values()),
+        "bilateral_minor": sums.between(),
         "multilateral_minor": multilateral,
         "saving_ppm": saving_ppm(gross, multilateral),
         "fees_minor": sum(p.fee.minor for p in positions),
-        "points": sum(flow.points for flow in flows),
-        "slices": sum(flow.items for flow in flows),
+        "points": sums.points,
+        "slices": sums.slices,
     }
 
 
@@ -176,6 +235,6 @@ def positions_hash(book: UUID, number: int, positions: Iterable[Position]) -> by
             str(p.fee.carry_out),
             p.items,
         ]
-        for p in sorted(positions, key=lambda p: p.party_id)
+        for p in sorted(positions, key=lambda p: p.party_id.int)
     ]
     return hashlib.sha256(ledger.canonical([1, book, number, rows])).digest()

@@ -47,6 +47,8 @@ def items(event: Event, operator: UUID) -> list[Item]:
         told = event.payload
         sides = (UUID(told["debtor"]), UUID(told["creditor"]))
         return [_adjustment(event, 0, "adjustment", *sides, int(told["amount_minor"]))]
+    if event.kind in ("charge_back", "charge_back_reversed"):
+        return _charged_back(event, operator)
     if event.kind == "made_good":
         return _shares(event, operator, "shares_returned", -1)
     if event.kind == "capture":
@@ -108,6 +110,16 @@ def _shares(event: Event, operator: UUID, told: str, sign: int) -> list[Item]:
         _adjustment(event, ordinal, "share", UUID(part["merchant"]), operator, sign * int(part["amount_minor"]))
         for ordinal, part in enumerate(event.payload.get(told, ()))
     ]
+
+
+def _charged_back(event: Event, operator: UUID) -> list[Item]:
+    """What the merchant's prefund lacked of a top-up that was taken back; or the same, come back to it."""
+    charged = int(event.payload["charged_minor"])
+    if not charged:
+        return []
+    assert event.merchant_id is not None, event.id
+    sign = 1 if event.kind == "charge_back" else -1
+    return [_adjustment(event, 0, "charge_back", event.merchant_id, operator, sign * charged)]
 
 
 def _adjustment(event: Event, ordinal: int, reason: str, debtor: UUID, creditor: UUID, value: int) -> Item:

@@ -110,6 +110,9 @@ item = Table(
     Column("contract_id", UUID(as_uuid=True)),
     PrimaryKeyConstraint("book_id", "sequence", "ordinal", name="item_pkey"),
     Index("item_of_window", "book_id", "window_number", "sequence", "ordinal"),
+    Index(
+        "item_charged_back", "book_id", "window_number", "issuer_id", postgresql_where=text("reason = 'charge_back'")
+    ),
 )
 
 position = Table(
@@ -299,6 +302,60 @@ instruction = Table(
     Index("instruction_named", "rail_reference", unique=True, postgresql_where=text("rail <> 'bank'")),
 )
 
+pay_in_grace = Table(
+    "pay_in_grace",
+    metadata,
+    # how long merchants may take to pay in before the clock suspends them, and since when that holds
+    Column("book_id", Integer, primary_key=True),
+    Column("days", Integer, CheckConstraint("days between 1 and 365", name="pay_in_grace_days")),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("revision", Integer, nullable=False),
+)
+
+charge_back = Table(
+    "charge_back",
+    metadata,
+    # what was taken back of a top-up; its id is that of its first record
+    Column("id", UUID(as_uuid=True), primary_key=True),
+    Column("book_id", Integer, nullable=False),
+    Column("merchant_id", UUID(as_uuid=True), nullable=False),
+    Column("topup_id", UUID(as_uuid=True), nullable=False),
+    # the account that the money went from, and what it is called there
+    Column("source", Text, nullable=False),
+    Column("reference", Text, nullable=False),
+    Column("amount_minor", BigInteger, nullable=False),
+    # proposed -> rejected or booked; booked -> reversal_proposed -> booked or reversed
+    Column("state", Text, nullable=False),
+    # its records are counted
+    Column("revision", Integer, nullable=False),
+    Column("prefund_minor", BigInteger, nullable=False),
+    Column("charged_minor", BigInteger, nullable=False),
+    # the first of two people, where people speak
+    Column("proposed_by", UUID(as_uuid=True)),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("record_id", UUID(as_uuid=True)),
+    Column("reversed_record_id", UUID(as_uuid=True)),
+    CheckConstraint("amount_minor > 0", name="charge_back_amount"),
+    CheckConstraint(
+        "state in ('proposed', 'rejected', 'booked', 'reversal_proposed', 'reversed')", name="charge_back_state"
+    ),
+    CheckConstraint(
+        "prefund_minor >= 0 and charged_minor >= 0"
+        " and prefund_minor + charged_minor = case when record_id is null then 0 else amount_minor end",
+        name="charge_back_parts",
+    ),
+    Index("charge_back_of_book", "book_id", "id"),
+    Index("charge_back_of_topup", "topup_id"),
+    Index(
+        "charge_back_named",
+        "book_id",
+        "source",
+        "reference",
+        unique=True,
+        postgresql_where=text("state <> 'rejected'"),
+    ),
+)
+
 bank_file = Table(
     "bank_file",
     metadata,
@@ -367,8 +424,29 @@ rail_event = Table(
     Column("book_id", Integer, nullable=False),
     Column("kind", Text, nullable=False),
     Column("instruction_id", UUID(as_uuid=True)),
-    # confirmed, refused, returned, charged_back, nothing or differs
+    # confirmed, refused, returned, charged_back, reinstated, nothing or differs
     Column("outcome", Text, nullable=False),
     Column("received_at", DateTime(timezone=True), nullable=False),
     PrimaryKeyConstraint("rail", "event_id", name="rail_event_pkey"),
+)
+
+rail_movement = Table(
+    "rail_movement",
+    metadata,
+    # the money that a provider's event says moved: what reconciliation lays against the book. Rows never change
+    Column("book_id", Integer, nullable=False),
+    # without a gap: events of a book are taken in one by one
+    Column("n", BigInteger, nullable=False),
+    Column("rail", Text, nullable=False),
+    Column(
+        "kind", Text, CheckConstraint("kind in ('transfer', 'returned')", name="rail_movement_kind"), nullable=False
+    ),
+    # the provider's own; the events of one payment have the same
+    Column("reference", Text, nullable=False),
+    # positive came in, negative went out
+    Column("amount_minor", BigInteger, nullable=False),
+    Column("instruction_id", UUID(as_uuid=True), nullable=False),
+    # by the book's clock
+    Column("at", DateTime(timezone=True), nullable=False),
+    PrimaryKeyConstraint("book_id", "n", name="rail_movement_pkey"),
 )

@@ -1,9 +1,11 @@
 """Settlement's SQL: the derived tables, and the few reads of the ledger that settling rests on."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import itertools
+import sys
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import ledger
@@ -13,6 +15,9 @@ from settlement.covers import waterfall
 from settlement.netting import Bilateral, Charge, Flow, Netted, Position
 from settlement.obligations import Item
 from settlement.steps import Window, window_id
+
+#: Rows that a cursor of the server's hands over at once, and that one statement writes.
+PAGE: Final = 2_000
 
 # -- the consumer's offset
 
@@ -211,18 +216,52 @@ def add_items(tx: Tx, book: Book, number: int, items: Sequence[Item]) -> None:
     )
 
 
+_FLOWS = (
+    "select issuer_id, acceptor_id, funding, unit_value_minor, sum(points) as points, sum(value_minor) as value_minor,"
+    " count(*) as items from settlement.item where book_id = %(book)s and window_number = %(number)s"
+    " and funding is not null"
+)
+
+
 def flows(tx: Tx, book_id: int, number: int, *, merchant: UUID | None = None) -> list[Flow]:
     """A window's slices and adjustments added up by issuer, acceptor, funding and unit value; with `merchant`, its own."""
     rows = tx.execute(
-        "select issuer_id, acceptor_id, funding, unit_value_minor, sum(points), sum(value_minor), count(*)"
-        " from settlement.item where book_id = %s and window_number = %s and funding is not null"
-        " and (%s::uuid is null or issuer_id = %s or acceptor_id = %s)"
+        f"{_FLOWS} and (%(merchant)s::uuid is null or issuer_id = %(merchant)s or acceptor_id = %(merchant)s)"
         " group by 1, 2, 3, 4 order by 1, 2, 3, 4",
-        [book_id, number, merchant, merchant, merchant],
+        {"book": book_id, "number": number, "merchant": merchant},
     )
-    return [
-        Flow(i, r, funding, unit, int(points), int(value), count) for i, r, funding, unit, points, value, count in rows
-    ]
+    return list(_made(rows))
+
+
+def each_flow(tx: Tx, book_id: int, number: int) -> Iterator[Flow]:
+    """All flows of a window in no order, a page in memory at a time."""
+    with tx.cursor(name="flows_of_window") as cursor:
+        cursor.itersize = PAGE
+        cursor.execute(f"{_FLOWS} group by 1, 2, 3, 4", {"book": book_id, "number": number})
+        yield from _made(cursor)
+
+
+def flows_by_party(tx: Tx, book_id: int, number: int) -> Iterator[tuple[UUID, list[Flow]]]:
+    """Each party of a window with its flows as `flows` orders them, by party: one party's in memory at a time."""
+    with tx.cursor(name="flows_by_party") as cursor:
+        cursor.itersize = PAGE
+        cursor.execute(
+            f"with flow as materialized ({_FLOWS} group by 1, 2, 3, 4)"
+            " select issuer_id as party, flow.* from flow union all"
+            " select acceptor_id, flow.* from flow where acceptor_id <> issuer_id order by 1, 2, 3, 4, 5",
+            {"book": book_id, "number": number},
+        )
+        for party, rows in itertools.groupby(cursor, lambda row: row[0]):
+            yield party, list(_made(row[1:] for row in rows))
+
+
+def _made(rows: Iterable[Sequence[Any]]) -> Iterator[Flow]:
+    """A party is one object, however many flows name it."""
+    known: dict[UUID, UUID] = {}
+    for i, r, funding, unit, points, value, count in rows:
+        yield Flow(
+            known.setdefault(i, i), known.setdefault(r, r), sys.intern(funding), unit, int(points), int(value), count
+        )
 
 
 def charges(tx: Tx, book_id: int, number: int, *, merchant: UUID | None = None) -> dict[UUID, Charge]:
@@ -325,11 +364,13 @@ def write_netted(tx: Tx, book: Book, window: Window, netted: Netted, digest: byt
             [p.items for p in found],
         ],
     )
-    tx.execute(
-        "insert into settlement.bilateral (book_id, window_number, debtor_id, creditor_id, value_minor, points)"
-        " select %s, %s, * from unnest(%s::uuid[], %s::uuid[], %s::bigint[], %s::bigint[])",
-        [book.id, window.number, *([getattr(b, c) for b in netted.bilateral] for c in Bilateral._fields)],
-    )
+    for first in range(0, len(netted.bilateral), PAGE):
+        several = netted.bilateral[first : first + PAGE]
+        tx.execute(
+            "insert into settlement.bilateral (book_id, window_number, debtor_id, creditor_id, value_minor, points)"
+            " select %s, %s, * from unnest(%s::uuid[], %s::uuid[], %s::bigint[], %s::bigint[])",
+            [book.id, window.number, *(array(column) for column in zip(*several, strict=True))],
+        )
     tx.execute(
         "update settlement.window set positions_hash = %s, totals = %s::jsonb where book_id = %s and number = %s",
         [digest, ledger.canonical(netted.totals).decode(), book.id, window.number],
@@ -361,6 +402,20 @@ def positions(tx: Tx, book: Book, number: int) -> list[PositionRow]:
         [book.operator_id, book.id, number],
     )
     return [PositionRow(row[0], row[1], _position(row[2:13]), int(row[13])) for row in rows]
+
+
+def open_anywhere(tx: Tx, book: Book, number: int) -> bool:
+    """Whether anything of any position of a window is open. Asked at every payment: what was paid is added up once."""
+    row = tx.execute(
+        "select exists (select from settlement.position p left join"
+        " (select party_id, sum(case direction when 'pay_out' then -amount_minor else amount_minor end) as moved"
+        "  from settlement.payment where book_id = %(book)s and window_number = %(number)s group by 1) paid"
+        " on paid.party_id = p.party_id"
+        " where p.book_id = %(book)s and p.window_number = %(number)s and p.party_id <> %(operator)s"
+        " and p.account_minor + coalesce(paid.moved, 0) <> 0)",
+        {"book": book.id, "number": number, "operator": book.operator_id},
+    ).fetchone()
+    return bool(row and row[0])
 
 
 def positions_of(
@@ -504,13 +559,32 @@ def owes(tx: Tx, book: Book, merchant: UUID) -> bool:
     )
     found = (waterfall.covered(steps).get(merchant) for (steps,) in covers)
     owing = any(each.outstanding_minor for each in found if each is not None)
+    charged = charged_back(tx, book.id, merchant).get(merchant, 0)
     netted = tx.execute(
         "select 1 from settlement.window w join settlement.position p on p.book_id = w.book_id"
         " and p.window_number = w.number and p.party_id = %s and p.account_minor < 0"
         " where w.book_id = %s and w.state not in ('open', 'paying', 'settled') limit 1",
         [merchant, book.id],
     ).fetchone()
-    return open is not None or netted is not None or owing
+    return open is not None or netted is not None or owing or charged > 0
+
+
+def charged_back(tx: Tx, book_id: int, merchant: UUID | None = None) -> dict[UUID, int]:
+    """By merchant what was charged for top-ups that were taken back, and its position has not paid yet."""
+    rows = tx.execute(
+        "select issuer_id, sum(case state when 'paying' then least(charged, greatest(0, -coalesce(open, 0)))"
+        " else charged end) from ("
+        " select t.issuer_id, w.state, sum(t.value_minor) as charged,"
+        " (select a.balance from ledger.account a where a.book_id = w.book_id and a.kind = 'position'"
+        "  and a.owner_id = t.issuer_id and a.window_number = w.number) as open"
+        " from settlement.window w join settlement.item t on t.book_id = w.book_id and t.window_number = w.number"
+        " and t.reason = 'charge_back' and (%s::uuid is null or t.issuer_id = %s)"
+        " where w.book_id = %s and w.state <> 'settled' group by w.book_id, w.number, w.state, t.issuer_id) waiting"
+        " group by 1 having sum(case state when 'paying' then least(charged, greatest(0, -coalesce(open, 0)))"
+        " else charged end) > 0",
+        [merchant, merchant, book_id],
+    )
+    return {issuer: int(charged) for issuer, charged in rows}
 
 
 def payment_record(tx: Tx, book_id: int, id: UUID) -> tuple[UUID, dict[str, Any]] | None:
@@ -553,20 +627,24 @@ def credit_line(tx: Tx, book_id: int, merchant: UUID) -> int:
     return row[0] if row else 0
 
 
-def credit_used(tx: Tx, book_id: int) -> list[tuple[UUID, bool, int, int, int, int]]:
-    """Of each merchant with a credit line or points on credit: whether it is suspended, its line, the points it owes for
-    (of these, due), and its collateral."""
+def credit_used(tx: Tx, book_id: int, also: Collection[UUID] = ()) -> list[tuple[UUID, bool, int, int, int, int, int]]:
+    """Of each merchant with a credit line or points on credit, and of those in `also`: whether it is suspended, its line,
+    the points it owes for (of these, due), its collateral, and what a point of its is worth."""
     rows = tx.execute(
         "select i.merchant_id, i.suspended, case i.mode when 'deferred' then i.credit_line_points else 0 end,"
         " coalesce(sum(case a.kind when 'credit' then -a.balance end), 0),"
         " coalesce(sum(a.balance) filter (where a.kind = 'due'), 0),"
-        " coalesce(sum(a.balance) filter (where a.kind = 'collateral'), 0)"
+        " coalesce(sum(a.balance) filter (where a.kind = 'collateral'), 0), i.unit_value_minor"
         " from ledger.issuer i left join ledger.account a on a.book_id = i.book_id and a.owner_id = i.merchant_id"
         " and a.kind in ('credit', 'due', 'collateral') where i.book_id = %s group by 1, 2, 3, i.mode"
-        " having (i.mode = 'deferred') or sum(case a.kind when 'credit' then -a.balance end) > 0",
-        [book_id],
+        " having (i.mode = 'deferred') or sum(case a.kind when 'credit' then -a.balance end) > 0"
+        " or i.merchant_id = any(%s)",
+        [book_id, list(also)],
     )
-    return [(m, suspended, line, int(used), int(due), int(coll)) for m, suspended, line, used, due, coll in rows]
+    return [
+        (merchant, suspended, line, int(used), int(due), int(collateral), unit)
+        for merchant, suspended, line, used, due, collateral, unit in rows
+    ]
 
 
 def standing_by(tx: Tx, book_id: int, merchant: UUID) -> dict[str, int]:

@@ -12,6 +12,7 @@ from uuid import UUID
 
 import ledger
 import ledger.audit
+import merchants.trade.audit
 import settlement
 import settlement.audit
 from deploy.house import House
@@ -524,7 +525,9 @@ class World:
     def audit(self) -> list[ledger.audit.Finding]:
         """What the proof of everything finds wrong, the stream drained first."""
         self.house.drain(self.book_id)
-        report = ledger.audit.run(self.url, [*ledger.audit.CHECKS, *settlement.audit.CHECKS])
+        report = ledger.audit.run(
+            self.url, [*ledger.audit.CHECKS, *merchants.trade.audit.CHECKS, *settlement.audit.CHECKS]
+        )
         return [finding for finding in report.findings if not finding.ok]
 
     def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:

@@ -40,13 +40,17 @@ class Hired:
         self._pipe.send("go")
 
     def done(self) -> Slot:
-        told = self._heard()
+        told = self.told()
         assert isinstance(told, Slot), told
         return told
 
-    def _heard(self) -> Any:
+    def told(self, seconds: float = ANSWER_SECONDS) -> Any:
+        """What it says of its work."""
+        return self._heard(seconds)
+
+    def _heard(self, seconds: float = ANSWER_SECONDS) -> Any:
         try:
-            if not self._pipe.poll(ANSWER_SECONDS):
+            if not self._pipe.poll(seconds):
                 raise Refusal(f"{self.name} does not answer")
             return self._pipe.recv()
         except (EOFError, OSError):

@@ -156,7 +156,7 @@ def found(url: str, spend_key: bytes, shops: int, members: int, say: Callable[[s
         # the first of all opens accounts at every shop, and does no more: points of theirs lie before what is loaded
         first, *others = _members(url, book, members + 1)
         merchants = [_merchant(house, book, n) for n in range(shops)]
-        _post(house, book.id, "velocity_limits", book.operator_id, [_limits(book)])
+        post(house, book.id, "velocity_limits", book.operator_id, [_limits(book)])
         _in_force(house, book, merchants)
         _first_sales(house, book, merchants, first.id)
         _accepting(url, book.id, [merchant for merchant, _ in merchants])
@@ -194,17 +194,17 @@ def _in_force(house: House, book: ledger.Book, merchants: list[tuple[UUID, UUID]
                 maturity_days=maturity_days,
             )
         )
-    _post(house, book.id, "contract", book.operator_id, wanted)
+    post(house, book.id, "contract", book.operator_id, wanted)
     rules = [contracts.NewTerms(merchant, {"points": 1, "per_minor": 100}) for merchant, _ in merchants]
-    _post(house, book.id, "terms", book.operator_id, rules)
+    post(house, book.id, "terms", book.operator_id, rules)
     buyers = [contract.merchant_id for contract in wanted if contract.mode == "prefunded"]
     topups = [settlement.Topup(buyer, Minor(BOUGHT), "bank", f"bench {buyer.hex}") for buyer in buyers]
-    _post(house, book.id, "topup", book.operator_id, topups)
+    post(house, book.id, "topup", book.operator_id, topups)
     bought = [settlement.Purchase(buyer, Points(BOUGHT)) for buyer in buyers]
-    _post(house, book.id, "purchase", book.operator_id, bought)
+    post(house, book.id, "purchase", book.operator_id, bought)
 
 
-def _post(house: House, book_id: int, kind: str, principal: UUID, bodies: Sequence[object]) -> list[Any]:
+def post(house: House, book_id: int, kind: str, principal: UUID, bodies: Sequence[object]) -> list[Any]:
     """Post in order; whatever is refused stops the set-up."""
     requests = [request(book_id, kind, principal, body, f"{kind}-{secrets.token_hex(12)}") for body in bodies]
     done = []
@@ -219,7 +219,7 @@ def _first_sales(house: House, book: ledger.Book, merchants: list[tuple[UUID, UU
     sales = [
         trade.Sale(merchant, branch, "first", Minor(100), trade.MemberRef(id=member)) for merchant, branch in merchants
     ]
-    _post(house, book.id, "sale", book.operator_id, sales)
+    post(house, book.id, "sale", book.operator_id, sales)
 
 
 def _accounts(url: str, book_id: int) -> dict[str, int]:
@@ -314,7 +314,7 @@ def owe(network: Network) -> None:
             trade.Sale(seller.id, seller.branch, f"owed-{n}", Minor(SPENT), trade.MemberRef(id=m.id))
             for n, m in enumerate(owing)
         ]
-        sold: list[trade.SaleDone] = _post(house, network.book_id, "sale", seller.id, sales)
+        sold: list[trade.SaleDone] = post(house, network.book_id, "sale", seller.id, sales)
         spent = [
             trade.Redemption(
                 merchant_id=acceptor.id,
@@ -327,8 +327,8 @@ def owe(network: Network) -> None:
             )
             for n, m in enumerate(owing)
         ]
-        _post(house, network.book_id, "redemption", acceptor.id, spent)
+        post(house, network.book_id, "redemption", acceptor.id, spent)
         refunds = [trade.SaleRefund(seller.id, sale.id, f"owed-{n}", Minor(SPENT)) for n, sale in enumerate(sold)]
-        _post(house, network.book_id, "sale_refund", seller.id, refunds)
+        post(house, network.book_id, "sale_refund", seller.id, refunds)
     finally:
         house.close()

@@ -85,12 +85,12 @@ def _figures(report: Report) -> Table:
         table.add_column(name, justify="right")
     for figure in report.figures:
         wanted = figure.wanted
-        reached = figure.ratio >= wanted.floor
+        reached = wanted.reached(figure.ratio)
         table.add_row(
             wanted.key,
             f"{wanted.contender} / {wanted.against}",
             Text(f"{figure.ratio:.2f}", "bold green" if reached else "bold red"),
-            f"{wanted.floor:g}",
+            f"{wanted.floor:g} at most" if wanted.at_most else f"{wanted.floor:g}",
             " ".join(f"{ratio:.2f}" for ratio in figure.by_round),
         )
     return table

@@ -38,12 +38,16 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A figure: the rate of one contender over that of another, and what it should be at least."""
+    """A figure: the rate of one contender over that of another, and what it should be at least (or `at_most`)."""
 
     key: str
     contender: str
     against: str
     floor: float
+    at_most: bool = False
+
+    def reached(self, ratio: float) -> bool:
+        return ratio <= self.floor if self.at_most else ratio >= self.floor
 
 
 @dataclass(frozen=True, slots=True)

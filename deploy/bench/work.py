@@ -44,8 +44,12 @@ def step_ahead() -> int:
     return networks.step_at(datetime.now(UTC) + timedelta(seconds=people.spend_codes.STEP_SECONDS / 2))
 
 
+#: The variant without redemptions and requests sent again.
+SALES_ONLY: Final = "sales"
+
+
 class Work:
-    """Requests of one process, each new. `variant` is `spread`, or `hot`: all at one shop.
+    """Requests of one process, each new. `variant` is `spread`, `hot` (all at one shop) or `sales` (nothing else).
 
     Members are everybody's; but as a member stands at one till at a time, the processes of one run divide among them
     whose phones they show codes of (`index` of `processes`).
@@ -70,6 +74,8 @@ class Work:
 
     def request(self, variant: str, step: int | None = None) -> ledger.Request:
         chance = self._random.random
+        if variant == SALES_ONLY:
+            return self.sale(self._network.shops[int(chance() * len(self._network.shops))])
         again = chance()
         if again < REPLAYED + CONFLICTING and len(self._sent) == BEHIND:
             before = self._sent[0]

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 import ledger.audit
+import merchants.trade.audit
 import settlement.audit
 from deploy import books, postgres
 from deploy.errors import Refusal
@@ -23,7 +24,7 @@ from ledger.audit import Check, Finding, Report
 DEMO: Final = "manex_demo"
 
 #: Every package's checks, from the ground floor up.
-CHECKS: Final[list[Check]] = [*ledger.audit.CHECKS, *settlement.audit.CHECKS]
+CHECKS: Final[list[Check]] = [*ledger.audit.CHECKS, *merchants.trade.audit.CHECKS, *settlement.audit.CHECKS]
 
 
 def audit(

@@ -23,6 +23,7 @@ from rich import progress as bars
 from rich.console import Console
 
 import ledger
+import wallet_app
 from deploy import postgres
 from deploy.commands import db
 from deploy.commands.audit import audited
@@ -105,15 +106,19 @@ async def _run(
         if found.audit != "clean":
             raise Refusal("the audit found what must not be: manex audit names the rows")
         if serve:
-            await _serve(console, server)
+            await _serve(console, server, driver.telephone)
 
 
-async def _serve(console: Console, server: ApiServer) -> None:
-    """Until Ctrl-C or SIGTERM."""
+async def _serve(console: Console, server: ApiServer, telephone: str | None) -> None:
+    """Until Ctrl-C or SIGTERM. `telephone`: of a member to sign in as."""
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     console.print(f"\nServing on {server.base} (Ctrl-C ends it)")
+    if telephone is not None:
+        console.print(f"The wallet of a member: {server.base}{wallet_app.ROOT}/")
+        console.print(f"Sign in with {telephone}; the code is said here.")
+        server.say = lambda text: console.print(text, markup=False, highlight=False)
     while not stop.is_set():
         if server.dead:
             await server.revive()

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sys
+from collections.abc import Iterator
 from typing import Annotated, Any
 from uuid import UUID
 
 import typer
+from rich import progress
 from rich.console import Console
 from rich.table import Table
 
 import ledger
 import settlement
-from deploy import books, config, postgres
+from deploy import books, config, postgres, roads
+from deploy.commands import demo as demos
 from deploy.commands.audit import DEMO
 from deploy.errors import Refusal
 from deploy.home import manex_home
@@ -80,6 +84,83 @@ def rebuild(
             typer.echo(f"{book.network} ({book.mode}): {events:,} events{beside}, {verdict}")
     if any(differing for *_, differing in told):
         raise typer.Exit(1)
+
+
+@app.command()
+def compare(
+    lived: Annotated[
+        bool, typer.Option("--demo", help="First live the demo's year, or go on with it where it stopped.")
+    ] = False,
+    days: Annotated[int | None, typer.Option(min=1, max=365, help="With --demo: only the first days of it.")] = None,
+    database: Annotated[
+        str | None, typer.Option(help=f"The database of this home: by default the house's own, else {DEMO}.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Publish every record to Kafka, derive everything from there and straight from the ledger, and compare the bytes.
+
+    Over the Kafka at MANEX_KAFKA_URL; without one over Apache Kafka on loopback where Java and Maven are, else over a broker
+    in memory. Nothing is posted or kept. Run again after it was stopped it goes on: the demo where it was, publishing where
+    a Kafka that is configured has it. Exits 1 when any table differs.
+    """
+    if days is not None and not lived:
+        raise Refusal("--days is the demo's: say --demo")
+    if lived:
+        # its figures are told aside: what this command prints is what came of the comparison
+        with contextlib.redirect_stdout(sys.stderr):
+            demos.demo(days=days, no_serve=True, via="single", fresh=False, seed=demos.SEED, as_json=False, port=0)
+    chosen = config.load()
+    with postgres.reached(manex_home()) as server, roads.broker(chosen) as (what, address):
+        url = server.dsn(DEMO if lived else database) if lived or database else books.where(server, DEMO)
+        with _bars(f"over {what}") as went:
+            try:
+                told = roads.compare(url, ledger.broker.address(address), went)
+            except ledger.broker.Failed as error:
+                raise Refusal(str(error)) from None
+    if as_json:
+        rows = [
+            {
+                "book": ledger.ids.show("book", each.book.public_id),
+                "events": each.events,
+                "from_ledger": each.from_ledger,
+                "over_kafka": each.over_kafka,
+                "directly": each.directly,
+                "publish_seconds": each.publish_seconds,
+                "kafka_seconds": each.kafka_seconds,
+                "direct_seconds": each.direct_seconds,
+            }
+            for each in told
+        ]
+        typer.echo(json.dumps({"broker": what, "books": rows, "same": all(each.same for each in told)}, indent=2))
+    else:
+        for each in told:
+            differing = sorted({*each.over_kafka, *each.directly})
+            beside = f"; {each.from_ledger:,} events were not in the topic" if each.from_ledger else ""
+            verdict = f"differs: {', '.join(differing)}" if differing else "the same bytes by both roads"
+            typer.echo(
+                f"{each.book.network} ({each.book.mode}), over {what}: {each.events:,} events, published in"
+                f" {each.publish_seconds} s, derived over Kafka in {each.kafka_seconds} s and directly in"
+                f" {each.direct_seconds} s: {verdict}{beside}"
+            )
+    if not all(each.same for each in told):
+        raise typer.Exit(1)
+
+
+@contextlib.contextmanager
+def _bars(title: str) -> Iterator[roads.Went]:
+    """A bar for each step on a terminal, a line when a step begins elsewhere."""
+    console = Console(stderr=True)
+    bars: dict[str, progress.TaskID] = {}
+    with progress.Progress(console=console, disable=not console.is_terminal, transient=True) as bar:
+
+        def went(step: str, events: int, more: int) -> None:
+            if step not in bars:
+                bars[step] = bar.add_task(f"{step}, {title}" if step != "directly" else step, total=0)
+                if not console.is_terminal:
+                    console.print(f"{step}: {events:,} events", style="dim", highlight=False)
+            bar.update(bars[step], total=events, advance=more)
+
+        yield went
 
 
 @app.command()

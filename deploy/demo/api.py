@@ -1,4 +1,7 @@
-"""The API server as the demo runs it: `python -m deploy.demo.api PARENT HOST PORT`, the database in MANEX_SERVE_URL."""
+"""The API server as the demo runs it: `python -m deploy.demo.api PARENT HOST PORT CODES`, the database in MANEX_SERVE_URL.
+
+CODES is a pipe to the demo, which shows on its terminal what is said to telephones once people are served.
+"""
 
 from __future__ import annotations
 
@@ -22,14 +25,26 @@ def watch(parent: int) -> None:
 
 
 def main() -> None:
-    parent, host, port = sys.argv[1:]
+    parent, host, port, codes = sys.argv[1:]
+    pipe = int(codes)
+    os.set_blocking(pipe, False)  # a demo that does not read keeps nobody waiting
+
+    def say(text: str) -> None:
+        os.write(pipe, text.replace("\n", " ").encode() + b"\n")
+
     threading.Thread(target=watch, args=[int(parent)], name="watch", daemon=True).start()
     # after the watch began: this takes a second, in which the parent may be killed
     from deploy import asgi
     from gateway.server import Settings
 
     # half a million requests a year: no line of the log for each
-    asgi.serve(os.environ["MANEX_SERVE_URL"], host, int(port), settings=Settings(access_log=False))
+    asgi.serve(
+        os.environ["MANEX_SERVE_URL"],
+        host,
+        int(port),
+        settings=Settings(access_log=False),
+        say=say,
+    )
 
 
 if __name__ == "__main__":

@@ -122,6 +122,12 @@ class Driver:
         for decisions in journal.read():
             self._learn(decisions)
 
+    @property
+    def telephone(self) -> str | None:
+        """Of a member who spends, for whoever wants to see a wallet."""
+        spending = [household for household, phone in self._members.items() if phone.secret is not None]
+        return behaviour.phone(min(spending)) if spending else None
+
     # -- the year
 
     async def replay(self, hours: Iterable[Hour]) -> None:

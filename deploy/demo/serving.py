@@ -8,7 +8,9 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Final
@@ -33,6 +35,8 @@ class ApiServer:
         self._log = log
         self.port = _free_port(port)
         self.base = f"http://{HOST}:{self.port}"
+        #: where to say what goes to telephones; nowhere, until people are served
+        self.say: Callable[[str], None] | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._deaths = 0
         self._reviving = asyncio.Lock()
@@ -47,15 +51,26 @@ class ApiServer:
         self.stop()
 
     def _start(self) -> None:
+        heard, told = os.pipe()
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "deploy.demo.api", str(os.getpid()), HOST, str(self.port)],
+                [sys.executable, "-P", "-m", "deploy.demo.api", str(os.getpid()), HOST, str(self.port), str(told)],
+                pass_fds=[told],
                 env={**os.environ, "PYTHONPATH": str(TREE), "MANEX_SERVE_URL": self._url},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,  # Ctrl-C is for this process, which stops the server in order
             )
+        os.close(told)
+        threading.Thread(target=self._listen, args=[heard], name="codes", daemon=True).start()
+
+    def _listen(self, heard: int) -> None:
+        """Say what the server has for telephones, to its end."""
+        with open(heard, encoding="utf-8", errors="replace") as lines:
+            for line in lines:
+                if (say := self.say) is not None:
+                    say(line.rstrip("\n"))
 
     @property
     def dead(self) -> bool:

@@ -94,9 +94,13 @@ TENANT_ROWS = [
 #: The same of tables that came after the first migration, each executed by its own.
 LATER_TENANT_ROWS = {
     "merchants.approval": f"merchant_id = {_TENANT}",
+    "merchants.offer": f"merchant_id = {_TENANT}",
+    "merchants.offer_tally": f"merchant_id = {_TENANT}",
     "settlement.told_line": f"shown_to = {_TENANT}",
     "settlement.break": f"shown_to = {_TENANT}",
     "settlement.instruction": f"merchant_id = {_TENANT}",
+    "merchants.next_offer": f"merchant_id = {_TENANT}",
+    "settlement.charge_back": f"merchant_id = {_TENANT}",
 }
 
 

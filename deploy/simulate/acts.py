@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import ClassVar, Final
 
-from deploy.simulate import settling
+from deploy.simulate import covering, settling
 from deploy.simulate.asking import Act, Keys, Step
-from deploy.simulate.plain import GRACE, PEOPLE, Expected, Plain, accepted, refused
+from deploy.simulate.plain import GRACE, PEOPLE, Expected, Payout, Plain, accepted, refused
 from deploy.simulate.real import Real
 
 MAKER: Final = "mina"
@@ -162,46 +162,61 @@ class PayWindow(Act):
         window = plain.windows[self.number - 1]
         if window.state not in ("paying", "settled"):
             return refused("state_conflict")
-        shops = sorted(shop for shop in window.positions if shop != settling.OPERATOR)
-        left = {shop: plain.accounts[f"position:{shop}::{self.number}"] for shop in shops}
+        there = covering.balances(plain, window)
         being_paid = plain.being_paid(self.number)
         if self.shop is None:
-            if any(left[shop] > 0 for shop in being_paid):
+            mine = {shop: left for shop, left in there.items() if covering.covered(plain, self.number, shop) is None}
+            if any(mine.get(shop, 0) > 0 for shop in being_paid):
                 plain.reached["a person and an instruction"] += 1
                 return refused("state_conflict")
-            done = [self._pay(plain, shop, left[shop], None) for shop in shops if left[shop]]
+            after = there | {shop: 0 for shop, left in mine.items() if left < 0}
+            amounts = [(shop, -left) for shop, left in mine.items() if left < 0]
+            amounts += [(shop, -covering.payable(window, shop, after)) for shop, left in mine.items() if left > 0]
+            done = [self._pay(plain, shop, amount) for shop, amount in amounts if amount]
             plain.reached["paid whole"] += bool(done)
             settling.settled(plain, window)
             return accepted(payments=sorted(done))
+        left = covering.left_open(plain, window)
         if self.shop not in left:
             return refused("not_found")
-        if left[self.shop] == 0:
+        open = left[self.shop]
+        if open == 0:
             return refused("state_conflict")
-        if self.amount is not None and self.amount > abs(left[self.shop]):
-            return refused("limit_exceeded", allowed=abs(left[self.shop]), asked=self.amount)
-        if left[self.shop] > 0 and self.shop in being_paid:
+        if self.amount is not None and self.amount > abs(open):
+            return refused("limit_exceeded", allowed=abs(open), asked=self.amount)
+        if open > 0 and (self.shop in being_paid or covering.waits(plain, window)):
             return refused("state_conflict")
-        if left[self.shop] > 0 and any(open < 0 for open in left.values()):
-            return refused("state_conflict")
-        done = [self._pay(plain, self.shop, left[self.shop], self.amount)]
+        amount = abs(open) if self.amount is None else self.amount
+        if open > 0:
+            allowed = covering.payable(window, self.shop, there)
+            if amount > allowed and (self.amount is not None or not allowed):
+                plain.reached["no more was paid out than is there"] += 1
+                return refused("limit_exceeded", allowed=allowed, asked=amount)
+            plain.reached["paid out its part of what is there"] += amount > allowed
+            amount = -min(amount, allowed)
+        done = [self._pay(plain, self.shop, amount)]
         plain.reached["paid a part" if self.amount is not None and done[0][3] else "paid one"] += 1
         settling.settled(plain, window)
         return accepted(payments=done)
 
-    def _pay(self, plain: Plain, shop: str, left: int, amount: int | None) -> tuple[str, str, int, int, int]:
-        amount = abs(left) if amount is None else amount
+    def _pay(self, plain: Plain, shop: str, amount: int) -> tuple[str, str, int, int, int]:
         position = f"position:{shop}::{self.number}"
-        if left < 0:
-            released = settling.release(plain, self.number, shop, amount)
+        if amount > 0:
+            if covering.covered(plain, self.number, shop) is not None:
+                released = covering.make_good(plain, self.number, shop, amount)
+            else:
+                released = settling.release(plain, self.number, shop, amount)
+                plain.move("bank", position, amount)
             if released:
                 plain.reached["a payment released points"] += 1
-            plain.move("bank", position, amount)
-            return (shop, "pay_in", amount, plain.accounts[position], released)
-        plain.move(position, "bank", amount)
-        return (shop, "pay_out", amount, plain.accounts[position], 0)
+            left = plain.accounts[position] - covering.outstanding(plain, self.number, shop)
+            return (shop, "pay_in", amount, left, released)
+        plain.move(position, "bank", -amount)
+        plain.payouts[f"{self.label}:{shop}"] = Payout(self.number, shop, -amount)
+        return (shop, "pay_out", -amount, plain.accounts[position], 0)
 
     def act(self, real: Real) -> Expected:
-        return real.pay_window(self.number, self.shop, self.amount, self.key)
+        return real.pay_window(self.label, self.number, self.shop, self.amount, self.key)
 
 
 def draw_window(rng: random.Random, plain: Plain, label: str, key: Keys) -> Step:

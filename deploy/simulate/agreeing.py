@@ -73,6 +73,26 @@ class ChangeContract(Operation):
         return {"now": value.at is not None}
 
 
+def rules_of(terms: Terms) -> dict[str, Any]:
+    """The terms in one of the two forms, which mean the same. The long one also asks of what was bought before, gives
+    nothing for it, and so lets the audit prove that it was told the truth."""
+    t = terms
+    cap = {} if t.most is None else {"cap_points": t.most}
+    if (t.points + t.per) % 2:
+        return {"points": t.points, "per_minor": t.per, "minimum_minor": t.least, **cap}
+    rules = [
+        {"id": "base", "effect": {"rate": {"points": t.points, "per": t.per}}},
+        {
+            "id": "again",
+            "effect": {"points": 0},
+            "when": {"visits": {"days": 9, "at_least": 2}, "first_purchase": False},
+        },
+        {"id": "much", "effect": {"points": 0}, "when": {"spent": {"days": 30, "reaches": 1_000}}},
+        {"id": "never", "effect": {"points": 9}, "when": {"product": ["nothing of the kind"]}},
+    ]
+    return {"rules": rules, "minimum": t.least, **cap}
+
+
 @dataclass(frozen=True)
 class ChangeTerms(Operation):
     shop: str
@@ -88,9 +108,7 @@ class ChangeTerms(Operation):
         return accepted()
 
     def body(self, real: Real) -> contracts.NewTerms:
-        t = self.terms
-        rules = {"points": t.points, "per_minor": t.per, "minimum_minor": t.least}
-        return contracts.NewTerms(real.shop(self.shop), rules | ({} if t.most is None else {"cap_points": t.most}))
+        return contracts.NewTerms(real.shop(self.shop), rules_of(self.terms))
 
     def told(self, real: Real, value: Any) -> dict[str, Any]:  # noqa: ARG002 - nothing but that they are in force
         return {}

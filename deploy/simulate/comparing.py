@@ -47,7 +47,9 @@ def _sides(plain: Plain, real: Real) -> Iterator[tuple[str, dict[Any, Any], dict
             " where book_id = %s",
             [book],
         )
-        issuers = tx.execute("select merchant_id, mode, unit_value_minor from ledger.issuer where book_id = %s", [book])
+        issuers = tx.execute(
+            "select merchant_id, mode, unit_value_minor, suspended from ledger.issuer where book_id = %s", [book]
+        )
         bonuses = tx.execute(
             "select sale_id, sponsorship_id, issuer_id, lot_id, points, taken_back, returned from merchants.bonus"
             " where book_id = %s",
@@ -82,7 +84,16 @@ def _sides(plain: Plain, real: Real) -> Iterator[tuple[str, dict[Any, Any], dict
     yield (
         "contract",
         {shop.name: (shop.contract.mode, shop.contract.unit) for shop in plain.shops.values() if shop.contract},
-        {called(id): tuple(rest) for id, *rest in found[5]},
+        {called(id): (mode, unit) for id, mode, unit, _ in found[5]},
+    )
+    yield (
+        "suspended",
+        {
+            shop.name: shop.state == "suspended"
+            for shop in plain.shops.values()
+            if shop.contract and shop.state != "exited"
+        },
+        {called(id): held for id, _, _, held in found[5] if plain.shops[called(id)].state != "exited"},
     )
     yield (
         "account",

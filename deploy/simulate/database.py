@@ -12,6 +12,7 @@ from psycopg import sql
 
 import ledger
 import ledger.audit
+import merchants.trade.audit
 import settlement
 import settlement.audit
 from deploy import keys, postgres
@@ -43,7 +44,7 @@ def temporary() -> Iterator[str]:
 def proved(url: str) -> list[Finding]:
     """What the proof of everything finds wrong, once every window is sealed: long after its close, as at its close."""
     unsealed = _sealed(url)
-    report = ledger.audit.run(url, [*ledger.audit.CHECKS, *settlement.audit.CHECKS])
+    report = ledger.audit.run(url, [*ledger.audit.CHECKS, *merchants.trade.audit.CHECKS, *settlement.audit.CHECKS])
     return [*(finding for finding in report.findings if not finding.ok), *unsealed]
 
 

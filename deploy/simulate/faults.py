@@ -6,13 +6,14 @@ gets the true function first.
 
 import contextlib
 import dataclasses
+import datetime as dt
 import importlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
 import ledger
-from deploy.simulate import plots
+from deploy.simulate import failing, plots
 from ledger import AccountName, Points, Request, Slice
 from merchants import trade
 
@@ -692,9 +693,11 @@ def carry_dropped(true: Any) -> Any:  # noqa: ARG001 - nothing of the true one i
     road="a part payment released its share",
 )
 def part_payment_frees_all(true: Any) -> Any:
-    def release(working: ledger.Working, draft: Any, window: int, merchant: Any, amount: int) -> Any:
-        owed = -working.accounts[AccountName("position", merchant, None, window)].balance
-        return true(working, draft, window, merchant, max(amount, owed))
+    def release(
+        working: ledger.Working, draft: Any, window: int, merchant: Any, amount: int, *, beside: int = 0
+    ) -> Any:
+        owed = beside - working.accounts[AccountName("position", merchant, None, window)].balance
+        return true(working, draft, window, merchant, max(amount, owed), beside=beside)
 
     return release
 
@@ -702,6 +705,138 @@ def part_payment_frees_all(true: Any) -> Any:
 @_fault("ledger:half_even", "a fee is rounded half to even")
 def fees_rounded_down(true: Any) -> Any:  # noqa: ARG001 - nothing of the true one is left
     return lambda millionths: divmod(millionths, ledger.PPM)
+
+
+# -- who does not pay, what is put right, what is taken back
+
+
+@_fault(
+    "settlement.covers.waterfall:assess",
+    "nobody bears more of another's failure than a tenth of what it was to receive",
+    road="shares reached their caps",
+    begins=failing.unpaid,
+)
+def shares_without_a_cap(true: Any) -> Any:
+    return lambda missing, receiving: true(missing, receiving, ledger.PPM)
+
+
+@_fault(
+    "settlement.store:owes",
+    "collateral stays until everything is made good",
+    road="collateral stayed with who owes",
+    begins=failing.unpaid,
+)
+def collateral_let_go(true: Any) -> Any:  # noqa: ARG001 - nothing of the true one is left
+    return lambda tx, book, merchant: False  # noqa: ARG005
+
+
+@_fault(
+    "settlement.covers.waterfall:make_good",
+    "late money goes to what is open first, to the merchant's own collateral last",
+    road="made good in part",
+    begins=failing.unpaid,
+)
+def own_collateral_first(true: Any) -> Any:
+    def make_good(amount: int, open_minor: int, covered: Any) -> Any:
+        collateral = min(amount, covered.collateral_minor)
+        if collateral == amount:
+            return true(amount, amount, covered)._replace(position_minor=0, collateral_minor=collateral)
+        rest = dataclasses.replace(covered, collateral_minor=0)
+        return true(amount - collateral, open_minor, rest)._replace(collateral_minor=collateral)
+
+    return make_good
+
+
+@_fault(
+    "settlement.booking:Standing.payable_when",
+    "while somebody has not paid, everybody is paid its part of what is there",
+    road="paid out its part of what is there",
+    begins=failing.unpaid,
+)
+def first_come_first_paid(true: Any) -> Any:  # noqa: ARG001 - nothing of the true one is left
+    return lambda self, balances, merchant: max(0, balances[merchant])  # noqa: ARG005
+
+
+@_fault(
+    "settlement.covers.covering:ReturnRound.decide",
+    "a payment comes back once",
+    road="a payment came back twice",
+    begins=failing.unpaid,
+)
+def payment_back_again(true: Any) -> Any:
+    def decide(self: Any, request: Request, working: ledger.Working) -> Any:
+        self.returned = False
+        return true(self, request, working)
+
+    return decide
+
+
+@_fault(
+    "settlement.adjusting:AdjustRound._decide",
+    "an adjustment takes two people",
+    road="nobody approved an adjustment of its own",
+    begins=failing.left_out,
+)
+def adjusted_alone(true: Any) -> Any:
+    def decide(self: Any, request: Request, body: Any, working: ledger.Working, window: Any) -> Any:
+        if self.proposal is not None:
+            self.proposal = {**self.proposal, "operator": "somebody else"}
+        return true(self, request, body, working, window)
+
+    return decide
+
+
+@_fault(
+    "settlement.rails.charge_backs:hear",
+    "a dispute takes a top-up back once, however often it is told",
+    road="a dispute told again",
+    begins=failing.disputed,
+)
+def disputed_again(true: Any) -> Any:
+    return lambda working, word, dispute, topup, there: true(working, word, dispute, topup, [])  # noqa: ARG005
+
+
+@_fault(
+    "settlement.rails.charge_backs:left",
+    "no more is taken back than was paid in",
+    road="a dispute of more than is left",
+    begins=failing.disputed,
+)
+def taken_without_end(true: Any) -> Any:  # noqa: ARG001 - nothing of the true one is left
+    return lambda topup, there: topup.amount_minor  # noqa: ARG005
+
+
+@_fault(
+    "settlement.rails.charge_backs:reverse",
+    "what comes again goes back by the parts that were booked",
+    road="what was charged came again",
+    begins=failing.charged_twice,
+)
+def all_into_prefund(true: Any) -> Any:
+    def reverse(working: ledger.Working, word: Any, of: Any) -> Any:
+        return true(working, word, of._replace(prefund_minor=of.amount_minor, charged_minor=0))
+
+    return reverse
+
+
+@_fault(
+    "settlement.obligations:_charged_back",
+    "what prefund lacked of a charge-back is charged to the next position",
+    road="a charge-back charged to a position",
+    begins=failing.charged_twice,
+)
+def charged_to_nobody(true: Any) -> Any:  # noqa: ARG001 - nothing of the true one is left
+    return lambda event, operator: []  # noqa: ARG005
+
+
+@_fault(
+    "settlement.covers.overdue:suspends_at",
+    "who has not paid in is suspended when its days are over",
+    road="suspended by the clock",
+    begins=failing.overdue,
+)
+def a_day_more(true: Any) -> Any:
+    return lambda grace, posted_at: true(grace, posted_at) + dt.timedelta(days=1)
 
 
 FAULTS: Final[dict[str, Fault]] = {fault.name: fault for fault in _FAULTS}

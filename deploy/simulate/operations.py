@@ -7,6 +7,7 @@ from deploy.simulate import (
     agreeing,
     approving,
     braking,
+    charging,
     giving,
     leaving,
     limiting,
@@ -14,6 +15,7 @@ from deploy.simulate import (
     promising,
     sharing,
     sponsoring,
+    standing_in,
     till,
 )
 from deploy.simulate.asking import Draw
@@ -57,6 +59,17 @@ RAILED: Final = 6
 RAILED_ALONE: Final[dict[str, tuple[int, Draw]]] = {
     "instruct": (6, paying.draw_instruct),
     "word": (10, paying.draw_word),
+}
+#: What another seventh has: the money around windows, when somebody does not pay, or takes back what was paid.
+MONEYED: Final = 4
+MONEYED_ALONE: Final[dict[str, tuple[int, Draw]]] = {
+    "deposit": (4, standing_in.draw_deposit),
+    "cover": (8, standing_in.draw_cover),
+    "return_payment": (4, standing_in.draw_return),
+    "grace": (2, standing_in.draw_grace),
+    "adjustment": (8, charging.draw_adjustment),
+    "charge_back": (12, charging.draw_charge_back),
+    "make_good": (6, charging.draw_payment_of_a_covered),
 }
 #: And those of them that stand alone.
 SOME_ALONE: Final[dict[str, dict[str, tuple[int, Draw]]]] = {"households": {"household": (14, sharing.draw_step)}}

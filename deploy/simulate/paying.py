@@ -6,10 +6,10 @@ import random
 from dataclasses import dataclass
 from typing import ClassVar
 
-from deploy.simulate import settling
+from deploy.simulate import covering, settling
 from deploy.simulate.acts import MAKER, draw_window
 from deploy.simulate.asking import Act, Keys, Step
-from deploy.simulate.plain import Expected, Instruction, Plain, Window, accepted, refused
+from deploy.simulate.plain import Expected, Instruction, Plain, accepted, refused
 from deploy.simulate.real import Real
 
 CASH = {"bank": "bank", "stripe": "psp"}
@@ -30,19 +30,24 @@ class Instruct(Act):
         window = plain.windows[self.number - 1]
         if window.state not in ("paying", "settled"):
             return refused("state_conflict")
-        left = open_of(plain, window)
-        debtors = [shop for shop, open in left.items() if open < 0]
-        if debtors and self.rail != "bank":
+        waits = covering.waits(plain, window)
+        if waits and self.rail != "bank":
             plain.reached["payments out by a provider before pay-ins"] += 1
             return refused("state_conflict")
-        direction = "pay_in" if debtors else "pay_out"
         living = plain.living(self.number)
+        asked = []
+        if self.rail == "bank":
+            asked += [(shop, "pay_in", -open) for shop, open in covering.left_open(plain, window).items() if open < 0]
+        if not waits:
+            there = covering.balances(plain, window)
+            asked += [(shop, "pay_out", covering.payable(window, shop, there)) for shop in there]
         made = []
-        for shop in debtors or [shop for shop, open in left.items() if open > 0]:
+        for shop, direction, amount in asked:
+            if amount <= 0:
+                continue
             if shop in living:
                 plain.reached["instructed once"] += 1
                 continue
-            amount = abs(left[shop])
             plain.instructions[f"{self.label}:{shop}"] = Instruction(shop, self.number, self.rail, direction, amount)
             plain.reached[f"instructed to {direction} by {self.rail}"] += 1
             made.append((shop, direction, amount))
@@ -70,7 +75,7 @@ class SayOf(Act):
         if to is None:
             plain.reached["a word that contradicts"] += 1
             return refused("state_conflict")
-        if of.direction == "pay_in" and to == "confirmed" != of.state and -plain.accounts[place] < of.amount:
+        if of.direction == "pay_in" and to == "confirmed" != of.state and self._open(plain, of) < of.amount:
             plain.reached["paid in already"] += 1
             return refused("state_conflict")
         window = plain.windows[of.number - 1]
@@ -79,8 +84,11 @@ class SayOf(Act):
         elif to == "refused":
             plain.reached["an instruction refused"] += 1
         elif of.direction == "pay_in":
-            settling.release(plain, of.number, of.shop, of.amount)
-            plain.move(cash, place, of.amount)
+            if covering.covered(plain, of.number, of.shop) is not None:
+                covering.make_good(plain, of.number, of.shop, of.amount, cash)
+            else:
+                settling.release(plain, of.number, of.shop, of.amount)
+                plain.move(cash, place, of.amount)
             plain.reached["paid in as it was instructed"] += 1
         else:
             if of.state != "confirmed":
@@ -96,6 +104,11 @@ class SayOf(Act):
 
     def act(self, real: Real) -> Expected:
         return real.say_of(self.of, self.said)
+
+    @staticmethod
+    def _open(plain: Plain, of: Instruction) -> int:
+        """What its shop has still to pay."""
+        return -covering.left_open(plain, plain.windows[of.number - 1])[of.shop]
 
 
 def _pay_out(said: str, of: Instruction) -> str | None:
@@ -118,18 +131,12 @@ def _pay_in(said: str, of: Instruction) -> str | None:
     return "confirmed"
 
 
-def open_of(plain: Plain, window: Window) -> dict[str, int]:
-    """What is open of each shop's position."""
-    shops = sorted(shop for shop in window.positions if shop != settling.OPERATOR)
-    return {shop: plain.accounts[f"position:{shop}::{window.number}"] for shop in shops}
-
-
 def draw_instruct(rng: random.Random, plain: Plain, label: str, key: Keys) -> Step:
     posted = [w for w in plain.windows if w.state == "paying"]
     if not posted:
         return draw_window(rng, plain, label, key)
     window = rng.choice(posted)
-    owing = any(open < 0 for open in open_of(plain, window).values())
+    owing = any(open < 0 for open in covering.balances(plain, window).values())
     rail = "bank" if owing and rng.random() < 0.8 else rng.choice(("bank", "stripe"))
     return Instruct(label, key(MAKER), window.number + rng.choice((0, 0, 0, 0, 1)), rail)
 

@@ -12,6 +12,7 @@ from uuid import UUID, uuid5
 import ledger
 import settlement
 from deploy.house import House
+from deploy.simulate.money import Money
 from deploy.simulate.plain import (
     BEGINNING,
     COMPANY,
@@ -82,6 +83,7 @@ class Real:
         self._devices: dict[str, UUID] = {}
         self._lots: dict[UUID, str] = {}
         self._instructions: dict[str, UUID] = {}
+        self.money = Money(self)
         with self.house.db.tx("door") as tx:
             book = ledger.books.open_book(
                 tx,
@@ -248,7 +250,7 @@ class Real:
             people.set_spend_lock(tx, self.book, self._members[member], locked)
 
     def step_window(self, step: str, number: int, by: str, key: str, *, mistaken: bool) -> Expected:
-        asker = self._asker(by, key, (step, number, mistaken))
+        asker = self.asker(by, key, (step, number, mistaken))
         db, committer, book = self.house.db, self.house.committer, self.book.id
         windows = settlement.windows
         if step == "close":
@@ -270,13 +272,13 @@ class Real:
         assert isinstance(outcome.decision, ledger.Refusal), outcome
         return told_refusal(outcome.decision)
 
-    def pay_window(self, number: int, shop: str | None, amount: int | None, key: str) -> Expected:
+    def pay_window(self, label: str, number: int, shop: str | None, amount: int | None, key: str) -> Expected:
         outcome = settlement.windows.mark_paid(
             self.house.db,
             self.house.committer,
             self.book.id,
             number=number,
-            asker=self._asker("mina", key, (number, shop, amount)),
+            asker=self.asker("mina", key, (number, shop, amount)),
             merchant_id=self._shops[shop] if shop else None,
             amount_minor=amount,
         )
@@ -284,6 +286,11 @@ class Real:
             assert isinstance(outcome.decision, ledger.Refusal), outcome
             return told_refusal(outcome.decision)
         names = {id: name for name, id in self._shops.items()}
+        self.money.payouts |= {
+            f"{label}:{names[p.merchant_id]}": p.record_id
+            for p in outcome.decision.value.payments
+            if p.direction == "pay_out"
+        }
         done = [
             (names[p.merchant_id], p.direction, p.amount_minor, p.open_minor, p.released_points)
             for p in outcome.decision.value.payments
@@ -292,7 +299,7 @@ class Real:
 
     def instruct(self, label: str, number: int, rail: str, key: str) -> Expected:
         house = self.house
-        asker = self._asker("mina", key, (number, rail))
+        asker = self.asker("mina", key, (number, rail))
         outcome = settlement.paying.instruct(
             house.db, house.committer, self.book.id, number=number, rail=rail, asker=asker
         )
@@ -318,6 +325,9 @@ class Real:
         assert isinstance(outcome.decision, ledger.Refusal), outcome
         return told_refusal(outcome.decision)
 
+    def told_refusal(self, refusal: ledger.Refusal) -> Expected:
+        return told_refusal(refusal)
+
     def _accounts(self, tx: ledger.Tx) -> None:
         """Everybody is paid somewhere, by either rail."""
         put, now = settlement.rails.store.put_payee, BEGINNING
@@ -328,7 +338,7 @@ class Real:
                 put(tx, self.book.id, payee)
                 settlement.rails.store.approve_payee(tx, shop, rail, uuid5(shop, "approved"))
 
-    def _asker(self, by: str, key: str, content: object) -> settlement.Asker:
+    def asker(self, by: str, key: str, content: object) -> settlement.Asker:
         return settlement.Asker(
             operator_id=self.operator(by),
             actor="simulation",

@@ -11,6 +11,7 @@ from deploy.simulate.acts import APPROVER, MAKER, PayWindow, StepWindow
 from deploy.simulate.answering import Answering
 from deploy.simulate.asking import Draw, SameKey, SendAgain, Step
 from deploy.simulate.comparing import differences, differences_of_notices, differences_of_windows
+from deploy.simulate.failing import MONEYED
 from deploy.simulate.plain import Expected, Plain
 from deploy.simulate.plots import NEEDS, PLOTS, SEVENTH, Plot, Teller, paid_by_rails
 from deploy.simulate.real import Real, Simulated
@@ -67,6 +68,7 @@ class Drawn:
         self._alone = dict(operations.ALONE)
         self._seventh = seed % operations.EVERY == 0
         self._railed = seed % operations.EVERY == operations.RAILED
+        self._moneyed = seed % operations.EVERY == operations.MONEYED
 
     def key(self, principal: str) -> str:
         self._keys[principal] += 1
@@ -83,6 +85,8 @@ class Drawn:
             self._table |= operations.SEVENTH
         if self._railed:
             self._alone |= operations.RAILED_ALONE
+        if self._moneyed:
+            self._alone |= operations.MONEYED_ALONE
         inactivity_days = self.rng.choice((None, 2))
         yield predicted(
             plain, agreeing.beginning(self.key, inactivity_days=inactivity_days, sponsors="sponsors" in chosen)
@@ -116,6 +120,8 @@ class Drawn:
             plots = [own[0], own[1], first, own[2], *plots[1:]]
         if self._railed:
             plots.insert(1, paid_by_rails)
+        if self._moneyed:
+            plots.insert(1, MONEYED[self.seed // operations.EVERY % len(MONEYED)])
         if self._begins is not None:
             plots.insert(0, self._begins)
         for number, plot in enumerate(plots):
@@ -239,7 +245,7 @@ def _told(
     heard(step, [(operation, answer) for (operation, _), answer in zip(group, answers, strict=True)])
     found += real.watch.trouble
     found += differences(plain, real)
-    if group[0][0].kind in ("window", "pay"):
+    if group[0][0].kind in ("window", "pay", "cover", "return_payment"):
         found += differences_of_windows(plain, real)
     if group[0][0].kind == "time":
         found += differences_of_notices(plain, real)

@@ -3,7 +3,7 @@
 from collections import Counter
 from fractions import Fraction
 
-from deploy.simulate.plain import Item, Plain, Position, Window
+from deploy.simulate.plain import Item, Owed, Plain, Position, Window
 
 OPERATOR = "operator"
 MILLION = 1_000_000
@@ -36,6 +36,11 @@ def net(plain: Plain, window: Window) -> dict[str, Position]:
         if number == window.number:
             parties.add(shop)
             exact[shop] += millionths
+    beside = [owed for owed in plain.owed if owed.window == window.number]
+    for owed in beside:
+        parties |= {owed.debtor, owed.creditor} - {OPERATOR}
+        receivable[owed.creditor] += owed.amount
+        payable[owed.debtor] += owed.amount
     before = plain.windows[window.number - 2].positions if window.number > 1 else {}
     carries = {shop: position.carry_out for shop, position in before.items() if position.carry_out}
     positions = {}
@@ -52,7 +57,9 @@ def net(plain: Plain, window: Window) -> dict[str, Position]:
             whole - fee * MILLION,
         )
     fees = [position.fee for position in positions.values()]
-    positions[OPERATOR] = Position(sum(f for f in fees if f > 0), -sum(f for f in fees if f < 0), 0, 0, 0, 0, 0)
+    got = receivable[OPERATOR] + sum(f for f in fees if f > 0)
+    gave = payable[OPERATOR] - sum(f for f in fees if f < 0)
+    positions[OPERATOR] = Position(got, gave, 0, 0, 0, 0, 0)
     plain.reached["carry"] += sum(1 for p in positions.values() if p.carry_in)
     plain.reached["fee below zero"] += sum(1 for f in fees if f < 0)
     return positions
@@ -82,6 +89,9 @@ def post(plain: Plain, window: Window) -> None:
         _own(plain, w, shop, funding, unit, points)
     _others(plain, window, [item for item in items if item.lot.issuer != item.shop])
     shops = [shop for shop in window.positions if shop != OPERATOR]
+    for owed in plain.owed:
+        if owed.window == w:
+            plain.move(_place(owed, owed.debtor), _place(owed, owed.creditor), owed.amount)
     for shop in shops:
         plain.move(f"position:{shop}::{w}", "fees", window.positions[shop].fee)
     for shop in shops:
@@ -94,8 +104,15 @@ def post(plain: Plain, window: Window) -> None:
             if release(plain, w, shop, paid):
                 plain.reached["prefund released points"] += 1
             plain.move(f"prefund:{shop}", f"position:{shop}::{w}", paid)
-    window.state = "paying"
+    window.state, window.posted_at = "paying", plain.now
     settled(plain, window)
+
+
+def _place(owed: Owed, party: str) -> str:
+    """Where a side of it stands: the operator's by what it is for."""
+    if party != OPERATOR:
+        return f"position:{party}::{owed.window}"
+    return {"share": "shares", "adjustment": "fees", "charge_back": "charge_backs"}[owed.reason]
 
 
 def _own(plain: Plain, w: int, shop: str, funding: str, unit: int, points: int) -> None:
@@ -155,10 +172,10 @@ def _others(plain: Plain, window: Window, items: list[Item]) -> None:
         plain.move(f"position:{issuer}::{w}", f"position:{shop}::{w}", points * unit)
 
 
-def release(plain: Plain, w: int, shop: str, amount: int) -> int:
-    """The share of what waits that a payment is of what is owed, rounded down."""
+def release(plain: Plain, w: int, shop: str, amount: int, *, beside: int = 0) -> int:
+    """The share of what waits that a payment is of what is owed, `beside` what others paid, rounded down."""
     waiting = plain.accounts[f"due:{shop}::{w}"]
-    owes = -plain.accounts[f"position:{shop}::{w}"]
+    owes = beside - plain.accounts[f"position:{shop}::{w}"]
     points = waiting * amount // owes if waiting else 0
     if 0 < points < waiting:
         plain.reached["a part payment released its share"] += 1

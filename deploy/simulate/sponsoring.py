@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
+from deploy.simulate import agreeing
 from deploy.simulate.asking import Keys, Operation, Step
 from deploy.simulate.plain import (
     MERCHANTS,
@@ -71,12 +72,10 @@ class OpenSponsorship(Operation):
         return None
 
     def body(self, real: Real) -> contracts.NewSponsorship:
-        t = self.rules
-        rules = {"points": t.points, "per_minor": t.per, "minimum_minor": t.least}
         return contracts.NewSponsorship(
             merchant_id=real.shop(self.sponsor),
             shops=None if self.shops is None else tuple(map(real.shop, self.shops)),
-            rules=rules | ({} if t.most is None else {"cap_points": t.most}),
+            rules=agreeing.rules_of(self.rules),
             budget_points=self.budget,
             begins_at=self.begins,
             ends_at=self.ends,

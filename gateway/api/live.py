@@ -1,7 +1,7 @@
 """Live: a member is told of every change of their balance, a merchant of its records, as they happen."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 import msgspec
@@ -30,9 +30,16 @@ _OF_APPROVALS: Final = frozenset(
 
 
 async def get_me_events(call: Call[None]) -> Stream:
+    async def still() -> None:
+        """The stream ends with the token; whether the member is there is asked with every balance."""
+
+    return await own_events(call, callers.expires_at(call.server, call.sent), still)
+
+
+async def own_events(call: Call[None], ends_at: float, still: Callable[[], Awaitable[None]]) -> Stream:
+    """What becomes of the caller's points, until a time of the wall's clock. `still` refuses when they may listen no more."""
     caller = call.member
     after = last_event_id(call.sent)
-    ends_at = callers.expires_at(call.server, call.sent)
 
     def missed(tx: ledger.Tx, after: int | None) -> tuple[int, list[Touched] | None]:
         last, rows = store.missed(tx, caller.book.id, after, member=caller.id)
@@ -49,9 +56,6 @@ async def get_me_events(call: Call[None]) -> Stream:
             of_it = [] if about is None else [("approval", approvals.event(about, row.kind))]
             events.append([*of_it, ("balance", BalanceEvent(kind=row.kind, **facts))])
         return events
-
-    async def still() -> None:
-        """The stream ends with the token; whether the member is there is asked with every balance."""
 
     # one who left is told so by an answer, not by a stream
     await membership.get_balance(call)

@@ -6,7 +6,7 @@ from typing import Any, Final, cast
 import segno
 
 import ledger
-from gateway import callers, problems, store
+from gateway import callers, messages, problems, store
 from gateway.api import amounts, names
 from gateway.api.shapes import (
     AtTime,
@@ -38,15 +38,21 @@ BOOK_HEADER: Final = "Manex-Book"
 
 async def post_otp(call: Call[OtpIn]) -> OtpOut:
     """The answer is the same for a member and for nobody."""
-    book = await _book(call)
-    phone = names.telephone(book, call.body.phone, "/phone")
-
-    def ask(tx: ledger.Tx) -> people.OneTimeCode | ledger.Refusal:
-        now = ledger.read_book(tx, book.id)
-        return people.one_time_codes.ask(tx, now, phone, now.now, key=call.server.keys.codes)
-
-    accepted(await call.work(ask))
+    await send_code(call, await _book(call), call.body.phone)
     return OtpOut(expires_in=round(people.one_time_codes.LIFE.total_seconds()))
+
+
+async def send_code(call: Call[Any], book: BookFacts, phone: str, language: str = "fa") -> None:
+    """Have a code sent to a telephone, member or not. A Problem when it is no telephone, or had too many."""
+    to = names.telephone(book, phone, "/phone")
+
+    def ask(tx: ledger.Tx) -> tuple[people.OneTimeCode | ledger.Refusal, str]:
+        now = ledger.read_book(tx, book.id)
+        return people.one_time_codes.ask(tx, now, to, now.now, key=call.server.keys.codes), now.network
+
+    asked, network = await call.work(ask)
+    code = accepted(asked)
+    call.server.senders[book.mode].send(messages.of_code(code.id, to, code.code, network, "sign_in", language))
 
 
 async def post_verify(call: Call[VerifyIn]) -> TokenOut:
@@ -71,7 +77,12 @@ async def post_verify(call: Call[VerifyIn]) -> TokenOut:
 async def _book(call: Call[Any]) -> BookFacts:
     """The book the header names, or the only one there is. Counts against the address."""
     text = call.sent.get(BOOK_HEADER.lower().encode())
-    named = None if text is None else ids.read("book", text.decode("latin-1"))
+    return await book_asked(call, None if text is None else text.decode("latin-1"))
+
+
+async def book_asked(call: Call[Any], text: str | None) -> BookFacts:
+    """The book that whoever is not signed in names, or the only one there is. Counts against the address."""
+    named = None if text is None else ids.read("book", text)
     if text is not None and named is None:
         raise problems.not_found("book")
     await callers.not_too_often(call.server, call.address, str(named))

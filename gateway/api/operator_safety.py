@@ -4,6 +4,7 @@ from typing import Any, Final, cast
 from uuid import UUID
 
 import ledger
+import settlement
 from gateway.api import names
 from gateway.api.lists import ById
 from gateway.api.operator_scope import book_in_path, branch_in_path, member_in_path, merchant_in_path
@@ -14,6 +15,8 @@ from gateway.api.shapes import (
     BrakeTold,
     FlagOut,
     FlagPage,
+    PayInGraceIn,
+    PayInGraceOut,
     VelocityIn,
     VelocityLimit,
     VelocityOut,
@@ -97,7 +100,7 @@ def _told(act: safety.Brake) -> BrakeTold:
         record=ids.show("record", act.record_id),
         kind=act.kind,
         subject=ids.show(_UPON[act.kind], act.subject_id),
-        operator=ids.show("operator", act.operator_id),
+        operator=names.shown("operator", act.operator_id),
         reason=act.reason,
         at=act.at,
     )
@@ -126,6 +129,25 @@ def _limits(done: safety.LimitsInForce) -> VelocityOut:
         ],
         revision=done.revision,
     )
+
+
+# -- who does not pay in
+
+
+async def put_pay_in_grace(call: Call[PayInGraceIn]) -> Outcome:
+    book = await book_in_path(call)
+    command = settlement.overdue.SetGrace(call.operator.id, call.body.days)
+    return await call.post("pay_in_grace", command, _grace, book_id=book.id)
+
+
+async def get_pay_in_grace(call: Call[None]) -> PayInGraceOut:
+    book = await book_in_path(call)
+    found = await call.work(settlement.overdue.declared, book.id)
+    return PayInGraceOut(days=None, revision=0) if found is None else _grace(found)
+
+
+def _grace(done: settlement.Grace) -> PayInGraceOut:
+    return PayInGraceOut(days=done.days, revision=done.revision)
 
 
 # -- flags

@@ -72,6 +72,14 @@ async def instruction_in_path(call: Call[Any]) -> tuple[BookFacts, Instruction]:
     return await call.thread(call.server.book, found.book_id), found
 
 
+async def charge_back_in_path(call: Call[Any]) -> tuple[BookFacts, UUID]:
+    """The book and the id of a charge-back: that of its first record."""
+    found = await call.work(rails.charge_back_store.charge_back, call.id("record"))
+    if found is None or not _reaches(call, found.book_id):
+        raise problems.not_found("record")
+    return await call.thread(call.server.book, found.book_id), found.id
+
+
 async def payout_file_in_path(call: Call[Any]) -> UUID:
     id = call.id("payout_file")
     found = await call.work(rails.store.payout_file, id)

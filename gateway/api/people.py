@@ -1,10 +1,10 @@
 """A till's dealings with people: enrolling them, finding them, telling them what a basket would bring."""
 
 from functools import partial
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import ledger
-from gateway import problems
+from gateway import messages, problems
 from gateway.api import amounts, names, sales
 from gateway.api.shapes import (
     ConfirmedOut,
@@ -16,6 +16,8 @@ from gateway.api.shapes import (
     MemberOut,
     QuoteIn,
     QuoteOut,
+    RuleFired,
+    RuleSkipped,
     Spendable,
 )
 from gateway.calls import Call, MerchantCaller, accepted
@@ -31,7 +33,9 @@ async def post_member(call: Call[MemberIn]) -> MemberOut:
     body = call.body
     await call.take(call.server.limits[call.merchant.book.mode].enrolment, call.merchant.actor)
     phone = names.telephone(call.merchant.book, body.phone, "/phone")
-    told = await call.work(partial(_enrol, call.server, call.merchant, body, phone))
+    told, code = await call.work(partial(_enrol, call.server, call.merchant, body, phone))
+    if code is not None:
+        call.server.senders[call.merchant.book.mode].send(code)
     return MemberOut(
         id=ids.show("member", told.member.id),
         number=told.member.number,
@@ -42,7 +46,10 @@ async def post_member(call: Call[MemberIn]) -> MemberOut:
     )
 
 
-def _enrol(server: Server, caller: MerchantCaller, body: MemberIn, phone: str, tx: ledger.Tx) -> people.Enrolled:
+def _enrol(
+    server: Server, caller: MerchantCaller, body: MemberIn, phone: str, tx: ledger.Tx
+) -> tuple[people.Enrolled, messages.Message | None]:
+    """The member, and the code to send."""
     book = ledger.read_book(tx, caller.book.id)
     enrolled = accepted(
         people.enrol(
@@ -61,8 +68,10 @@ def _enrol(server: Server, caller: MerchantCaller, body: MemberIn, phone: str, t
     )
     if enrolled.created and body.confirm:
         # a telephone that was sent too many codes gets none now: its member confirms after signing in
-        people.one_time_codes.ask(tx, book, phone, book.now, key=server.keys.codes, purpose="confirm")
-    return enrolled
+        asked = people.one_time_codes.ask(tx, book, phone, book.now, key=server.keys.codes, purpose="confirm")
+        if isinstance(asked, people.OneTimeCode):
+            return enrolled, messages.of_code(asked.id, phone, asked.code, book.network, "confirm", body.language)
+    return enrolled, None
 
 
 async def post_confirmation(call: Call[MemberConfirmationIn]) -> ConfirmedOut:
@@ -132,6 +141,10 @@ def _look_up(server: Server, caller: MerchantCaller, body: LookupIn, tx: ledger.
 # -- quotes
 
 
+#: Rules that a quote says do not count.
+LARGEST_SKIPPED: Final = 200
+
+
 async def post_quote(call: Call[QuoteIn]) -> QuoteOut:
     caller, body = call.merchant, call.body
     whole = amounts.minor(caller.book, body.total, "/total")
@@ -150,7 +163,9 @@ async def post_quote(call: Call[QuoteIn]) -> QuoteOut:
             expires_at=quoted.expires_at,
             terms=names.shown("terms", quoted.terms_id),
             bonuses=[sales.bonus_told(bonus) for bonus in quoted.bonuses],
+            rules=[RuleFired(rule=rule, points=points) for rule, points in quoted.fired],
         ),
+        skipped=[RuleSkipped(rule=rule, why=why) for rule, why in quoted.skipped[:LARGEST_SKIPPED]],
         spendable=spendable,
         remainder=remainder,
     )

@@ -56,6 +56,8 @@ _NAMED: Final = {
     "approval": "record",
     "declined_by": "member",
     "break": "break",
+    "topup": "record",
+    "instruction": "instruction",
 }
 
 #: What a record of a kind is about.
@@ -95,9 +97,21 @@ _SUBJECTS: Final = {
     ),
     "sponsorship": "sponsorship",
     "sponsorship_ended": "sponsorship",
+    **dict.fromkeys(("offer_drafted", "offer_launched", "offer_ended"), "offer"),
     "budget_set": "sponsorship",
     "budget_released": "sponsorship",
     **dict.fromkeys(("adjustment_proposed", "adjustment", "adjustment_rejected", "payment_returned"), "record"),
+    **dict.fromkeys(
+        (
+            "charge_back",
+            "charge_back_proposed",
+            "charge_back_rejected",
+            "charge_back_reversal_proposed",
+            "charge_back_reversal_rejected",
+            "charge_back_reversed",
+        ),
+        "record",
+    ),
 }
 
 
@@ -184,6 +198,8 @@ def _position(server: Server, caller: MerchantCaller, tx: ledger.Tx) -> Position
     prefund, backing, pool, credit, accepted = (ledger.balances(tx, book.id, accounts)[name] for name in accounts)
     total = partial(amounts.total, caller.book)
     budgets = ledger.budgets.names(tx, book.id, [caller.id])
+    charged = settlement.charged_back(tx, book.id, caller.id).get(caller.id, 0)
+    used = settlement.with_charge_backs(-credit, charged, contract.unit_value_minor if contract else 0)
     return PositionOut(
         at=book.now,
         mode=cast(Any, contract.mode) if contract else None,
@@ -193,7 +209,8 @@ def _position(server: Server, caller: MerchantCaller, tx: ledger.Tx) -> Position
         budget_points=sum(ledger.balances(tx, book.id, list(budgets)).values()) if budgets else 0,
         credit_used_points=-credit,
         credit_line_points=contract.credit_line_points if contract else 0,
-        credit_warning_percent=settlement.exposure_level(-credit, contract.credit_line_points if contract else 0),
+        credit_warning_percent=settlement.exposure_level(used, contract.credit_line_points if contract else 0),
+        charged_back=total(charged),
         accepted_points=accepted,
         window=None if live is None else _window(live),
         receivable=total(live.receivable_minor if live else 0),
@@ -250,7 +267,7 @@ async def _statement_as_asked(
         own_points=statement.own_points,
         counterparties=[
             CounterpartyOut(
-                merchant=ids.show("merchant", other.party_id),
+                merchant=settlement.statements.party_shown(statement.book, other.party_id),
                 accepted_points=other.accepted_points,
                 receivable=total(other.receivable_minor),
                 redeemed_points=other.redeemed_points,
@@ -276,7 +293,10 @@ async def list_items(call: Call[None]) -> ItemPage:
         limit=asked.limit + 1,
     )
     data, more, cursor = page(
-        rows, asked.limit, lambda row: cursors.made(of, row.place), lambda row: _item_told(caller.book, row)
+        rows,
+        asked.limit,
+        lambda row: cursors.made(of, row.place),
+        lambda row: _item_told(caller.book, statement.book, row),
     )
     return ItemPage(data=data, has_more=more, next_cursor=cursor)
 
@@ -320,16 +340,20 @@ def _statement(book: BookFacts, id: UUID, window: settlement.Window, position: s
     )
 
 
-def _item_told(book: BookFacts, row: settlement.ItemRow) -> ItemOut:
+def _item_told(book: BookFacts, here: ledger.Book, row: settlement.ItemRow) -> ItemOut:
     item, total = row.item, partial(amounts.total, book)
+
+    def party(id: UUID | None) -> str | None:
+        return None if id is None else settlement.statements.party_shown(here, id)
+
     return ItemOut(
         id=ids.show("item", row.id),
         sequence=item.sequence,
         kind=item.kind,
         reason=item.reason,
         at=item.at,
-        issuer=names.shown("merchant", item.issuer_id),
-        acceptor=names.shown("merchant", item.acceptor_id),
+        issuer=party(item.issuer_id),
+        acceptor=party(item.acceptor_id),
         subject=names.shown(item.about, item.subject_id),
         lot=names.shown("lot", item.lot_id),
         funding=item.funding,

@@ -38,6 +38,7 @@ from gateway.api.shapes import (
     SourceOut,
     StandingBreaksOut,
     StatementTimeOut,
+    StreamOut,
     TillClaimsIn,
 )
 from gateway.calls import Call, Reply, accepted
@@ -270,7 +271,11 @@ async def get_reconciliation(call: Call[None]) -> ReconciliationOut:
         now = ledger.read_book(tx, book.id).now
         young, week, older = reconciliation.ages(tx, book.id, now)
         windows = settlement.list_windows(tx, book.id, limit=NEWEST_WINDOWS)
+        due = reconciliation.JOB.next_due(tx, ledger.read_book(tx, book.id))
         return ReconciliationOut(
+            reconciled_at=reconciliation.whole(tx, book.id),
+            due_at=due,
+            stream=_stream(tx, book),
             sources=[
                 SourceOut(
                     source=cast(Any, p.source),
@@ -294,6 +299,17 @@ async def get_reconciliation(call: Call[None]) -> ReconciliationOut:
         )
 
     return await call.work(read)
+
+
+def _stream(tx: ledger.Tx, book: BookFacts) -> StreamOut:
+    start, end = ledger.stream.start(tx, book.id), ledger.stream.end(tx, book.id)
+    relayed = next((lag for lag in ledger.relay.lags(tx) if lag.book == book.public_id), None)
+    return StreamOut(
+        records=end - start,
+        consumer_lag_records=end - (settlement.offset(tx, book.id) or start),
+        relay_lag_records=None if relayed is None else relayed.records,
+        relay_lag_seconds=None if relayed is None else round(relayed.seconds, 3),
+    )
 
 
 def _statement_time(window: settlement.Window) -> StatementTimeOut | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from gateway import problems, store
 from gateway.api import amounts, names
-from gateway.api.shapes import BonusOut, Earn, LineIn, PaymentIn, SaleIn, SaleOut
+from gateway.api.shapes import BonusOut, Earn, LineIn, PaymentIn, RuleFired, SaleIn, SaleOut
 from gateway.calls import Call, MerchantCaller
 from gateway.server import BookFacts
 from ledger import Minor, Outcome, ids
@@ -42,7 +42,15 @@ def asked(seller: MerchantCaller, body: SaleIn) -> trade.Sale:
 
 def lines(book: BookFacts, asked: list[LineIn], whole: Minor) -> tuple[trade.Line, ...]:
     read = tuple(
-        trade.Line(amounts.minor(book, line.amount, f"/lines/{i}/amount"), line.category, line.sku, line.quantity)
+        trade.Line(
+            amounts.minor(book, line.amount, f"/lines/{i}/amount"),
+            line.category,
+            line.sku,
+            line.quantity,
+            line.measures,
+            Minor(0) if line.discount is None else amounts.minor(book, line.discount, f"/lines/{i}/discount"),
+            None if line.cost is None else amounts.minor(book, line.cost, f"/lines/{i}/cost"),
+        )
         for i, line in enumerate(asked)
     )
     _sum_to(whole, sum(line.amount for line in read), len(read), "/lines")
@@ -92,6 +100,7 @@ def shown(book: BookFacts) -> Callable[[trade.SaleDone], SaleOut]:
                 expires_at=done.expires_at,
                 terms=names.shown("terms", done.terms_id),
                 bonuses=[bonus_told(bonus) for bonus in done.bonuses],
+                rules=[RuleFired(rule=rule, points=points) for rule, points in done.fired],
             ),
             balance=amounts.balance(done.available),
         )
@@ -145,6 +154,7 @@ def _told(book: BookFacts, sale: store.SaleTold) -> SaleOut:
             expires_at=datetime.fromisoformat(lot["expires_at"]) if lot else None,
             terms=names.shown("terms", sale.terms_id),
             bonuses=[_bonus_read(bonus, sponsored) for bonus in sale.bonuses],
+            rules=[RuleFired(**fired) for fired in sale.rules],
         ),
         balance=None,
     )

@@ -64,6 +64,7 @@ async def get_exposures(call: Call[None]) -> ExposuresOut:
                     due_points=each.due_points,
                     line_points=each.line_points,
                     collateral=amounts.total(facts, each.collateral_minor),
+                    charged_back=amounts.total(facts, each.charged_back_minor),
                     warning_percent=each.level_percent,
                 )
                 for each in settlement.exposures(tx, book)

@@ -13,7 +13,9 @@ from ledger.audit import (
     holds,
     households,
     identities,
+    insight,
     lots,
+    offers,
     outcomes,
     refunds,
     relay,
@@ -40,7 +42,9 @@ CHECKS: list[Check] = [
     *households.check,
     *budgets.check,
     *approvals.check,
+    *insight.check,
     *relay.check,
+    *offers.check,
 ]
 
 __all__ = ["CHECKS", "LOTS", "SHOWN", "Check", "Checks", "Finding", "Report", "Row", "Scope", "funded", "prove", "run"]

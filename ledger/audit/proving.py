@@ -57,6 +57,13 @@ _COUNTS: Final = {
     " join merchants.household h on h.id = p.household_id where h.book_id = any(%(books)s)",
     "sponsorship": "select count(*) from merchants.sponsorship where book_id = any(%(books)s)",
     "bonus": "select count(*) from merchants.bonus where book_id = any(%(books)s)",
+    "segment_version": "select count(*) from merchants.segment_version where book_id = any(%(books)s)",
+    "segment_member": "select count(*) from merchants.segment_member where book_id = any(%(books)s)",
+    "next_offer": "select count(*) from merchants.next_offer where book_id = any(%(books)s)",
+    **{
+        table: f"select count(*) from merchants.{table} where book_id = any(%(books)s)"  # noqa: S608 - our own names
+        for table in ("offer", "offer_member", "offer_tally")
+    },
     "relay": "select count(*) from ledger.relay where book_id = any(%(books)s)",
     "partition": "select count(*) from settlement.partition where book_id = any(%(books)s)",
     "window": "select count(*) from settlement.window where book_id = any(%(books)s)",
@@ -72,7 +79,7 @@ _COUNTS: Final = {
     "payment": "select count(*) from settlement.payment where book_id = any(%(books)s)",
     **{
         table: f"select count(*) from settlement.{table} where book_id = any(%(books)s)"  # noqa: S608 - our own names
-        for table in ("told_line", "match", "break", "break_adjustment")
+        for table in ("told_line", "match", "break", "break_adjustment", "charge_back", "pay_in_grace")
     },
 }
 

@@ -27,6 +27,9 @@ _DERIVED: Final = (
     "network_stopped",
     "network_resumed",
     "velocity_limits",
+    "pay_in_grace",
+    "pay_in_warned",
+    "pay_in_missed",
 )
 
 
@@ -138,7 +141,7 @@ def lot_moves_belong(scope: Scope) -> Iterable[Row]:
     over="revision",
 )
 def steps_taken_once(scope: Scope) -> Iterable[Row]:
-    # terms, brakes and velocity limits are counted under ids derived from those they are of, the records' subjects;
+    # terms, brakes, velocity limits and missing pay-ins are counted under ids derived from those they are of, the records' subjects;
     # how brakes and limits are numbered is proved apart
     return scope.rows(
         f"""

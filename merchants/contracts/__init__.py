@@ -15,6 +15,7 @@ from merchants.contracts.handlers import (
 from merchants.contracts.keys import Key, KeyRing
 from merchants.contracts.leaving import BuyOut, BuyOutDone, BuyOutHandler
 from merchants.contracts.parties import Branch, Contract, Merchant, Sponsorship, Taken, Terms, Till
+from merchants.contracts.policy_store import RulePolicy, RulePolicyHandler, RulePolicyInForce, policy_of
 from merchants.contracts.snapshot import Network, NetworkCache, load
 from merchants.contracts.sponsorship_store import list_sponsorships, sponsorship
 from merchants.contracts.sponsorships import (
@@ -58,6 +59,9 @@ __all__ = [
     "NewRules",
     "NewSponsorship",
     "NewTerms",
+    "RulePolicy",
+    "RulePolicyHandler",
+    "RulePolicyInForce",
     "RulesHandler",
     "RulesInForce",
     "Sponsorship",
@@ -80,6 +84,7 @@ __all__ = [
     "list_tills",
     "load",
     "merchant",
+    "policy_of",
     "set_state",
     "sponsorship",
     "sponsorships",

@@ -87,6 +87,15 @@ class Exit(BuyOut):
     """A merchant left the network; its points are bought out and stay good everywhere."""
 
 
+class RulePolicy(Fact):
+    """What a network forbids the rules of its merchants from here on."""
+
+    version: int
+    equal_persons: bool
+    largest_share_ppm: int | None
+    not_before: bool
+
+
 class Sponsorship(Fact):
     """A sponsor gives at shops' sales; `shops` none: at all of them."""
 
@@ -105,6 +114,7 @@ FACTS: Final[dict[str, type[Fact]]] = {
     "contract": Contract,
     "contract_agreed": ContractAgreed,
     "exit": Exit,
+    "rule_policy": RulePolicy,
     "rules": Rules,
     "rules_agreed": RulesAgreed,
     "sponsorship": Sponsorship,

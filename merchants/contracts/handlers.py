@@ -9,7 +9,7 @@ from uuid import UUID, uuid5
 
 import ledger
 from ledger.errors import Invalid, NotFound, StateConflict
-from merchants.contracts import changes, store
+from merchants.contracts import changes, policy_store, store
 from merchants.contracts.changes import LONGEST_LIFE_DAYS, NewContract, NewRules
 from merchants.contracts.parties import MODES, PERSONS, Contract, Merchant, Terms
 
@@ -206,28 +206,45 @@ class RulesRound:
 
 
 class TermsHandler:
-    """Decides requests of kind `terms`, body `NewTerms`. `faults` reads rules and says what is wrong with them."""
+    """Decides requests of kind `terms`, body `NewTerms`.
+
+    `faults` reads rules and says what is wrong with them, `forbidden` what the network's policy forbids in them.
+    """
 
     exclusive = True
 
-    def __init__(self, faults: Faults) -> None:
+    def __init__(self, faults: Faults, forbidden: policy_store.Forbidden = policy_store.nothing) -> None:
         self._faults = faults
+        self._forbidden = forbidden
 
     def prepare(self, tx: ledger.Tx, book: ledger.Book, requests: Sequence[ledger.Request]) -> "TermsRound":
-        merchants, _, versions = store.parties_to(tx, book.id, [request.body.merchant_id for request in requests])
-        return TermsRound(merchants, versions, self._faults)
+        merchants, agreed, versions = store.parties_to(tx, book.id, [request.body.merchant_id for request in requests])
+        values = {id: contract.unit_value_minor for id, contract in agreed.items()}
+        _, policy = policy_store.policy_of(tx, book.id)
+        return TermsRound(merchants, values, versions, self._faults, self._forbidden, policy)
 
 
 class TermsRound:
-    def __init__(self, merchants: dict[UUID, Merchant], versions: dict[UUID, int], faults: Faults) -> None:
+    def __init__(
+        self,
+        merchants: dict[UUID, Merchant],
+        values: dict[UUID, int],
+        versions: dict[UUID, int],
+        faults: Faults,
+        forbidden: policy_store.Forbidden,
+        policy: policy_store.RulePolicy,
+    ) -> None:
         self.needs = ledger.Needs()
         self._merchants = merchants
+        self._values = values
         self._versions = versions
         self._faults = faults
+        self._forbidden = forbidden
+        self._policy = policy
         self._born: list[Terms] = []
 
     def decide(self, request: ledger.Request, working: ledger.Working) -> ledger.Decision:
-        """No such merchant, then rules that cannot be read, then a merchant that left."""
+        """No such merchant, then rules that cannot be read, then what the network forbids, then a merchant that left."""
         body: NewTerms = request.body
         merchant = self._merchants.get(body.merchant_id)
         if merchant is None:
@@ -235,6 +252,9 @@ class TermsRound:
         if wrong := self._faults(body.rules):
             pointer, _, detail = wrong[0]
             return Invalid(f"/rules{pointer}", detail)
+        value = self._values.get(merchant.id, working.book.face_value_minor)
+        if barred := policy_store.refused(self._forbidden, body.rules, self._policy, value, working.now):
+            return barred
         if merchant.state == "exited":
             return StateConflict("merchant", "exited")
         version = self._versions.get(merchant.id, 0) + 1

@@ -39,7 +39,11 @@ SCOPES: Final = (
     "keys:read",
     "keys:write",
     "claims:write",
+    "offers:read",
+    "offers:write",
     "breaks:read",
+    "segments:read",
+    "segments:write",
 )
 #: Keys of a merchant that open something at the same time, and those it makes in a day.
 LARGEST_LIVE: Final = 100

@@ -3,6 +3,7 @@
 from sqlalchemy import (
     ARRAY,
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     DateTime,
@@ -144,6 +145,18 @@ terms = Table(
     Column("rules", JSONB, nullable=False),
     Column("in_force_at", DateTime(timezone=True), nullable=False),
     UniqueConstraint("merchant_id", "version", name="terms_version"),
+)
+
+#: What a network forbids its merchants' rules, version by version; the newest is in force.
+rule_policy = Table(
+    "rule_policy",
+    metadata,
+    Column("book_id", Integer, primary_key=True, autoincrement=False),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("equal_persons", Boolean, nullable=False),
+    # the most of a price that a rule may give back; null: as much as rules may anyway
+    Column("largest_share_ppm", Integer),
+    Column("not_before", Boolean, nullable=False),
 )
 
 sponsorship = Table(

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import ledger
 from ledger.errors import Invalid, LimitExceeded, NotFound, StateConflict
-from merchants.contracts import sponsorship_store, store
+from merchants.contracts import policy_store, sponsorship_store, store
 from merchants.contracts.handlers import Faults
 from merchants.contracts.parties import SPONSORS, Merchant, Sponsorship
 
@@ -60,13 +60,14 @@ Asked = NewSponsorship | EndSponsorship | ChangeBudget
 class SponsorshipHandler:
     """Decides requests of the kinds `sponsorship`, `sponsorship_end` and `sponsorship_budget`.
 
-    `faults` reads rules and says what is wrong with them.
+    `faults` reads rules and says what is wrong with them, `forbidden` what the network's policy forbids in them.
     """
 
     exclusive = True
 
-    def __init__(self, faults: Faults) -> None:
+    def __init__(self, faults: Faults, forbidden: policy_store.Forbidden = policy_store.nothing) -> None:
         self._faults = faults
+        self._forbidden = forbidden
 
     def prepare(self, tx: ledger.Tx, book: ledger.Book, requests: Sequence[ledger.Request]) -> "SponsorshipRound":
         (request,) = requests
@@ -74,7 +75,7 @@ class SponsorshipHandler:
         found = {m.id: m for m in store.all_merchants(tx, book.id)}
         needs = ledger.Needs()
         if asked.merchant_id not in found:
-            return SponsorshipRound(needs, self._faults, found, [], None)
+            return SponsorshipRound(needs, self._faults, self._forbidden, policy_store.RulePolicy(), found, [], None)
         # whichever of them it issues from: the ledger knows
         needs.accounts |= {ledger.AccountName(kind, asked.merchant_id) for kind in ("pool", "credit", "own")}
         if isinstance(asked, NewSponsorship):
@@ -85,13 +86,17 @@ class SponsorshipHandler:
         # an account that is asked for is there from then on: none of a sponsorship in another's name
         if isinstance(asked, NewSponsorship) or (named is not None and named.merchant_id == asked.merchant_id):
             needs.accounts.add(ledger.budgets.name(asked.merchant_id, id))
-        return SponsorshipRound(needs, self._faults, found, sponsorship_store.open_sponsorships(tx, book.id), named, id)
+        _, policy = policy_store.policy_of(tx, book.id)
+        open = sponsorship_store.open_sponsorships(tx, book.id)
+        return SponsorshipRound(needs, self._faults, self._forbidden, policy, found, open, named, id)
 
 
 @dataclass(slots=True)
 class SponsorshipRound:
     needs: ledger.Needs
     faults: Faults
+    forbidden: policy_store.Forbidden
+    policy: policy_store.RulePolicy
     merchants: Mapping[UUID, Merchant]
     open: list[Sponsorship]
     # the one that the request names
@@ -117,13 +122,15 @@ class SponsorshipRound:
         return self._budget(sponsorship, merchant, asked.points, request.actor, working)
 
     def _open(self, asked: NewSponsorship, merchant: Merchant, actor: str, working: ledger.Working) -> ledger.Decision:
-        """Who may sponsor, then wrong fields, then the limits of open sponsorships, then what its budget may take."""
+        """Who may sponsor, then wrong fields, then what the network forbids, then the limits of open sponsorships, then what its budget may take."""
         if merchant.kind not in SPONSORS:
             return StateConflict("merchant", f"a {merchant.kind}")
         if (issuer := _issuer(merchant, working)) is None:
             return _unfit(merchant)
         if wrong := self._fault(asked, working.now):
             return wrong
+        if barred := policy_store.refused(self.forbidden, asked.rules, self.policy, issuer.unit_value, working.now):
+            return barred
         if limit := self._crowded(asked, working.now):
             return limit
         if asked.budget_points and (short := ledger.budgets.limit(working, issuer, asked.budget_points)):

@@ -1,10 +1,12 @@
 """Members: who they are, the numbers and telephones they are found by, and what they sign in and spend with."""
 
-from merchants.people import households, numbers, one_time_codes, phones, spend_codes
+from merchants.people import digits, households, numbers, occasions, one_time_codes, phones, spend_codes
 from merchants.people.household_store import Invitation, household_of, invitations, put_households
 from merchants.people.household_store import households as lock_households
 from merchants.people.households import Household, Person
 from merchants.people.members import Device, DeviceRow, Enrolled, Member
+from merchants.people.occasion_store import forget_occasions, occasions_of, put_occasions
+from merchants.people.occasions import Anniversary, Occasion
 from merchants.people.one_time_codes import OneTimeCode
 from merchants.people.store import (
     confirm_consents,
@@ -16,6 +18,7 @@ from merchants.people.store import (
     find,
     list_devices,
     members_by,
+    put_consents,
     revoke_device,
     set_spend_lock,
     set_state,
@@ -24,21 +27,25 @@ from merchants.people.store import (
 )
 
 __all__ = [
+    "Anniversary",
     "Device",
     "DeviceRow",
     "Enrolled",
     "Household",
     "Invitation",
     "Member",
+    "Occasion",
     "OneTimeCode",
     "Person",
     "confirm_consents",
     "consents_of",
     "count_wrong_codes",
     "devices_of",
+    "digits",
     "enrol",
     "enrol_device",
     "find",
+    "forget_occasions",
     "household_of",
     "households",
     "invitations",
@@ -46,9 +53,13 @@ __all__ = [
     "lock_households",
     "members_by",
     "numbers",
+    "occasions",
+    "occasions_of",
     "one_time_codes",
     "phones",
+    "put_consents",
     "put_households",
+    "put_occasions",
     "revoke_device",
     "set_spend_lock",
     "set_state",

@@ -63,6 +63,13 @@ class Unauthenticated(ledger.Refusal):
 
 
 @dataclass(frozen=True, slots=True)
+class Stranger:
+    """Whoever reads this telephone, which is no member's."""
+
+    phone: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class OneTimeCode:
     """A code to be sent: `code` goes to the telephone; whoever asked sees `shown_code`, which only a test book has."""
 
@@ -105,6 +112,14 @@ def verify(
     tx: ledger.Tx, book: ledger.Book, phone: str, code: str, now: datetime, *, key: bytes, purpose: Purpose = "sign_in"
 ) -> Member | CodeLocked | Unauthenticated:
     """The member who signs in, or confirms, with `code`. Commit whatever the answer is: a wrong try must count."""
+    found = prove(tx, book, phone, code, now, key=key, purpose=purpose)
+    return Unauthenticated() if isinstance(found, Stranger) else found
+
+
+def prove(
+    tx: ledger.Tx, book: ledger.Book, phone: str, code: str, now: datetime, *, key: bytes, purpose: Purpose = "sign_in"
+) -> Member | Stranger | CodeLocked | Unauthenticated:
+    """The same, where whoever reads the telephone may join: that it belongs to nobody yet is told to them alone."""
     store.lock_phone(tx, book.id, phone)
     newest = store.newest_code(tx, book.id, phone, purpose)
     member = store.find(tx, book, phone=phone)
@@ -119,9 +134,9 @@ def verify(
         store.count_try(tx, id)
         return Unauthenticated()
     store.use_code(tx, id, now)
-    if member is None or member.state == "left":
-        return Unauthenticated()
-    return member
+    if member is None:
+        return Stranger(phone)
+    return Unauthenticated() if member.state == "left" else member
 
 
 def _hash(key: bytes, id: UUID, code: str) -> bytes:

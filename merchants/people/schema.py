@@ -137,3 +137,25 @@ household_person = Table(
     Index("household_of_member", "member_id", unique=True, postgresql_where=text("state = 'active'")),
     Index("household_asking", "member_id", postgresql_where=text("state = 'invited'")),
 )
+
+occasion = Table(
+    "occasion",
+    metadata,
+    # a member's birthday and the like: personal, and erased with the member
+    Column("member_id", UUID(as_uuid=True), nullable=False),
+    Column("place", SmallInteger, nullable=False),
+    Column("book_id", Integer, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("calendar", Text, nullable=False),
+    Column("month", SmallInteger, nullable=False),
+    Column("day", SmallInteger, nullable=False),
+    # of the first one, if told
+    Column("year", SmallInteger),
+    # of an occasion of one's own
+    Column("name", Text),
+    PrimaryKeyConstraint("member_id", "place", name="occasion_pkey"),
+    CheckConstraint("kind in ('birthday', 'wedding_anniversary', 'company_anniversary', 'own')", name="occasion_kind"),
+    CheckConstraint("calendar in ('jalali', 'gregorian')", name="occasion_calendar"),
+    CheckConstraint("month between 1 and 12 and day between 1 and 31", name="occasion_day"),
+    CheckConstraint("(name is not null) = (kind = 'own')", name="occasion_name"),
+)

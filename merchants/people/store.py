@@ -102,6 +102,17 @@ def confirm_consents(tx: ledger.Tx, book: ledger.Book, member_id: UUID, now: dat
     )
 
 
+def put_consents(
+    tx: ledger.Tx, book: ledger.Book, member_id: UUID, consents: Mapping[str, bool], now: datetime
+) -> None:
+    """What the member consents to from now on, purpose by purpose, by the member's own word. Others stay as they are."""
+    said = {purpose: {"given": given, "at": now.isoformat()} for purpose, given in consents.items()}
+    tx.execute(
+        "update merchants.member set consents = consents || %s where book_id = %s and id = %s",
+        [Jsonb(said), book.id, member_id],
+    )
+
+
 def consents_of(tx: ledger.Tx, member_id: UUID) -> tuple[dict[str, dict[str, Any]], bool | None]:
     """A member's consents by purpose, and whether those asked at a counter are confirmed; None: none were."""
     row = tx.execute(

@@ -1,7 +1,7 @@
 """Safety: the operator's brakes, limits on how much passes in how long, and flags for what an operator should see."""
 
 from merchants.safety import velocity
-from merchants.safety.brakes import MOVES, Act, Brakes, Done
+from merchants.safety.brakes import MOVES, Act, BrakeRound, Brakes, Done, braking
 from merchants.safety.facts import FACTS
 from merchants.safety.flags import VELOCITY, WRONG_CODES, Flag
 from merchants.safety.limits import LimitsCache, LimitsHandler, LimitsInForce, NewLimits, in_force
@@ -15,6 +15,7 @@ __all__ = [
     "WRONG_CODES",
     "Act",
     "Brake",
+    "BrakeRound",
     "Brakes",
     "Counts",
     "Done",
@@ -24,6 +25,7 @@ __all__ = [
     "LimitsHandler",
     "LimitsInForce",
     "NewLimits",
+    "braking",
     "in_force",
     "list_brakes",
     "list_flags",

@@ -19,10 +19,10 @@ from merchants.safety.store import Brake
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """Asked by an operator. `merchant_id` is that of a branch; a book's subject is its public id."""
+    """Asked by an operator; None: by the clock. `merchant_id` is that of a branch; a book's subject is its public id."""
 
     subject_id: UUID
-    operator_id: UUID
+    operator_id: UUID | None
     reason: str = field(repr=False)
     merchant_id: UUID | None = None
 
@@ -69,9 +69,13 @@ class Brakes:
 
     def prepare(self, tx: ledger.Tx, book: ledger.Book, requests: Sequence[ledger.Request]) -> "BrakeRound":
         (request,) = requests
-        act: Act = request.body
-        what = MOVES[request.kind].what
-        return BrakeRound(_state(tx, book, what, act), store.last_brake(tx, book.id, act.subject_id))
+        return braking(tx, book, request.kind, request.body)
+
+
+def braking(tx: ledger.Tx, book: ledger.Book, kind: str, act: Act) -> "BrakeRound":
+    """An act of MOVES, to be taken by whoever holds the book's lock exclusively."""
+    state = _state(tx, book, MOVES[kind].what, act)
+    return BrakeRound(kind, act, state, store.last_brake(tx, book.id, act.subject_id))
 
 
 def _state(tx: ledger.Tx, book: ledger.Book, what: str, act: Act) -> str | None:
@@ -90,17 +94,19 @@ def _state(tx: ledger.Tx, book: ledger.Book, what: str, act: Act) -> str | None:
 
 
 class BrakeRound:
-    def __init__(self, state: str | None, last: Brake | None) -> None:
+    def __init__(self, kind: str, act: Act, state: str | None, last: Brake | None) -> None:
         self.needs = ledger.Needs()
+        self._move, self._act = MOVES[kind], act
         self._state = state
         self._last = last
         self._done: tuple[Move, Brake] | None = None
 
     def decide(self, request: ledger.Request, working: ledger.Working) -> ledger.Decision:
+        return self.take(working, request.actor)
+
+    def take(self, working: ledger.Working, actor: str) -> ledger.Decision:
         """No such thing, then one that left, closed or exited."""
-        act: Act = request.body
-        move = MOVES[request.kind]
-        last = self._last
+        move, act, last = self._move, self._act, self._last
         if self._state is None:
             return NotFound(move.what)
         if self._state == move.target:
@@ -112,7 +118,7 @@ class BrakeRound:
         revision = 1 if last is None else last.revision + 1
         draft = working.record(
             move.record,
-            request.actor,
+            actor,
             merchant=act.subject_id if move.what == "merchant" else act.merchant_id,
             member=act.subject_id if move.what == "member" else None,
             subject=act.subject_id,

@@ -7,9 +7,10 @@ from ledger.facts import Fact
 
 
 class Braked(Fact):
-    """An operator pulled a brake or released it; the record's subject is what stands still or goes on."""
+    """An operator pulled a brake or released it, or, with none, the clock; the record's subject is what stands still or
+    goes on."""
 
-    operator: UUID
+    operator: UUID | None
     revision: int
 
 

@@ -22,14 +22,15 @@ metadata = MetaData(schema="merchants")
 brake = Table(
     "brake",
     metadata,
-    # one act of an operator: the record says who, what and when; why is told here, where it can be erased
+    # one act of an operator, or of the clock: the record says who, what and when; why is told here, where it can be erased
     Column("record_id", UUID(as_uuid=True), primary_key=True),
     Column("book_id", Integer, nullable=False),
     Column("kind", Text, nullable=False),
     Column("subject_id", UUID(as_uuid=True), nullable=False),
     # counts the acts upon one thing
     Column("revision", Integer, nullable=False),
-    Column("operator_id", UUID(as_uuid=True), nullable=False),
+    # none: the clock
+    Column("operator_id", UUID(as_uuid=True)),
     Column("reason", Text, nullable=False),
     Column("at", DateTime(timezone=True), nullable=False),
     Index("brake_of_book", "book_id", "record_id"),

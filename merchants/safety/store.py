@@ -17,13 +17,13 @@ _json = msgspec.json.Encoder()
 
 @dataclass(frozen=True, slots=True)
 class Brake:
-    """One act: what was done to what, by whom, when and why."""
+    """One act: what was done to what, by whom (None: the clock), when and why."""
 
     record_id: UUID
     kind: str
     subject_id: UUID
     revision: int
-    operator_id: UUID
+    operator_id: UUID | None
     reason: str = field(repr=False)
     at: datetime
 

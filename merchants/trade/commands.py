@@ -7,7 +7,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from ledger import Minor, Points
-from merchants import sales
+from merchants import programme, sales
 
 
 class MemberRef(Struct, frozen=True):
@@ -22,10 +22,16 @@ Named = UUID | str
 
 
 class Line(Struct, frozen=True):
+    """`measures`: what else it carries, such as kilometres, by name. `discount`: what is still granted off the amount,
+    later and elsewhere; `cost`: what the goods cost the shop."""
+
     amount: Minor
     category: str | None = None
     sku: str | None = None
     quantity: int = 1
+    measures: dict[str, int] = {}
+    discount: Minor = Minor(0)
+    cost: Minor | None = None
 
 
 class Payment(Struct, frozen=True):
@@ -203,6 +209,8 @@ class SaleDone(Struct, frozen=True):
     # the member's available points after the sale; None without a member
     available: Points | None
     bonuses: tuple[BonusDone, ...] = ()
+    # the first of the shop's rules that counted, where these are of the long form, whether or not the points were issued
+    fired: tuple[programme.Fired, ...] = ()
 
 
 class SliceDone(Struct, frozen=True):
@@ -322,6 +330,9 @@ class Quote:
     spendable_points: Points | None
     spendable_value: Minor | None
     bonuses: tuple[BonusDone, ...] = ()
+    # of the shop's own rules: those that would give points, and those that would not, with why
+    fired: tuple[programme.Fired, ...] = ()
+    skipped: tuple[programme.Skipped, ...] = ()
 
 
 # -- households

@@ -18,6 +18,36 @@ class Bonus(Fact):
     refused: str | None
 
 
+class Past(Fact):
+    """What a member bought at the shop before a sale, where rules asked: in windows of days, counted from the sale's."""
+
+    visits: dict[str, int]
+    spent: dict[str, int]
+    paid: dict[str, int]
+    # none: no rule asked
+    first: bool | None
+    days_since_last: int | None
+    # how many days were looked at for that
+    days: int
+
+
+class Known(Fact):
+    """What rules knew of a sale's member when they were asked."""
+
+    kind: str
+    tier: str | UnsetType = UNSET
+    segments: list[str] | UnsetType = UNSET
+    occasions: list[str] | UnsetType = UNSET
+    past: Past | UnsetType = UNSET
+
+
+class Fired(Fact):
+    """One of the shop's rules that counted, and its points."""
+
+    rule: str
+    points: int
+
+
 class Sale(Fact):
     """A purchase at a branch. `points` are all that were earned; `refused` says why none were."""
 
@@ -31,6 +61,8 @@ class Sale(Fact):
     purchase_fee_ppm: int
     lots: list[Born] | UnsetType = UNSET
     bonuses: list[Bonus] | UnsetType = UNSET
+    facts: Known | UnsetType = UNSET
+    rules: list[Fired] | UnsetType = UNSET
     prolonged: list[Prolonged] | UnsetType = UNSET
 
 

@@ -11,7 +11,18 @@ import ledger
 from ledger import AccountName, Book, Decision, Needs, Request, Tx, Working, budgets
 from ledger.errors import Stale
 from merchants import contracts, people, safety, sales
-from merchants.trade import approving, gift_rules, gifting, limiting, redeeming, refunding, selling, sharing, vouching
+from merchants.trade import (
+    approving,
+    earning,
+    gift_rules,
+    gifting,
+    limiting,
+    redeeming,
+    refunding,
+    selling,
+    sharing,
+    vouching,
+)
 from merchants.trade.commands import (
     AnswerApproval,
     AnswerInvitation,
@@ -43,7 +54,12 @@ class Trade:
         self._limits = safety.LimitsCache()
 
     def prepare(self, tx: Tx, book: Book, requests: Sequence[Request]) -> "Round":
-        known = Known(self._networks.of(tx, book), self._spend_key, inactivity=book.inactivity_days is not None)
+        known = Known(
+            self._networks.of(tx, book),
+            self._spend_key,
+            ledger.days.local(book.now, book.time_zone),
+            inactivity=book.inactivity_days is not None,
+        )
         asked = [request.body for request in requests]
         by_type: dict[type, list[Any]] = {}
         for command in asked:
@@ -143,7 +159,7 @@ class Trade:
         if given:
             givers = {c.giver_id for c in given}
             known.lineages = ledger.lineages(tx, book.id, givers, needs.holds | needs.restored)
-        return Round(known, needs)
+        return Round(known, needs, _asked_of_past(known, book, sold))
 
 
 def _redemptions_named(command: Any) -> list[Named]:
@@ -292,6 +308,20 @@ def _needs_of_refunds_to_come(known: Known, sold: Sequence[Sale], now: datetime)
     return needs
 
 
+def _asked_of_past(known: Known, book: Book, sold: Sequence[Sale]) -> dict[sales.Pair, sales.Wanted]:
+    """The members and merchants of which rules in force want to know what was bought before."""
+    by_merchant: dict[UUID, sales.Wanted | None] = {}
+    found = {}
+    for sale in sold:
+        shop = sale.merchant_id
+        if shop not in by_merchant:
+            by_merchant[shop] = earning.wanted(book, earning.asking(known.network, shop, book.now))
+        wanted = by_merchant[shop]
+        if wanted is not None and sale.member is not None and (member := known.member(sale.member)) is not None:
+            found[member.id, shop] = wanted
+    return found
+
+
 def _owing(needs: Needs, member_id: UUID, merchant_id: UUID) -> None:
     """What a refund of a sale moves points through, beside the wallet and the home of the lot."""
     needs.shared |= {("claim", merchant_id), ("accepted", merchant_id)}
@@ -323,6 +353,16 @@ def _needs_of_refunds(known: Known, refunded: Sequence[SaleRefund | RedemptionRe
 class Round:
     known: Known
     needs: Needs
+    # whose purchases, at which merchants, the rules in force ask about
+    past: dict[sales.Pair, sales.Wanted]
+
+    def look(self, tx: Tx, working: Working) -> None:
+        if not self.past:
+            return
+        pasts = self.known.pasts
+        pasts.before = sales.purchases(tx, working.book, self.past)
+        refunded = {s.id for s in self.known.refundable.values() if (s.member_id, s.merchant_id) in pasts.before}
+        pasts.days |= sales.sold_on(tx, working.book, refunded)
 
     def decide(self, request: Request, working: Working) -> Decision:
         command = request.body

@@ -1,12 +1,14 @@
 """What the decisions of one batch rest on, and what they leave to be written."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from uuid import UUID
 
 from ledger import Hold, Points, Refusal, Working
 from ledger.errors import NotFound, StateConflict
 from merchants import contracts, people, safety, sales
 from merchants.trade.commands import Capture, Gift, MemberRef, Named, RedemptionRefund, SaleRefund, Void
+from merchants.trade.earning import Pasts
 
 
 @dataclass(slots=True)
@@ -15,6 +17,9 @@ class Known:
 
     network: contracts.Network
     spend_key: bytes = field(repr=False)
+    # the batch's moment, as clocks show it where the network is
+    local: datetime
+    pasts: Pasts = field(default_factory=Pasts)
     # whether the network expires the points of the inactive, so that an earn moves the time of those there are
     inactivity: bool = False
     members: dict[UUID | str, people.Member] = field(default_factory=dict)

@@ -2,9 +2,9 @@
 
 from uuid import UUID
 
-from ledger import Book, Minor, Points, Tx, balances, budgets, open_lots
-from merchants import contracts, people
-from merchants.trade import selling, spending, sponsoring
+from ledger import Book, Minor, Points, Tx, balances, budgets, days, open_lots
+from merchants import contracts, people, sales
+from merchants.trade import earning, selling, spending, sponsoring
 from merchants.trade.commands import Line, Quote
 
 
@@ -32,8 +32,14 @@ def quote(
     """What the terms in force would give for this basket paid in money, and what the member may spend on it."""
     if member is None:
         return Quote(Points(0), None, None, None, None, None)
-    points, refused = selling.earning(network, merchant_id, lines, total, total, member, branch)
-    found = sponsoring.bonuses(network, merchant_id, lines, total, total, member, book.now, branch)
+    basket = earning.basket(merchant_id, branch, lines, (), total, total)
+    rules = earning.asking(network, merchant_id, book.now)
+    wanted, pair = earning.wanted(book, rules), (member.id, merchant_id)
+    before = None if wanted is None else sales.purchases(tx, book, {pair: wanted})[pair]
+    facts = earning.facts(member, days.local(book.now, book.time_zone), rules, before)
+    explained = selling.explained(network, merchant_id, basket, facts, member, branch)
+    points, refused, fired = explained.earned
+    found = sponsoring.bonuses(network, merchant_id, basket, facts, book.now, branch)
     names = [budgets.name(bonus.sponsorship.merchant_id, bonus.sponsorship.id) for bonus in found]
     left = balances(tx, book.id, names) if found else {}
     bonuses = tuple(sponsoring.told(bonus, left[name]) for bonus, name in zip(found, names, strict=True))
@@ -48,4 +54,6 @@ def quote(
         spendable_points=points_there,
         spendable_value=value_there,
         bonuses=bonuses,
+        fired=earning.told(fired, in_force),
+        skipped=explained.skipped if earning.names_rules(in_force) else (),
     )

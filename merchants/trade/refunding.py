@@ -71,6 +71,9 @@ def sale_refund(command: SaleRefund, actor: str, known: Known, working: Working)
             "purchase_fee_ppm": sale.fee_ppm,
         },
     )
+    if sale.member_id is not None:
+        pair = sale.member_id, sale.merchant_id
+        known.pasts.refunded(sale.id, pair, command.amount, whole=sale.refunded == sale.whole)
     for part in parts:
         working.take_back(draft, part.lot, part.taken, sale.id)
         part.earned.taken_back += part.done.points

@@ -3,14 +3,15 @@
 `sale` checks in a fixed order, which the refusals' documentation follows; below its mark nothing may refuse.
 """
 
+from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from ledger import Accepted, Decision, Lot, Minor, Points, Refusal, Slice, Working, ids
 from ledger.errors import DuplicateReference, Invalid, NotFound, StateConflict
 from merchants import contracts, people, programme, sales
-from merchants.trade import limiting, sponsoring
+from merchants.trade import earning, limiting, sponsoring
 from merchants.trade.commands import Line, Payment, Sale, SaleDone
 from merchants.trade.known import Known, available, place, state_told
 
@@ -44,7 +45,8 @@ def sale(command: Sale, actor: str, known: Known, working: Working) -> Decision:
     # what a sponsor gives confirms when the shop's own points do
     available_at = now + timedelta(days=contract.maturity_days)
     id = ids.new()
-    own, bonuses, refused = _earns(id, command, actor, money, member, known, working)
+    earns = _earns(id, command, actor, money, member, known, working)
+    own, bonuses, refused = earns.own, earns.bonuses, earns.refused
     points = Points(own + sum(bonus.points for bonus in bonuses if bonus.refused is None))
     terms_in_force = known.network.terms(command.merchant_id)
     fee_ppm = contract.purchase_fee_ppm if member is not None else 0
@@ -65,8 +67,13 @@ def sale(command: Sale, actor: str, known: Known, working: Working) -> Decision:
             "purchase_fee_ppm": fee_ppm,
         },
     )
+    if earns.facts is not None:
+        draft.payload["facts"] = earns.facts
+    if earns.fired:
+        draft.payload["rules"] = [{"rule": rule, "points": given} for rule, given in earns.fired]
     if member is not None:
         working.active(draft, member.id)
+        known.pasts.sold(id, (member.id, command.merchant_id), money, known.local.date())
     lot = None
     if own and member is not None:
         lot = working.issue(
@@ -162,9 +169,22 @@ def sale(command: Sale, actor: str, known: Known, working: Working) -> Decision:
             expires_at=lot.expires_at if lot else None,
             terms_id=row.terms_id,
             bonuses=tuple(given),
+            fired=earns.fired,
             available=available(working, member.id) if member else None,
         )
     )
+
+
+@dataclass(slots=True)
+class _Earns:
+    """The shop's own points and what sponsors give beside them, each with the reason when it is not issued."""
+
+    own: Points
+    refused: str | None = None
+    fired: tuple[programme.Fired, ...] = ()
+    bonuses: list[sponsoring.Bonus] = field(default_factory=list)
+    # what the record keeps of what was decided on
+    facts: dict[str, Any] | None = None
 
 
 def _earns(
@@ -175,58 +195,78 @@ def _earns(
     member: people.Member | None,
     known: Known,
     working: Working,
-) -> tuple[Points, list[sponsoring.Bonus], str | None]:
-    """The shop's own points and what sponsors give beside them, each with the reason when it is not issued.
-
-    Neither stops the other, but a velocity limit is on all points together, and stops all of them.
-    """
+) -> _Earns:
+    """Neither the shop's points nor a sponsor's stop the other, but a velocity limit is on all points together, and stops
+    all of them."""
     if member is None:
-        return Points(0), [], None
-    branch = known.network.branch(command.branch_id)
-    points, refused = earning(known.network, command.merchant_id, command.lines, money, command.total, member, branch)
+        return _Earns(Points(0))
+    network = known.network
+    branch = network.branch(command.branch_id)
+    basket = earning.basket(command.merchant_id, branch, command.lines, command.payments, money, command.total)
+    rules = earning.asking(network, command.merchant_id, working.now)
+    facts = earning.facts(member, known.local, rules, known.pasts.before.get((member.id, command.merchant_id)))
+    points, refused, fired = earned(network, command.merchant_id, basket, facts, member, branch)
     if points and (working.issuing_limit(working.issuers[command.merchant_id], points)):
         # issued in whole or not at all: a shop that has run dry tops up, and knows from the reason that it must
         points, refused = Points(0), "issuing_limit_reached"
-    found = sponsoring.bonuses(
-        known.network, command.merchant_id, command.lines, money, command.total, member, working.now, branch
-    )
+    found = sponsoring.bonuses(network, command.merchant_id, basket, facts, working.now, branch)
     bonuses = [sponsoring.decided(bonus, working) for bonus in found]
+    kept = earning.kept(rules, facts)
+    in_force = network.terms(command.merchant_id)
+    fired = earning.told(fired, in_force)
     together = points + sum(bonus.points for bonus in bonuses if bonus.refused is None)
     if together and (met := limiting.met(limiting.EARNING, together, actor, member.id, command.merchant_id, known)):
         limiting.flag_met(met, command, member.id, known, working.now, id)
-        return Points(0), [sponsoring.refused(bonus, VELOCITY_LIMIT) for bonus in bonuses], VELOCITY_LIMIT
-    return points, bonuses, refused
+        none = [sponsoring.refused(bonus, VELOCITY_LIMIT) for bonus in bonuses]
+        return _Earns(Points(0), VELOCITY_LIMIT, fired, none, kept)
+    return _Earns(points, refused, fired, bonuses, kept)
 
 
-def earning(
+def earned(
     network: contracts.Network,
     merchant_id: UUID,
-    lines: tuple[Line, ...],
-    money: Minor,
-    total: Minor,
+    basket: programme.Basket,
+    facts: programme.Facts,
     member: people.Member,
     branch: contracts.Branch | None = None,
-) -> tuple[Points, str | None]:
+) -> programme.Earned:
     """What the terms in force give for a basket, before any limit on issuing or velocity."""
+    if (reason := _barred(network, merchant_id, member, branch)) is not None:
+        return programme.Earned(Points(0), reason)
     in_force = network.terms(merchant_id)
+    assert in_force is not None, merchant_id
+    return programme.earned(programme.rules_of(in_force.id, in_force.rules), basket, facts)
+
+
+def explained(
+    network: contracts.Network,
+    merchant_id: UUID,
+    basket: programme.Basket,
+    facts: programme.Facts,
+    member: people.Member,
+    branch: contracts.Branch | None = None,
+) -> programme.Explained:
+    """The same, with every rule that does not count, and why."""
+    if (reason := _barred(network, merchant_id, member, branch)) is not None:
+        return programme.Explained(programme.Earned(Points(0), reason), ())
+    in_force = network.terms(merchant_id)
+    assert in_force is not None, merchant_id
+    return programme.explained(programme.rules_of(in_force.id, in_force.rules), basket, facts)
+
+
+def _barred(
+    network: contracts.Network, merchant_id: UUID, member: people.Member, branch: contracts.Branch | None
+) -> str | None:
+    """Why no rule is asked at all."""
     merchant = network.merchant(merchant_id)
     if merchant is None or merchant.state != "active":
-        return Points(0), "merchant_suspended"
+        return "merchant_suspended"
     if branch is not None and branch.state == "frozen":
-        return Points(0), "branch_frozen"
-    if in_force is None:
-        return Points(0), "no_terms"
+        return "branch_frozen"
+    if network.terms(merchant_id) is None:
+        return "no_terms"
     contract = network.contract(merchant_id)
-    if contract is not None and member.kind not in contract.earns_for:
-        return Points(0), "terms_exclude"
-    earned = programme.points_for(
-        programme.rules_of(in_force.id, in_force.rules),
-        [(line.category, line.amount) for line in lines],
-        money,
-        total,
-        kind=member.kind,
-    )
-    return earned.points, earned.reason
+    return "terms_exclude" if contract is not None and member.kind not in contract.earns_for else None
 
 
 def _paid_in_points(command: Sale, member: people.Member | None, known: Known, working: Working) -> Minor | Refusal:
@@ -256,7 +296,19 @@ def _paid_in_points(command: Sale, member: people.Member | None, known: Known, w
 
 
 def line_told(line: Line) -> dict[str, object]:
-    return {"category": line.category, "sku": line.sku, "quantity": line.quantity, "amount": line.amount}
+    told: dict[str, object] = {
+        "category": line.category,
+        "sku": line.sku,
+        "quantity": line.quantity,
+        "amount": line.amount,
+    }
+    if line.measures:
+        told["measures"] = line.measures
+    if line.discount:
+        told["discount"] = line.discount
+    if line.cost is not None:
+        told["cost"] = line.cost
+    return told
 
 
 def _paid_by(command: Sale, payment: Payment, known: Known) -> UUID | None:

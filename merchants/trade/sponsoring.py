@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from ledger import Draft, Lot, Minor, Points, Working, budgets
-from merchants import contracts, people, programme, sales
-from merchants.trade.commands import BonusDone, Line
+from ledger import Draft, Lot, Points, Working, budgets
+from merchants import contracts, programme, sales
+from merchants.trade.commands import BonusDone
 
 SUSPENDED = "merchant_suspended"
 BUDGET_TOO_SMALL = "budget_too_small"
@@ -28,16 +28,14 @@ class Bonus:
 def bonuses(
     network: contracts.Network,
     shop: UUID,
-    lines: tuple[Line, ...],
-    money: Minor,
-    total: Minor,
-    member: people.Member,
+    basket: programme.Basket,
+    facts: programme.Facts,
     now: datetime,
     branch: contracts.Branch | None = None,
 ) -> list[Bonus]:
     """Those of the sponsorships at a shop whose rules give this basket something. At a suspended shop there are none, nor
     at a frozen branch."""
-    if not network.sponsorships or not money:
+    if not network.sponsorships or not basket.money:
         return []
     merchant = network.merchant(shop)
     if merchant is None or merchant.state != "active" or (branch is not None and branch.state == "frozen"):
@@ -45,12 +43,11 @@ def bonuses(
     found = []
     for sponsorship in network.sponsorships_at(shop, now):
         rules = programme.rules_of(sponsorship.id, sponsorship.rules)
-        parts = [(line.category, line.amount) for line in lines]
-        points = programme.points_for(rules, parts, money, total, kind=member.kind).points
-        if points:
+        earned = programme.earned(rules, basket, facts)
+        if earned.points:
             sponsor = network.merchant(sponsorship.merchant_id)
             able = sponsor is not None and sponsor.state == "active"
-            found.append(Bonus(sponsorship, points, None if able else SUSPENDED))
+            found.append(Bonus(sponsorship, earned.points, None if able else SUSPENDED))
     return found
 
 

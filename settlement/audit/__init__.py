@@ -7,7 +7,7 @@ fees are rounded as exact fractions. Nothing of the consumer's code is used.
 from typing import Final
 
 from ledger.audit import Check
-from settlement.audit import covers, netting, paying, rails, windows
+from settlement.audit import charge_backs, covers, netting, overdue, paying, rails, windows
 from settlement.reconciliation import audit as reconciliation
 from settlement.sealed import audit as sealed
 
@@ -17,6 +17,8 @@ CHECKS: Final[list[Check]] = [
     *paying.check,
     *covers.check,
     *rails.check,
+    *charge_backs.check,
+    *overdue.check,
     *sealed.check,
     *reconciliation.check,
 ]

@@ -102,9 +102,9 @@ class Sums:
             return
         self.slices += count
         self.sliced += points
-        if funding in ("share", "adjustment"):
+        if funding in _OPERATORS:
             at_operator = (acceptor == self.operator) - (issuer == self.operator)
-            self.points["shares" if funding == "share" else "fees", None] += at_operator * value
+            self.points[_OPERATORS[funding], None] += at_operator * value
             self.receivable[acceptor] += value
             self.payable[issuer] += value
             self.owed[issuer, acceptor][0] += value
@@ -157,6 +157,9 @@ class Sums:
             cell[1] += points if value >= 0 else -points
         return {pair: (cell[0], cell[1]) for pair, cell in cells.items() if cell != [0, 0]}
 
+
+#: Where the operator's side of what follows from no lot is booked.
+_OPERATORS: Final = {"share": "shares", "adjustment": "fees", "charge_back": "charge_backs"}
 
 #: Where the points of a settled slice go; for a prefunded lot mint and pool, for a deferred one due and credit, count
 #: as one place.

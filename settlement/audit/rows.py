@@ -19,7 +19,7 @@ EVENTS: Final = """
     join ledger.batch b on b.id = r.batch_id
     join settlement.consumer c on c.book_id = r.book_id
     where r.book_id = any(%(books)s) and r.kind in ('capture', 'repayment', 'redemption_refund', 'sale', 'refund',
-        'window_closed', 'cover', 'made_good', 'adjustment')
+        'window_closed', 'cover', 'made_good', 'adjustment', 'charge_back', 'charge_back_reversed')
       and b.first_sequence + r.n < c.next_sequence
  ) numbered)
 """
@@ -70,7 +70,13 @@ OWED: Final = f"""
  select e.book_id, e.window_number, e.sequence, 0, 'adjustment', 'adjustment', e.at, (e.payload ->> 'debtor')::uuid,
     (e.payload ->> 'creditor')::uuid, e.subject_id, null, 'adjustment', 0, 0, (e.payload ->> 'amount_minor')::bigint,
     null, 0, 0, 0, null
- from {EVENTS} e where e.kind = 'adjustment')
+ from {EVENTS} e where e.kind = 'adjustment'
+ union all
+ select e.book_id, e.window_number, e.sequence, 0, 'adjustment', 'charge_back', e.at, e.merchant_id, k.operator_id,
+    e.subject_id, null, 'charge_back', 0, 0,
+    case e.kind when 'charge_back' then 1 else -1 end * (e.payload ->> 'charged_minor')::bigint, null, 0, 0, 0, null
+ from {EVENTS} e join ledger.book k on k.id = e.book_id
+ where e.kind in ('charge_back', 'charge_back_reversed') and e.payload ->> 'charged_minor' <> '0')
 """
 
 ITEM: Final = (

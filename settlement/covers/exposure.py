@@ -22,6 +22,8 @@ class Exposure:
     due_points: int
     line_points: int
     collateral_minor: int
+    # taken back of its top-ups and not paid yet: counted with the points, at what one is worth
+    charged_back_minor: int
     level_percent: int | None
 
 
@@ -32,10 +34,25 @@ def level(used_points: int, line_points: int) -> int | None:
     return next((percent for percent in LEVELS if used_points * 100 >= line_points * percent), None)
 
 
+def with_charge_backs(used_points: int, charged_minor: int, unit_value_minor: int) -> int:
+    """What is used of a line, with what was taken back of top-ups as if it were points; a part of one counts as one."""
+    return used_points + -(-charged_minor // max(1, unit_value_minor))
+
+
 def exposures(tx: Tx, book: Book) -> list[Exposure]:
-    """Of every merchant with a credit line or with points on credit, the most exposed first."""
+    """Of every merchant with a credit line, with points on credit or with a charge-back to pay, the most exposed first."""
+    charged = store.charged_back(tx, book.id)
     found = [
-        Exposure(merchant, suspended, used, due, line, collateral, level(used, line))
-        for merchant, suspended, line, used, due, collateral in store.credit_used(tx, book.id)
+        Exposure(
+            merchant,
+            suspended,
+            used,
+            due,
+            line,
+            collateral,
+            charged.get(merchant, 0),
+            level(with_charge_backs(used, charged.get(merchant, 0), unit), line),
+        )
+        for merchant, suspended, line, used, due, collateral, unit in store.credit_used(tx, book.id, list(charged))
     ]
     return sorted(found, key=lambda e: (-(e.level_percent or 0), -e.used_points, e.merchant_id))

@@ -5,13 +5,13 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 from uuid import UUID
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import ledger
 from settlement.papers import fonts
 from settlement.papers.fonts import NoFont
 from settlement.papers.statements import Statement
 from settlement.papers.wording import LANGUAGES, Language
+from settlement.papers.zones import zone_of
 from settlement.proof import keys
 from settlement.store import Payment
 
@@ -96,7 +96,7 @@ class _Paper:
         name = names.get(self.statement.merchant_id, "")
         self._line([_named(name)], [WIDTH], size=13, bold=True, height=8)
         self.pdf.ln(1)
-        zone = _zone(book.time_zone)
+        zone = zone_of(book.time_zone)
         span = f"{self._date(window.opened_at, zone)} {say['to']} {self._date(window.closed_at, zone)}"
         facts = [
             (say["window"], say.whole(window.number), True),
@@ -159,8 +159,11 @@ class _Paper:
             if self.pdf.will_page_break(LINE):
                 self.pdf.add_page()
                 heading()
-            name = names.get(other.party_id) or ledger.ids.show("merchant", other.party_id)
-            self._line([_named(name), *self._both(other)], widths, size=8.5)
+            if other.party_id == self.statement.book.operator_id:
+                called: Cell = (say["operator"], False)
+            else:
+                called = _named(names.get(other.party_id) or ledger.ids.show("merchant", other.party_id))
+            self._line([called, *self._both(other)], widths, size=8.5)
         self._rule()
         total = [
             say.whole(sum(o.accepted_points for o in others)),
@@ -171,7 +174,7 @@ class _Paper:
         self._line([(say["sum"], False), *((text, True) for text in total)], widths, size=8.5, bold=True)
 
     def payments(self, payments: Sequence[Payment]) -> None:
-        say, zone = self.say, _zone(self.statement.book.time_zone)
+        say, zone = self.say, zone_of(self.statement.book.time_zone)
         self._section(f"{say['payments']} ({say['as_of']})")
         widths = [44, WIDTH - 44 - 44 - 36, 44, 36]
         still = self.statement.position.account_minor
@@ -336,11 +339,3 @@ def _named(name: str) -> Cell:
     """A name is read the way of its first letter, whatever the page is."""
     first = next((way for letter in name if (way := unicodedata.bidirectional(letter)) in ("L", "R", "AL")), "L")
     return name, True if first == "L" else None
-
-
-def _zone(name: str) -> Any:
-    """The network's zone, where this machine knows it."""
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError):
-        return UTC

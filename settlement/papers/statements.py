@@ -201,13 +201,10 @@ def as_csv(statement: Statement, items: Iterable[ItemRow], names: Mapping[UUID, 
 
     With `names` the counterparty is named too. Text that a spreadsheet would run as a formula is quoted away.
     """
-    shown = {ledger.ids.show("merchant", id): name for id, name in (names or {}).items()}
     sums: defaultdict[str, int] = defaultdict(int)
     header: list[str] | None = None
     for row in items:
-        cells = line(row, statement.merchant_id)
-        cells["at"] = row.item.at.isoformat()
-        cells["counterparty_name"] = shown.get(cells["counterparty"] or "", "")
+        cells = cells_of(statement, row, names or {})
         if header is None:
             header = list(cells)
             yield csv_line(header)
@@ -217,6 +214,31 @@ def as_csv(statement: Statement, items: Iterable[ItemRow], names: Mapping[UUID, 
     if header is not None:
         yield csv_line([sums[name] if name in _SUMMED else "total" if name == "item" else "" for name in header])
 
+
+def cells_of(statement: Statement, row: ItemRow, names: Mapping[UUID, str]) -> dict[str, Any]:
+    """An item as a sheet has it: `line`, with the counterparty named, and the network's operator as what it is.
+
+    What is signed names the operator as any other party, by `mer_`: windows that were sealed so have to prove so for ever.
+    """
+    cells, item = line(row, statement.merchant_id), row.item
+    cells["at"] = item.at.isoformat()
+    other = next((p for p in (item.issuer_id, item.acceptor_id) if p not in (None, statement.merchant_id)), None)
+    cells["counterparty"] = None if other is None else party_shown(statement.book, other)
+    cells["counterparty_name"] = "" if other is None else party_name(statement.book, other, names)
+    return cells
+
+
+def party_shown(book: Book, party: UUID) -> str:
+    """`mer_` of a merchant, `opr_` of the network's operator."""
+    return ledger.ids.show("operator" if party == book.operator_id else "merchant", party)
+
+
+def party_name(book: Book, party: UUID, names: Mapping[UUID, str]) -> str:
+    return OPERATOR if party == book.operator_id else names.get(party, "")
+
+
+#: What a sheet calls the network's operator.
+OPERATOR: Final = "the network's operator"
 
 _SUMMED: Final = (
     "accepted_points",

@@ -113,6 +113,9 @@ EN: Final = Language(
         "ledger": "Ledger hash at the close",
         "key": "Key",
         "page": "Page",
+        "operator": "The network's operator",
+        "first_items": "The first of them; the files have them all.",
+        "language": "English",
     },
 )
 
@@ -180,6 +183,9 @@ FA: Final = Language(
         "ledger": "چکیدهٔ دفتر هنگام بسته شدن",
         "key": "کلید",
         "page": "صفحه",
+        "operator": "گردانندهٔ شبکه",
+        "first_items": "نخستین اقلام؛ همهٔ آن‌ها در فایل‌هاست.",
+        "language": "فارسی",
     },
 )
 

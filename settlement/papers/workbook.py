@@ -25,7 +25,6 @@ def write(
     from openpyxl import Workbook  # type: ignore[import-untyped]
 
     book = Workbook(write_only=True)
-    shown = {ledger.ids.show("merchant", id): name for id, name in names.items()}
     figures = book.create_sheet("Statement")
     for figure in _figures(statement, names):
         figures.append(_cells(figure))
@@ -33,11 +32,11 @@ def write(
     others.append(["counterparty", "name", "accepted_points", "receivable_minor", "redeemed_points", "payable_minor"])
     for other in statement.counterparties:
         told = (other.accepted_points, other.receivable_minor, other.redeemed_points, other.payable_minor)
-        others.append(_cells([ledger.ids.show("merchant", other.party_id), names.get(other.party_id, ""), *told]))
+        called = statements.party_name(statement.book, other.party_id, names)
+        others.append(_cells([statements.party_shown(statement.book, other.party_id), called, *told]))
     sheet, rows = None, 0
     for row in items:
-        line = statements.line(row, statement.merchant_id) | {"at": row.item.at.isoformat()}
-        line["counterparty_name"] = shown.get(line["counterparty"] or "", "")
+        line = statements.cells_of(statement, row, names)
         if sheet is None or rows == longest:
             sheet, rows = book.create_sheet("Items"), 0
             sheet.append(list(line))

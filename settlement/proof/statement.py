@@ -30,7 +30,7 @@ ITEM: Final = {
     "lot": optional(id_of("lot")),
     "counterparty": optional(id_of("mer")),
     # of a slice, its lot's; of an amount that follows from no lot, what it is
-    "funding": optional(exactly("prefunded", "deferred", "closed_loop", "share", "adjustment")),
+    "funding": optional(exactly("prefunded", "deferred", "closed_loop", "share", "adjustment", "charge_back")),
     "unit_value_minor": optional(count),
     "accepted_points": whole,
     "redeemed_points": whole,
@@ -42,8 +42,8 @@ ITEM: Final = {
     "fee_millionths": SIGNED,
 }
 
-#: What is owed and follows from no lot: a share of another's failure, and what was put right.
-_LOTLESS: Final = ("share", "adjustment")
+#: What is owed and follows from no lot: a share of another's failure, what was put right, a top-up taken back.
+_LOTLESS: Final = ("share", "adjustment", "charge_back")
 _POINTS: Final = ("accepted_points", "redeemed_points", "own_points")
 _BETWEEN: Final = ("accepted_points", "receivable_minor", "redeemed_points", "payable_minor")
 

@@ -1,6 +1,8 @@
 """How merchants pay in and are paid out: instructions, the port that rails stand behind, and the rails."""
 
-from settlement.rails import banks, by_stripe, instructions, port, store
+from settlement.rails import banks, by_stripe, charge_back_store, instructions, port, store
+from settlement.rails.charge_back_store import ChargeBack
+from settlement.rails.charge_backs import ChargeBackDone, DecideChargeBack, Dispute, ProposeChargeBack, ProposeReversal
 from settlement.rails.instructions import Instruction
 from settlement.rails.posting import (
     HANDLERS,
@@ -20,12 +22,18 @@ from settlement.rails.posting import (
 __all__ = [
     "HANDLERS",
     "AskTopup",
+    "ChargeBack",
+    "ChargeBackDone",
+    "DecideChargeBack",
+    "Dispute",
     "Event",
     "EventTaken",
     "Heard",
     "Instruct",
     "Instructed",
     "Instruction",
+    "ProposeChargeBack",
+    "ProposeReversal",
     "Say",
     "TakeReport",
     "TakeStatements",
@@ -33,6 +41,7 @@ __all__ = [
     "Word",
     "banks",
     "by_stripe",
+    "charge_back_store",
     "instructions",
     "port",
     "store",

@@ -7,13 +7,14 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 from uuid import UUID
 
 import stripe
 from stripe import StripeClient
 
 from settlement.rails import instructions
+from settlement.rails.charge_backs import Dispute
 from settlement.rails.instructions import Said
 from settlement.rails.port import SLOWEST_SECONDS, Answer, Done, Order, Refused, Unknown, Waiting
 
@@ -159,6 +160,8 @@ class Told:
     reference: str | None
     amount_minor: int | None
     currency: str
+    # money of a payment that its owner took back, or that came again: by the reference of the payment
+    dispute: Dispute | None = None
 
 
 def proved(
@@ -206,6 +209,7 @@ def told(event: Mapping[str, Any]) -> Told | None:
         reference=reference if isinstance(reference, str) else None,
         amount_minor=amount if isinstance(amount, int) else None,
         currency=str(of.get("currency", "")).upper(),
+        dispute=_disputed(kind, of),
     )
 
 
@@ -221,9 +225,37 @@ def _meant(kind: str, of: Mapping[str, Any]) -> tuple[Said | None, Any, Any] | N
     if kind == "transfer.created":
         return "confirmed", of.get("id"), of.get("amount")
     if kind.startswith("charge.dispute."):
-        # nothing is booked of it: it is kept, for a person to see
+        # that there is one, or how it ended, is for a person to see; what its money did is `_disputed`
         return None, of.get("payment_intent"), of.get("amount")
     if kind == "transfer.reversed":
         # a part that came back is no return: its sum is another, and a person looks at it
         return "returned", of.get("id"), of.get("amount_reversed")
     return None
+
+
+#: What moves a dispute's money; that it was opened, changed or closed moves none.
+_DISPUTES: Final[Mapping[str, Literal["withdrawn", "reinstated"]]] = {
+    "charge.dispute.funds_withdrawn": "withdrawn",
+    "charge.dispute.funds_reinstated": "reinstated",
+}
+
+
+def _disputed(kind: str, of: Mapping[str, Any]) -> Dispute | None:
+    """What an event says of a dispute's money. Stripe's fee for it is no part of that."""
+    said, reference = _DISPUTES.get(kind), of.get("id")
+    if said is None or not isinstance(reference, str):
+        return None
+    return Dispute(reference[:64], said, _moved(of, said))
+
+
+def _moved(of: Mapping[str, Any], said: str) -> int:
+    """What moved, by the balance transactions where they are told in the dispute's own currency: a part may come back."""
+    amount, told = of.get("amount"), of.get("balance_transactions")
+    moved = 0
+    for each in told if isinstance(told, list) else ():
+        if not isinstance(each, dict) or each.get("currency") != of.get("currency"):
+            continue
+        part = each.get("amount")
+        if isinstance(part, int) and (part < 0) == (said == "withdrawn"):
+            moved += abs(part)
+    return moved or (amount if isinstance(amount, int) else 0)

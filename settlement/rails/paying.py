@@ -1,6 +1,7 @@
 """What people, banks and providers do to payments by a rail: each act is asked of the ledger once the stream is drained."""
 
 import hashlib
+from dataclasses import replace
 from typing import Final
 from uuid import UUID
 
@@ -49,6 +50,18 @@ def take_event(db: Database, committer: Committer, book_id: int, event: rails.Ev
     return _ask(db, committer, book_id, "rail_event", event, Asker(actor=event.rail))
 
 
+def charge_back(
+    db: Database,
+    committer: Committer,
+    book_id: int,
+    body: rails.ProposeChargeBack | rails.ProposeReversal | rails.DecideChargeBack,
+    asker: Asker,
+) -> Outcome:
+    """What one person, then another, says of a top-up that the bank took back, or of what came again of it."""
+    kinds = {rails.ProposeChargeBack: "charge_back", rails.ProposeReversal: "charge_back_reversal"}
+    return _ask(db, committer, book_id, kinds.get(type(body), "charge_back_decision"), body, asker)
+
+
 def payment_file(tx: Tx, id: UUID) -> bytes:
     """The pain.001 of a payout file: the same bytes whenever it is asked for."""
     found = rails.store.payout_file(tx, id)
@@ -85,12 +98,27 @@ def _ask(db: Database, committer: Committer, book_id: int, kind: str, body: obje
     return windows.act(db, committer, book_id, request)
 
 
+def _may_be_ours(db: Database, mode: str) -> bool:
+    """Whether a payment that nobody knows may be one of a top-up that still waits for its word."""
+    with db.tx("settlement") as tx:
+        return rails.store.topup_waits(tx, by_stripe.NAME, mode)
+
+
 def _instruction_told(tx: Tx, told: by_stripe.Told) -> rails.Instruction | None:
     if told.instruction_id is not None:
         return rails.store.instruction(tx, told.instruction_id)
     if told.said is not None or told.reference is None:
         return None
     return rails.store.by_rail_reference(tx, by_stripe.NAME, told.reference)
+
+
+def _movement(of: rails.Instruction, told: by_stripe.Told, amount: int) -> rails.store.Movement | None:
+    """The money that an event says moved: what is confirmed did, and what was returned came back the other way."""
+    if told.said not in ("confirmed", "returned") or amount <= 0 or told.reference is None:
+        return None
+    out = (of.direction == "pay_out") == (told.said == "confirmed")
+    kind = "transfer" if told.said == "confirmed" else "returned"
+    return rails.store.Movement(kind, told.reference, -amount if out else amount, of.id)
 
 
 def take_stripe_event(db: Database, committer: Committer, mode: str, told: by_stripe.Told) -> str:
@@ -101,12 +129,19 @@ def take_stripe_event(db: Database, committer: Committer, mode: str, told: by_st
     with db.tx("settlement") as tx:
         of = _instruction_told(tx, told)
         book = None if of is None else ledger.read_book(tx, of.book_id)
+    if told.dispute is not None and (_may_be_ours(db, mode) if of is None else of.lives):
+        # the payment's own word is late: this one is told again until that has come
+        raise ledger.errors.Unavailable("a dispute of a payment that is not told of yet")
     if of is None or book is None or book.mode != mode:
         return "nothing"
     # another currency is another sum
     amount = told.amount_minor if told.amount_minor is not None and told.currency == book.currency else 0
     word = None if told.said is None else rails.Word(of.id, told.said, told.reference, None, amount)
-    event = rails.Event(by_stripe.NAME, told.event_id, told.kind, word, of.id)
+    dispute = told.dispute
+    if dispute is not None and told.currency != book.currency:
+        dispute = replace(dispute, amount_minor=0)
+    moved = _movement(of, told, amount)
+    event = rails.Event(by_stripe.NAME, told.event_id, told.kind, word, of.id, moved, dispute)
     decision = take_event(db, committer, book.id, event).decision
     if isinstance(decision, ledger.Refusal):
         raise ledger.errors.Unavailable(decision.code)

@@ -17,8 +17,10 @@ from ledger import Accepted, AccountName, Book, Decision, Needs, Request, Tx, Wo
 from ledger.errors import DuplicateReference, NotFound, StateConflict
 from settlement import booking, funding
 from settlement import store as windows_store
-from settlement.rails import instructions, store
+from settlement.rails import charge_back_store, charge_backs, instructions, store
 from settlement.rails.banks import BankLine, Report, Statement
+from settlement.rails.charge_back_store import ChargeBack, TopupMade
+from settlement.rails.charge_backs import Dispute
 from settlement.rails.instructions import Instruction, Said
 from settlement.steps import Window
 
@@ -120,6 +122,10 @@ class Event:
     kind: str
     word: Word | None
     instruction_id: UUID | None = None
+    # the money that it says moved, whatever came of the word
+    movement: store.Movement | None = None
+    # of the top-up that the instruction asked for
+    dispute: Dispute | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -597,7 +603,16 @@ class TakingEvent:
         (request,) = requests
         event: Event = request.body
         hearing = Hearing.of(tx, book, [] if event.word is None else [event.word.instruction_id])
-        return EventRound(store.event_known(tx, event.rail, event.event_id), hearing, hearing.needs)
+        topup, there = None, list[ChargeBack]()
+        if event.dispute is not None and event.instruction_id is not None:
+            of = store.instruction(tx, event.instruction_id, book_id=book.id)
+            if of is not None and of.rail == event.rail and of.direction == "topup" and of.payment_record_id:
+                topup = charge_back_store.topup(tx, book.id, of.payment_record_id)
+        if topup is not None:
+            there = charge_back_store.of_topup(tx, topup.id)
+            hearing.needs.accounts |= charge_backs.accounts(topup)
+        known = store.event_known(tx, event.rail, event.event_id)
+        return EventRound(known, hearing, hearing.needs, topup, there)
 
 
 @dataclass(slots=True)
@@ -605,8 +620,12 @@ class EventRound:
     known: bool
     hearing: Hearing
     needs: Needs
+    # what a dispute is of, and what was taken back of that before
+    topup: TopupMade | None = None
+    there: list[ChargeBack] = field(default_factory=list)
     event: Event | None = None
     outcome: str = "nothing"
+    changed: ChargeBack | None = None
 
     def decide(self, request: Request, working: Working) -> Decision:
         event: Event = request.body
@@ -615,13 +634,21 @@ class EventRound:
         word = event.word
         self.event = event
         if word is None:
-            self.outcome = "differs"
+            self.outcome = self._dispute(request, event, working)
         if word is not None and (of := self.hearing.found.get(word.instruction_id)) is not None:
             if of.rail != event.rail:
                 self.outcome = "differs"
             else:
                 self.outcome = self.hearing.hear(working, request.actor, None, word).outcome
         return Accepted(EventTaken(self.outcome))
+
+    def _dispute(self, request: Request, event: Event, working: Working) -> str:
+        """What came of the money of a top-up that was credited; all else is for people to see."""
+        if event.dispute is None or self.topup is None:
+            return "differs"
+        word = booking.Word(request.actor, self.topup.through, event.dispute.reference, None, event.instruction_id)
+        outcome, self.changed = charge_backs.hear(working, word, event.dispute, self.topup, self.there)
+        return outcome
 
     def write(self, tx: Tx, working: Working) -> None:
         if self.event is None:
@@ -631,6 +658,10 @@ class EventRound:
         if word is not None:
             named = word.instruction_id if word.instruction_id in self.hearing.found else None
         store.add_event(tx, working.book, self.event.rail, self.event.event_id, self.event.kind, named, self.outcome)
+        if self.event.movement is not None:
+            store.add_movement(tx, working.book, self.event.rail, self.event.movement, working.now)
+        if self.changed is not None:
+            charge_back_store.put(tx, self.changed)
         store.change_instructions(tx, self.hearing.changes.values())
 
 
@@ -641,4 +672,5 @@ HANDLERS: Final[dict[str, ledger.Handler]] = {
     "bank_statements": TakingStatements(),
     "payment_report": TakingReport(),
     "rail_event": TakingEvent(),
+    **charge_backs.HANDLERS,
 }

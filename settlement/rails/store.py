@@ -121,6 +121,16 @@ def by_rail_reference(tx: Tx, rail: str, reference: str) -> Instruction | None:
     return Instruction(*row) if row else None
 
 
+def topup_waits(tx: Tx, rail: str, mode: str) -> bool:
+    """Whether any top-up by a rail, of a book of that mode, is asked for and not heard of."""
+    row = tx.execute(
+        "select exists (select from settlement.instruction i join ledger.book b on b.id = i.book_id"
+        " where i.rail = %s and b.mode = %s and i.direction = 'topup' and i.state in ('made', 'sent', 'unknown'))",
+        [rail, mode],
+    ).fetchone()
+    return bool(row and row[0])
+
+
 class New(NamedTuple):
     id: UUID
     merchant_id: UUID
@@ -411,6 +421,24 @@ def add_event(
         "insert into settlement.rail_event (book_id, rail, event_id, kind, instruction_id, outcome, received_at)"
         " values (%s, %s, %s, %s, %s, %s, now())",
         [book.id, rail, event_id, kind, instruction_id, outcome],
+    )
+
+
+class Movement(NamedTuple):
+    """Money that a provider says moved: positive came in, negative went out. `reference` is the provider's."""
+
+    kind: str
+    reference: str
+    amount_minor: int
+    instruction_id: UUID
+
+
+def add_movement(tx: Tx, book: Book, rail: str, moved: Movement, at: datetime) -> None:
+    tx.execute(
+        "insert into settlement.rail_movement (book_id, n, rail, kind, reference, amount_minor, instruction_id, at)"
+        " values (%s, (select coalesce(max(n), 0) + 1 from settlement.rail_movement where book_id = %s),"
+        " %s, %s, %s, %s, %s, %s)",
+        [book.id, book.id, rail, *moved, at],
     )
 
 

@@ -1,5 +1,6 @@
 """The book laid against what banks, payment providers and tills say: what matches, what does not, and who has to act."""
 
+from settlement.reconciliation.clock import JOB, after_files
 from settlement.reconciliation.desk import Taken, bring, explain, match, merge, resolve, split
 from settlement.reconciliation.disagreements import TYPES
 from settlement.reconciliation.files import BadFile, File, file, read_csv
@@ -21,10 +22,12 @@ from settlement.reconciliation.store import (
     standing,
     steps,
     told_lines,
+    whole,
 )
 
 __all__ = [
     "FILED",
+    "JOB",
     "SOURCES",
     "TYPES",
     "Adjustment",
@@ -38,6 +41,7 @@ __all__ = [
     "Progress",
     "Taken",
     "adjustments",
+    "after_files",
     "ages",
     "break_",
     "breaks",
@@ -56,4 +60,5 @@ __all__ = [
     "standing",
     "steps",
     "told_lines",
+    "whole",
 ]

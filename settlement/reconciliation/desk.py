@@ -14,8 +14,8 @@ from ledger.errors import Invalid, NotFound, StateConflict
 from settlement.reconciliation import store
 from settlement.reconciliation.files import File
 from settlement.reconciliation.lines import POLICIES, Match
-from settlement.reconciliation.reconcile import run
-from settlement.reconciliation.store import Break, MatchRow, Placed
+from settlement.reconciliation.reconcile import placed, run
+from settlement.reconciliation.store import Break, MatchRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,11 @@ def bring(db: Database, book_id: int, brought: File, merchant: UUID | None, acto
             store.add_lines(tx, book_id, store.ours(tx, book_id, "till", start, taken_up_to, [merchant], since))
         there = {line.id for line, _ in store.lines(tx, book_id, [line.id for line in brought.lines])}
         if new:
-            store.add_lines(tx, book_id, [Placed(line, n, brought.id) for n, line in enumerate(brought.lines, 1)])
+            by_events = brought.source == "psp"
+            told = store.told_otherwise(tx, book_id, brought.lines, by_events=False) if by_events else set()
+            lines = placed(brought, told)
+            store.add_lines(tx, book_id, lines)
+            there |= {p.line.id for p in lines if p.state == "set_aside"}
     run(db, book_id, sources=(brought.source,))
     return Taken(brought.id, new, sum(line.id not in there for line in brought.lines))
 

@@ -10,6 +10,7 @@ from typing import Final
 import ledger
 from ledger import Book, Database, Tx
 from settlement.reconciliation import disagreements, rules, store
+from settlement.reconciliation.files import File
 from settlement.reconciliation.lines import POLICIES, SOURCES, Found, Line, Match, fold, line_id
 from settlement.reconciliation.store import Placed, Slice
 from settlement.stream.consumer import drain
@@ -39,6 +40,8 @@ class Done:
 def run(db: Database, book_id: int, *, sources: tuple[str, ...] = SOURCES, chunk: int = CHUNK) -> Done:
     """Reconcile everything there is."""
     drain(db, book_id)
+    with db.tx("settlement") as tx:
+        began = ledger.read_book(tx, book_id).now
     done = Done()
     for source in sources:
         if source == "stream":
@@ -46,11 +49,17 @@ def run(db: Database, book_id: int, *, sources: tuple[str, ...] = SOURCES, chunk
             continue
         if source == "bank":
             _take_statements(db, book_id)
+        if source == "psp":
+            while _take_movements(db, book_id, chunk):
+                pass
         while (taken := _take(db, book_id, source, chunk)) is not None:
             done += Done(taken=taken)
         with db.tx("settlement") as tx:
             store.lock(tx, book_id, source)
             done += _reconcile(tx, ledger.read_book(tx, book_id), source)
+    if set(sources) == set(SOURCES):
+        with db.tx("settlement") as tx:
+            store.set_whole(tx, book_id, began)
     return done
 
 
@@ -62,7 +71,8 @@ def _take(db: Database, book_id: int, source: str, chunk: int) -> int | None:
         if end <= start:
             return None
         merchants = store.telling(tx, book_id) if source == "till" else None
-        found = store.ours(tx, book_id, source, start, end, merchants)
+        # of shops whose tills tell nothing, nothing is looked for
+        found = [] if merchants == [] else store.ours(tx, book_id, source, start, end, merchants)
         store.add_lines(tx, book_id, found)
         store.went_on(tx, book_id, source, end, ledger.read_book(tx, book_id).now)
         return len(found)
@@ -76,6 +86,30 @@ def _take_statements(db: Database, book_id: int) -> None:
         for file in store.bank_statements(tx, book):
             store.add_file(tx, book, file, merchant=None, actor="rails")
             store.add_lines(tx, book_id, [Placed(line, n, file.id) for n, line in enumerate(file.lines, 1)])
+
+
+def _take_movements(db: Database, book_id: int, chunk: int) -> int:
+    """Copy what providers told by their events; how many events."""
+    with db.tx("settlement") as tx:
+        store.lock(tx, book_id, "psp")
+        book = ledger.read_book(tx, book_id)
+        files = store.movements(tx, book, chunk)
+        lines = [line for file in files for line in file.lines]
+        told = store.told_otherwise(tx, book_id, lines, by_events=True)
+        for file in files:
+            store.add_file(tx, book, file, merchant=None, actor="rails")
+            store.add_lines(tx, book_id, placed(file, told))
+    return len(files)
+
+
+def placed(file: File, told: set[tuple[str, int]]) -> list[Placed]:
+    """The lines of a file. Of those that were told otherwise (key, amount) already, one each is set aside: it is that line."""
+    left, found = set(told), []
+    for n, line in enumerate(file.lines, 1):
+        known = (line.key, line.amount_minor) in left
+        left.discard((line.key, line.amount_minor))
+        found.append(Placed(line, n, file.id, "set_aside" if known else "open"))
+    return found
 
 
 def _reconcile(tx: Tx, book: Book, source: str) -> Done:

@@ -38,6 +38,15 @@ reconciled = Table(
     PrimaryKeyConstraint("book_id", "source", name="reconciled_pkey"),
 )
 
+reconciled_whole = Table(
+    "reconciled_whole",
+    metadata,
+    # when all sources of a book were last laid against it, by the book's clock, and the next movement to take in
+    Column("book_id", Integer, primary_key=True, autoincrement=False),
+    Column("at", DateTime(timezone=True)),
+    Column("next_movement", BigInteger, nullable=False),
+)
+
 told_file = Table(
     "told_file",
     metadata,

@@ -178,7 +178,8 @@ from (
 
 _MONEY: Final = f"""{_RECORDS}
 select r.id, r.kind, r.at, (r.payload ->> 'amount_minor')::bigint
-        * case when r.payload ->> 'direction' = 'pay_out' or r.kind = 'collateral_returned' then -1 else 1 end,
+        * case when r.payload ->> 'direction' = 'pay_out' or r.kind in ('collateral_returned', 'charge_back')
+            then -1 else 1 end,
     null::bigint, case i.rail when 'bank' then replace(i.id::text, '-', '')
         else coalesce(r.payload ->> 'reference', '') end, '', r.sequence, r.merchant_id,
     i.id, coalesce(replace(i.file_id::text, '-', ''), ''), coalesce(i.holder, '')
@@ -187,7 +188,7 @@ where coalesce(r.payload ->> 'through', r.payload ->> 'source', 'bank') = %(thro
 """
 
 #: What is paid in and out by rails or by a person's word. An instruction's file is the batch that a bank may book as one.
-_PAID: Final = ["payment", "made_good", "payment_returned", "topup"]
+_PAID: Final = ["payment", "made_good", "payment_returned", "topup", "charge_back", "charge_back_reversed"]
 
 _OURS: Final[dict[str, tuple[str, list[str]]]] = {
     "till": (_TILL, ["sale", "capture", "refund", "redemption_refund"]),
@@ -341,6 +342,89 @@ def bank_statements(tx: Tx, book: ledger.Book) -> list[File]:
         )
         files.setdefault(statement, File(statement, "bank", statement.bytes, [])).lines.append(line)
     return list(files.values())
+
+
+# -- theirs: what providers told by their events
+
+
+def movements(tx: Tx, book: ledger.Book, limit: int) -> list[File]:
+    """The next movements that events told of, at most `limit`, each as a file of one line; the place moves behind them.
+
+    The events of one payment are one line: they have its reference.
+    """
+    rows = tx.execute(
+        "select n, rail, kind, reference, amount_minor, instruction_id, at from settlement.rail_movement"
+        " where book_id = %(book)s and n >="
+        " coalesce((select next_movement from settlement.reconciled_whole where book_id = %(book)s), 1)"
+        " order by n limit %(limit)s",
+        {"book": book.id, "limit": limit},
+    ).fetchall()
+    files = []
+    for n, rail, kind, reference, amount, instruction, at in rows:
+        line = Line(line_id(book.public_id, "told", "psp", rail, kind, reference, amount), "psp", "theirs", kind, at,
+                    amount, reference=reference, instruction_id=instruction)  # fmt: skip
+        id = line_id(book.public_id, "file", "psp", "movement", n)
+        files.append(File(id, "psp", id.bytes, [line]))
+    if rows:
+        tx.execute(
+            "insert into settlement.reconciled_whole (book_id, next_movement) values (%s, %s)"
+            " on conflict (book_id) do update set next_movement = excluded.next_movement",
+            [book.id, rows[-1][0] + 1],
+        )
+    return files
+
+
+def told_otherwise(tx: Tx, book_id: int, lines: Sequence[Line], *, by_events: bool) -> set[tuple[str, int]]:
+    """Of some lines that events told those (key, amount) that a report has told, or of a report's those that events have.
+
+    One line of a report stands for one of events: once a report has told it, another report tells of it a second time.
+    """
+    rows = tx.execute(
+        "select key, amount_minor from settlement.told_line where book_id = %s and source = 'psp' and side = 'theirs'"
+        " and key <> '' and key = any(%s) group by 1, 2"
+        " having bool_or((instruction_id is null) = %s) and not bool_or((instruction_id is null) <> %s)",
+        [book_id, [line.key for line in lines], by_events, by_events],
+    )
+    return {(key, amount) for key, amount in rows}
+
+
+def pending(tx: Tx, book_id: int) -> bool:
+    """Whether a bank or a provider has told what is not reconciled yet."""
+    row = tx.execute(
+        "select exists (select from settlement.rail_movement where book_id = %(book)s and n >="
+        " coalesce((select next_movement from settlement.reconciled_whole where book_id = %(book)s), 1))"
+        " or exists (select from settlement.bank_statement s where s.book_id = %(book)s"
+        " and exists (select from settlement.bank_line l where l.statement_id = s.id)"
+        " and not exists (select from settlement.told_file t where t.id = s.id))",
+        {"book": book_id},
+    ).fetchone()
+    return bool(row and row[0])
+
+
+def whole(tx: Tx, book_id: int) -> datetime | None:
+    """When all sources of a book were last reconciled, by its clock."""
+    row = tx.execute("select at from settlement.reconciled_whole where book_id = %s", [book_id]).fetchone()
+    return row[0] if row else None
+
+
+def set_whole(tx: Tx, book_id: int, at: datetime) -> None:
+    tx.execute(
+        "insert into settlement.reconciled_whole (book_id, at, next_movement) values (%s, %s, 1)"
+        " on conflict (book_id) do update set at = greatest(reconciled_whole.at, excluded.at)",
+        [book_id, at],
+    )
+
+
+def waiting(tx: Tx, book_id: int) -> bool:
+    """Whether another look could say anything new: records that no look has seen, or lines that are alone."""
+    row = tx.execute(
+        "select (select next_sequence from ledger.head where book_id = %(book)s) >"
+        " (select min(next_sequence) from settlement.reconciled where book_id = %(book)s)"
+        " or exists (select from settlement.told_line where book_id = %(book)s and source = any(%(sources)s)"
+        " and state = 'open')",
+        {"book": book_id, "sources": ["psp", "bank", "till"]},
+    ).fetchone()
+    return bool(row and row[0])
 
 
 # -- files

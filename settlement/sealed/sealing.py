@@ -137,7 +137,8 @@ def _parties(tx: Tx, book: Book, window: Window) -> list[Party]:
     for id, item in seal_store.every_item(tx, book.id, window.number):
         for party, leaf in leaves_of(id, item):
             trees[party].add(leaf)
-    flows = _flows_by_party(store.flows(tx, book.id, window.number))
+    flows = store.flows_by_party(tx, book.id, window.number)
+    near = next(flows, None)
     found: list[Party] = []
     for row in store.positions(tx, book, window.number):
         party = row.position.party_id
@@ -146,19 +147,15 @@ def _parties(tx: Tx, book: Book, window: Window) -> list[Party]:
         tree = trees.pop(party, merkle.Folding(merkle.node))
         root = tree.root(merkle.EMPTY)
         assert tree.count == row.position.items, (party, tree.count, row.position.items)
-        told = party_told(row.id, row.position, flows.get(party, []), root)
+        # both come by party; the operator's flows are nobody's statement
+        while near is not None and near[0] < party:
+            near = next(flows, None)
+        own = near[1] if near is not None and near[0] == party else []
+        told = party_told(row.id, row.position, own, root)
         found.append(Party(len(found), party, tree.count, root, merkle.leaf(ledger.canonical(told))))
     # the operator is a side of shares and adjustments, and has no statement
     trees.pop(book.operator_id, None)
     assert not trees, "items of a party without a position"
-    return found
-
-
-def _flows_by_party(flows: Iterable[Flow]) -> dict[UUID, list[Flow]]:
-    found: defaultdict[UUID, list[Flow]] = defaultdict(list)
-    for flow in flows:
-        for party in {flow.issuer_id, flow.acceptor_id}:
-            found[party].append(flow)
     return found
 
 

@@ -130,7 +130,7 @@ def _aborted(tx: Tx, book: Book, event: Event) -> None:
 
 def _net(tx: Tx, book: Book, number: int) -> None:
     netted = netting.net(
-        store.flows(tx, book.id, number),
+        store.each_flow(tx, book.id, number),
         store.charges(tx, book.id, number),
         store.carries(tx, book.id, number),
         book.operator_id,
@@ -235,7 +235,7 @@ def _payment(
 
 def _settled(tx: Tx, book: Book, event: Event, number: int) -> None:
     """A window is settled when nothing of any position is open."""
-    if not any(row.open_minor for row in store.positions(tx, book, number)):
+    if not store.open_anywhere(tx, book, number):
         store.step_window(tx, book.id, number, "settled", [_told(event, "settled")], revised=False)
 
 

@@ -1,6 +1,7 @@
 """Proof that what is derived is derived: the stream from its first sequence gives the same bytes again."""
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import ledger
@@ -39,9 +40,16 @@ class _Kept(Exception):
     """Leaves a transaction without its effect."""
 
 
-def check(db: Database, book_id: int, where: ledger.broker.Address | None = None, *, chunk: int = CHUNK) -> Rebuilt:
+def check(
+    db: Database,
+    book_id: int,
+    where: ledger.broker.Address | None = None,
+    *,
+    chunk: int = CHUNK,
+    went: Callable[[int], None] = lambda _events: None,
+) -> Rebuilt:
     """Rebuild, compare, and leave everything as it is. With `where` over Kafka: from the book's topic, read from its
-    beginning, and from the ledger only what the topic no longer has."""
+    beginning, and from the ledger only what the topic no longer has. `went` is told of so many events more."""
     found: list[Rebuilt] = []
     try:
         with db.tx("settlement") as tx:
@@ -50,7 +58,9 @@ def check(db: Database, book_id: int, where: ledger.broker.Address | None = None
             store.lock_offset(tx, ledger.read_book(tx, book_id))
             before = snapshot(tx, book_id)
             events, from_ledger = (
-                (_directly(tx, book_id, chunk), 0) if where is None else _by_topic(tx, book_id, where, chunk)
+                (_directly(tx, book_id, chunk, went), 0)
+                if where is None
+                else _by_topic(tx, book_id, where, chunk, went)
             )
             found.append(Rebuilt(events, from_ledger, before, snapshot(tx, book_id)))
             raise _Kept
@@ -58,17 +68,20 @@ def check(db: Database, book_id: int, where: ledger.broker.Address | None = None
         return found[0]
 
 
-def _directly(tx: Tx, book_id: int, chunk: int) -> int:
+def _directly(tx: Tx, book_id: int, chunk: int, went: Callable[[int], None] = lambda _events: None) -> int:
     book = ledger.read_book(tx, book_id)
     stood = store.lock_offset(tx, book)
     store.forget(tx, book)
     total = 0
     while done := consume(tx, book, chunk, stood - 1):
         total += done
+        went(done)
     return total
 
 
-def _by_topic(tx: Tx, book_id: int, where: ledger.broker.Address, chunk: int) -> tuple[int, int]:
+def _by_topic(
+    tx: Tx, book_id: int, where: ledger.broker.Address, chunk: int, went: Callable[[int], None]
+) -> tuple[int, int]:
     book = ledger.read_book(tx, book_id)
     stood = store.lock_offset(tx, book)
     store.forget(tx, book)
@@ -82,11 +95,13 @@ def _by_topic(tx: Tx, book_id: int, where: ledger.broker.Address, chunk: int) ->
             done, missing = consume_merged(tx, book, merge, None, chunk, stood - 1)
             total += done
             refilled += missing
+            went(done)
             if not done:
                 break
     while done := consume(tx, book, chunk, stood - 1):
         total += done
         refilled += done
+        went(done)
     return total, refilled
 
 

@@ -5,10 +5,13 @@ from uuid import UUID
 
 import ledger
 import settlement
-from merchants import safety
+from merchants import offers, safety
+from settlement import rails
+from settlement.rails.charge_backs import Dispute
 from tests.world import APPROVER, MAKER, World
 
 OPERATOR = UUID(int=1)
+APPROVER_ID = UUID(int=2)
 
 
 def lived(url: str) -> World:
@@ -29,10 +32,24 @@ def lived(url: str) -> World:
     pay(world, 1, "mill")
     disputed(world)
     world.settle(world.close_window())
+    offered(world)
     collateral(world, "mill", -250)
     act(world, "merchant_resume", "mill")
+    charged_back(world)
+    overdue(world)
     world.house.drain(world.book_id)
     return world
+
+
+def offered(world: World) -> None:
+    """The cafe makes an offer and thinks better of it."""
+    cafe = world.shops["cafe"]
+    variants = (offers.Variant("double", 500_000, {"points": 1, "per_minor": 50}),)
+    wanted = offers.Design("double points", "shop", 500_000, variants)
+    world.sale("ann", "cafe", 90)
+    made = world.do("offer_draft", offers.NewOffer(cafe, wanted), principal=cafe).offer
+    world.do("offer_launch", offers.LaunchOffer(cafe, made.id), principal=cafe)
+    world.do("offer_end", offers.EndOffer(cafe, made.id), principal=cafe)
 
 
 def begun(url: str, network: str = "failing") -> World:
@@ -51,6 +68,37 @@ def begun(url: str, network: str = "failing") -> World:
     world.topup("mill", 50)
     act(world, "merchant_suspend", "mill")
     return world
+
+
+def charged_back(world: World) -> None:
+    """A bank takes back more than the gym's prefund holds, and sends it again; a card's owner takes back what the cafe
+    paid in through a provider, which is told by that alone."""
+    world.topup("gym", 90)
+    ((topup,),) = world.rows("select id from ledger.record where kind = 'topup' order by batch_id desc limit 1")
+    world.earn("ann", at="gym", points=60)
+    world.redeem("ann", "cafe", 60)
+    world.settle(world.close_window())
+    done = world.do("charge_back", rails.ProposeChargeBack(topup, OPERATOR, 90, "RCL-1", "recalled"))
+    world.do("charge_back_decision", rails.DecideChargeBack(done.row.id, APPROVER_ID, True))
+    world.settle(world.close_window())
+    world.do("charge_back_reversal", rails.ProposeReversal(done.row.id, OPERATOR, "sent again"))
+    world.do("charge_back_decision", rails.DecideChargeBack(done.row.id, APPROVER_ID, True))
+    (of,) = world.do("ask_topup", rails.AskTopup(world.shops["cafe"], "stripe", 70)).made
+    word = rails.Word(of, "confirmed", "pi_1", None, 70)
+    world.do("rail_event", rails.Event("stripe", "evt_1", "checkout.session.completed", word))
+    for id, amount in (("dp_1", 30), ("dp_2", 25)):
+        gone = Dispute(id, "withdrawn", amount)
+        world.do("rail_event", rails.Event("stripe", f"evt_{id}", "charge.dispute", None, of, dispute=gone))
+    world.settle(world.close_window())
+
+
+def overdue(world: World) -> None:
+    """The mill does not pay a window in, is warned, and is suspended by the clock."""
+    world.earn("ann", at="mill", points=80)
+    world.redeem("ann", "cafe", 80)
+    posted(world, world.close_window())
+    world.do("pay_in_grace", settlement.overdue.SetGrace(OPERATOR, 2))
+    world.later(days=2)
 
 
 def disputed(world: World) -> None:

@@ -7,7 +7,7 @@ import msgspec
 
 import ledger
 import settlement
-from merchants import contracts, safety, sales, trade
+from merchants import contracts, insight, offers, safety, sales, trade
 from settlement import rails, reconciliation
 from tests.settlement.proving import SEALING
 from tests.settlement.rails import bank
@@ -45,6 +45,7 @@ def lived(url: str) -> World:
     world.later(minutes=30)  # it lapses
     railed(world)
     window(world, 1, by_rails=True)
+    offered(world)
     world.advance(world.book.now + dt.timedelta(days=100))
     world.earn("ann", at="cafe", points=70)
     world.earn("eve", at="books", points=90)
@@ -66,6 +67,8 @@ def lived(url: str) -> World:
     braked(world)
     world.ask_approval("ann", "books", 5)  # awaits an answer
     reconciled(world)
+    understood(world)
+    ruled(world)
     world.house.drain(world.book_id)
     settlement.sealing.catch_up(world.house.db, world.book_id, SEALING)
     return world
@@ -191,6 +194,59 @@ def sponsored(world: World) -> contracts.Sponsorship:
     world.change_budget(bank, -50)
     world.end(network)
     return bank
+
+
+def understood(world: World) -> None:
+    """A segment of a shop's and one of the network's, changed and kept; next offers of every shop."""
+    db, cafe = world.house.db, world.shops["cafe"]
+    lines = (trade.Line(ledger.Minor(300), "COFFEE"), trade.Line(ledger.Minor(200), "CAKE"))
+    for _ in range(3):
+        world.sale("ann", "cafe", 500, lines=lines)
+    with db.tx("door") as tx:
+        for merchant in (cafe, None):
+            scope = insight.Scope(world.book, merchant)
+            saved = insight.save(tx, scope, "regulars", {"measure": "purchases", "at_least": 3})
+            assert isinstance(saved, insight.Saved)
+            insight.change(tx, scope, saved.id, {"measure": "purchases", "at_least": 2})
+            insight.keep(tx, world.book, saved.id, 2)
+    for _ in range(2):
+        with db.tx("door") as tx:
+            assert insight.renew_one(tx, world.book)
+    insight.find(db, world.book, cafe)
+
+
+def offered(world: World) -> None:
+    """Offers of the boots: a draft, one that was ended early, and one whose windows will be over, with a refund in them."""
+    variants = (
+        offers.Variant("double", 300_000, {"points": 1, "per_minor": 50}),
+        offers.Variant("hurry", 300_000, {"points": 1, "per_minor": 50}, world.book.now + dt.timedelta(days=9)),
+    )
+    wanted = offers.Design("double points", "all", 400_000, variants, windows_days=(1, 90), pre_days=30,
+                           margin=offers.Margin(200_000, {"FUEL": 10_000}))  # fmt: skip
+    boots = world.shops["boots"]
+    made = [world.do("offer_draft", offers.NewOffer(boots, wanted), principal=boots).offer for _ in range(3)]
+    for offer in made[:2]:
+        world.do("offer_launch", offers.LaunchOffer(boots, offer.id), principal=boots)
+    world.do("offer_end", offers.EndOffer(boots, made[0].id), principal=boots)
+    # too little to earn anything
+    world.sale("eve", "boots", 80)
+    world.refund(world.sale("ann", "boots", 90), 40)
+
+
+def ruled(world: World) -> None:
+    """A shop with rules of the long form: a first purchase, a third visit, a refund between them."""
+    world.shop("bakery")
+    world.member("zoe")
+    rules = [
+        {"id": "base", "effect": {"rate": {"points": 1, "per": 100}}, "when": {"category": ["bread"]}},
+        {"id": "welcome", "effect": {"points": 30}, "when": {"first_purchase": True}},
+        {"id": "third", "effect": {"points": 5}, "when": {"visits": {"days": 7, "every": 3}}},
+    ]
+    world.do("terms", contracts.NewTerms(world.shops["bakery"], {"rules": rules}))
+    bread = (trade.Line(ledger.Minor(800), "bread"),)
+    bought = [world.sale("zoe", "bakery", 1_000, lines=bread) for _ in range(3)]
+    world.refund(bought[1])
+    world.sale("zoe", "bakery", 1_000, lines=bread)
 
 
 def reconciled(world: World) -> None:

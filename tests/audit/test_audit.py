@@ -8,9 +8,10 @@ import pytest
 from psycopg.rows import dict_row
 
 import ledger.audit
+import merchants.trade.audit
 import settlement.audit
 
-CHECKS = [*ledger.audit.CHECKS, *settlement.audit.CHECKS]
+CHECKS = [*ledger.audit.CHECKS, *merchants.trade.audit.CHECKS, *settlement.audit.CHECKS]
 
 
 class Crime(NamedTuple):
@@ -43,6 +44,44 @@ PROLONGED = (
 )
 
 CRIMES = [
+    # what members' purchases tell
+    Crime(
+        "segment_versions_stay",
+        "a saved definition is rewritten",
+        'update merchants.segment_version set definition = \'{"measure": "visits", "at_least": 1}\''
+        " where version = 1 and segment_id = (select min(segment_id::text)::uuid from merchants.segment_version)"
+        " returning segment_id as segment, version",
+    ),
+    Crime(
+        "segment_versions_stay",
+        "a version is taken out",
+        "delete from merchants.segment_version where version = 1 and segment_id ="
+        " (select max(segment_id::text)::uuid from merchants.segment_version) returning segment_id as segment",
+    ),
+    Crime(
+        "segment_members_counted",
+        "somebody who never bought there is slipped into a kept segment",
+        "insert into merchants.segment_member select segment_id, version, gen_random_uuid(), book_id"
+        " from merchants.segment_kept limit 1 returning member_id as member",
+    ),
+    Crime(
+        "segment_members_counted",
+        "a member is taken out of a kept segment",
+        "delete from merchants.segment_member where member_id = (select min(member_id::text)::uuid"
+        " from merchants.segment_member) returning segment_id as segment",
+    ),
+    Crime(
+        "next_offers_own",
+        "the first of a member's next offers is taken out",
+        "delete from merchants.next_offer where rank = 1 and member_id ="
+        " (select min(member_id::text)::uuid from merchants.next_offer) returning member_id as member",
+    ),
+    Crime(
+        "next_offers_own",
+        "a next offer is told of somebody else",
+        "update merchants.next_offer set member_id = gen_random_uuid() where rank = 1 and member_id ="
+        " (select max(member_id::text)::uuid from merchants.next_offer) returning member_id as member",
+    ),
     # the locks on the facts
     Crime(
         "facts_guarded",
@@ -513,6 +552,32 @@ CRIMES = [
         "sales_recorded",
         "a sale is made to vanish",
         "delete from merchants.sale where id = (select id from merchants.sale where member_id is null limit 1) returning id as sale",
+    ),
+    Crime(
+        "earned_by_rules",
+        "a rule is made to give more than it gave",
+        "update merchants.terms set rules = jsonb_set(rules, '{rules,0,effect,rate,points}', '2') where rules ? 'rules';"
+        " select subject_id as sale from ledger.record where payload ? 'facts' order by batch_id, n limit 1",
+    ),
+    Crime(
+        "earned_by_rules",
+        "the line that earned is another's",
+        "update merchants.sale set lines = jsonb_set(lines, '{0,category}', '\"toys\"') where id = (select subject_id"
+        " from ledger.record where payload ? 'facts' order by batch_id desc, n desc limit 1) returning id as sale",
+    ),
+    Crime(
+        "past_as_it_was",
+        "a member's first purchase was never the first",
+        "update ledger.record set payload = jsonb_set(payload, '{facts,past,first}', 'false') where (batch_id, n) ="
+        " (select batch_id, n from ledger.record where payload ? 'facts' order by batch_id, n limit 1)"
+        " returning subject_id as sale",
+    ),
+    Crime(
+        "past_as_it_was",
+        "a refund between two visits is taken out of the sequence",
+        "update ledger.record set member_id = null where kind = 'refund' and subject_id in (select subject_id from"
+        " ledger.record where payload ? 'facts'); select subject_id as sale from ledger.record where payload ? 'facts'"
+        " order by batch_id desc, n desc limit 1",
     ),
     Crime(
         "sales_under_contract",
@@ -1215,6 +1280,64 @@ CRIMES = [
         "update merchants.sponsorship set rules = rules || '{\"points\": 5}' where state = 'open' returning id as sponsorship",
     ),
     Crime(
+        "offers_recorded",
+        "a launched offer gets other rules",
+        "update merchants.offer set variants = jsonb_set(variants, '{0,rules,points}', '2') where state = 'launched'"
+        " returning id as offer",
+    ),
+    Crime(
+        "offers_recorded",
+        "a launched offer holds out fewer",
+        "update merchants.offer set holdout_ppm = 10000 where state = 'launched' returning id as offer",
+    ),
+    Crime(
+        "offers_recorded",
+        "another salt is drawn when everybody is known",
+        "update merchants.offer set salt = sha256('a better one') where state = 'draft' returning id as offer",
+    ),
+    Crime(
+        "offers_recorded",
+        "a launch reveals a salt that nobody committed to",
+        "update ledger.record set payload = payload || '{\"commitment\": \"00\"}' where kind = 'offer_drafted'"
+        " returning subject_id as offer",
+    ),
+    Crime(
+        "offers_recorded",
+        "an ended offer runs again",
+        "update merchants.offer set state = 'launched' where state = 'ended' returning id as offer",
+    ),
+    Crime(
+        "offer_audiences_frozen",
+        "somebody is taken into a launched offer",
+        "insert into merchants.offer_member (offer_id, member_id, book_id, arm)"
+        " select id, gen_random_uuid(), book_id, 'double' from merchants.offer where state = 'launched'"
+        " returning offer_id as offer",
+    ),
+    Crime(
+        "offer_audiences_frozen",
+        "somebody else stands in for a member",
+        "update merchants.offer_member set member_id = gen_random_uuid() where member_id ="
+        " (select min(member_id::text)::uuid from merchants.offer_member) returning offer_id as offer",
+    ),
+    Crime(
+        "offer_arms_derived",
+        "a held-out member gets the offer",
+        "update merchants.offer_member set arm = case arm when 'holdout' then 'double' else 'holdout' end"
+        " where member_id = (select min(member_id::text)::uuid from merchants.offer_member) returning offer_id as offer",
+    ),
+    Crime(
+        "offer_windows_counted",
+        "an arm is said to have bought more",
+        "update merchants.offer_tally set y = y + 1 where metric = 'spend' and days = 90"
+        " and arm = (select min(arm) from merchants.offer_tally) returning offer_id as offer, days, arm, metric",
+    ),
+    Crime(
+        "offer_windows_counted",
+        "an arm that did badly is left out",
+        "delete from merchants.offer_tally where metric = 'visits' and days = 1"
+        " and arm = (select min(arm) from merchants.offer_tally) returning offer_id as offer, days, arm, metric",
+    ),
+    Crime(
         "bonuses_issued",
         "a bonus is made to vanish",
         "delete from merchants.bonus where points = (select min(points) from merchants.bonus)"
@@ -1471,6 +1594,107 @@ OF_COVERS = [
         "the loss fund gave what it did not have",
         f"update ledger.entry set amount = amount / 10 where {first('loss_funded')};"
         " select id as account from ledger.account where kind = 'loss'",
+    ),
+    # top-ups that were taken back
+    Crime(
+        "charge_backs_posted",
+        "a charge-back took the money of somebody's collateral",
+        "update ledger.entry e set account_id = (select id from ledger.account where kind = 'collateral' limit 1) from"
+        " ledger.record r where r.kind = 'charge_back' and r.batch_id = e.batch_id and r.n = e.n and e.account_id in"
+        " (select id from ledger.account where kind = 'prefund') returning e.batch_id as batch",
+    ),
+    Crime(
+        "charge_backs_posted",
+        "a rejected word moved money",
+        "insert into ledger.entry select r.batch_id, r.n, 9, (select id from ledger.account where kind = 'bank'), 'money', 5"
+        " from ledger.record r where r.kind = 'charge_back_proposed' returning batch_id as batch",
+    ),
+    Crime(
+        "charge_backs_of_topups",
+        "more was taken back than was ever paid in",
+        "update ledger.record set payload = payload || '{\"amount_minor\": 29}' where kind = 'topup' and payload ->>"
+        " 'through' = 'psp'; select id as record from ledger.record where kind = 'charge_back' and payload ->> 'reference' ="
+        " 'dp_1'",
+    ),
+    Crime(
+        "charge_backs_of_topups",
+        "one dispute was taken twice",
+        "update ledger.record set payload = payload || '{\"reference\": \"dp_1\"}' where payload ->> 'reference' = 'dp_2'"
+        " returning id as record",
+    ),
+    Crime(
+        "charge_backs_of_topups",
+        "less came again than had gone",
+        'update ledger.record set payload = payload || \'{"charged_minor": 59, "prefund_minor": 31}\''
+        " where kind = 'charge_back_reversed' returning id as record",
+    ),
+    Crime(
+        "charge_backs_of_topups",
+        "a merchant was charged although its prefund held enough",
+        "update ledger.entry e set amount = amount + 5 from ledger.record r where r.kind = 'topup' and r.batch_id = e.batch_id"
+        " and r.n = e.n and e.account_id in (select id from ledger.account where kind = 'prefund' and owner_id in"
+        " (select merchant_id from ledger.record where kind = 'charge_back' and payload ->> 'source' = 'bank'));"
+        " select id as record from ledger.record where kind = 'charge_back' and payload ->> 'source' = 'bank'",
+    ),
+    Crime(
+        "charged_back_by_two",
+        "one person took a top-up back",
+        "update ledger.record d set payload = d.payload || jsonb_build_object('operator', p.payload -> 'operator') from"
+        " ledger.record p where d.kind = 'charge_back' and p.kind = 'charge_back_proposed' and p.subject_id = d.subject_id"
+        " returning d.id as record",
+    ),
+    Crime(
+        "charged_back_by_two",
+        "a provider is said to have told of what it was never asked for",
+        "update ledger.record set payload = payload || jsonb_build_object('instruction', gen_random_uuid()) where kind ="
+        " 'charge_back' and payload ->> 'reference' = 'dp_1' returning id as record",
+    ),
+    Crime(
+        "charge_backs_recorded",
+        "a charge-back is forgotten",
+        "delete from settlement.charge_back where reference = 'dp_2' returning id as charge_back",
+    ),
+    Crime(
+        "charge_backs_recorded",
+        "what came again is said to be gone still",
+        "update settlement.charge_back set state = 'booked' where state = 'reversed' returning id as charge_back",
+    ),
+    Crime(
+        "charge_backs_settled",
+        "what was charged was never asked for",
+        "insert into ledger.entry select r.batch_id, r.n, 9, a.id, 'money', -3 from ledger.record r, ledger.account a"
+        " where r.kind = 'charge_back' and r.payload ->> 'reference' = 'dp_1' and a.kind = 'charge_backs'"
+        " returning account_id as account",
+    ),
+    Crime(
+        "items_derived",
+        "a charge-back is charged twice",
+        "update settlement.item set value_minor = value_minor * 2 where reason = 'charge_back' and value_minor > 0"
+        " returning sequence",
+    ),
+    # who was suspended by the clock
+    Crime(
+        "pay_ins_missed",
+        "a merchant was suspended a day too early",
+        f"update ledger.record set at = at + interval '1 day' where {first('pay_in_grace')};"
+        " select id as record from ledger.record where kind = 'pay_in_missed'",
+    ),
+    Crime(
+        "pay_ins_missed",
+        "a merchant was suspended without a warning",
+        "delete from ledger.record where kind = 'pay_in_warned';"
+        " select id as record from ledger.record where kind = 'pay_in_missed'",
+    ),
+    Crime(
+        "pay_ins_missed",
+        "the clock suspended a merchant that owed nothing",
+        "delete from ledger.record where kind = 'pay_in_missed';"
+        " select id as record from ledger.record where kind = 'merchant_suspended' and actor = 'clock'",
+    ),
+    Crime(
+        "grace_declared",
+        "merchants are given fewer days than were declared",
+        "update settlement.pay_in_grace set days = 1 returning book_id as book",
     ),
     Crime(
         "items_derived",

@@ -16,13 +16,14 @@ from typing import Any
 import psycopg
 import pytest
 
-from deploy.bench import doors, growth, loading, network, picture, posting, reads, rounds
+from deploy.bench import doors, growth, loading, network, picture, posting, reads, rounds, rules
 from deploy.bench.machine import Machine
 from deploy.bench.report import Part, Report
 from deploy.bench.rounds import Turn, Wanted
 from deploy.bench.slot import Slot
 from deploy.bench.work import Work
 from deploy.home import TREE
+from merchants import programme
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a loaded macOS runner takes minutes")
 
@@ -81,6 +82,35 @@ def test_a_run_over_http_tells_its_figures(tmp_path: Path) -> None:
 def test_a_run_of_growth_tells_its_figure(tmp_path: Path) -> None:
     done = bench(tmp_path, "growth", *TINY, "--records", "2000", "--json")
     told(done, tmp_path, *(wanted.key for wanted in growth.FIGURES))
+
+
+@pytest.mark.timeout(300)
+def test_a_run_of_settlement_tells_its_curve(tmp_path: Path) -> None:
+    svg = tmp_path / "curve.svg"
+    sizes = ("--items", "1000", "--items", "2000", "--merchants", "5", "--members", "100", "--parties", "50")
+    done = bench(tmp_path, "settlement", *sizes, "--pairs", "2000", "--json", "--picture", str(svg))
+    assert done.returncode == 0, done.stderr + done.stdout
+    document = json.loads(done.stdout)
+    assert document["audit"] == "clean"
+    for point, items in zip(document["curve"], (1_000, 2_000), strict=True):
+        assert items <= point["items"] <= items + 50
+        assert point["merchants"] == 5
+        assert point["seconds"] >= sum(point["steps"].values()) * 0.99 > 0
+        assert point["peak_mib"] >= point["started_mib"] > 0
+        assert point["obligations_per_second"] > 0
+    assert (document["netting"]["merchants"], document["netting"]["pairs"]) == (50, 2_000)
+    assert svg.read_text().count("<circle") == 4
+    assert list(tmp_path.glob("manex-*")) == []
+
+
+def test_a_run_of_rules_tells_its_figure(tmp_path: Path) -> None:
+    told(bench(tmp_path, "rules", *TINY, "--json"), tmp_path, *(wanted.key for wanted in rules.FIGURES))
+
+
+def test_rules_of_the_bench_come_into_force() -> None:
+    for live in rules.LIVE:
+        assert programme.faults(rules.terms(live)) == []
+    assert len(rules.terms(1_000)["rules"]) == 1_001
 
 
 def test_answers_that_nobody_asked_for_are_no_figure() -> None:

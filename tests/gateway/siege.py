@@ -105,6 +105,8 @@ _OF_VALUE: Final = (
     " (select count(*) from merchants.merchant), (select count(*) from merchants.member),"
     " (select count(*) from merchants.branch), (select count(*) from merchants.till),"
     " (select count(*) from merchants.device), (select count(*) from merchants.api_key)",
+    "select id, state, name, holdout_ppm, variants, salt, count_at from merchants.offer order by 1",
+    "select offer_id, member_id, arm from merchants.offer_member order by 1, 2",
 )
 
 
@@ -141,7 +143,10 @@ def besiege(api: Api, watch: psycopg.Connection[Any]) -> Siege:
     # the book's clock stands from here on: the hold lasts as long as the siege
     held = spend(None)
     bank, sponsorship = sponsor(api)
-    breaks = disagreed(api, sold)
+    offer, launched = offered(api)
+    breaks = disagreed(api, sold) | taken_back(api, both)
+    regulars = {"name": "regulars", "definition": {"measure": "purchases", "at_least": 2}}
+    segment = api.done("POST", "/v1/segments", regulars, by=cafe.key)["id"]
     elsewhere = api.done("POST", "/v1/members", {"phone": "+16502530000"}, by=stranger.key)
     book, eve = ids.read("book", live), ids.read("member", elsewhere["id"])
     assert book is not None
@@ -175,6 +180,9 @@ def besiege(api: Api, watch: psycopg.Connection[Any]) -> Siege:
         "stranger": stranger.id,
         "bank": bank,
         "sponsorship": sponsorship,
+        "segment": segment,
+        "offer": offer,
+        "launched": launched,
         "strangers_branch": stranger.branch,
         "ann": ann.id,
         "number": ann.number,
@@ -227,6 +235,26 @@ def disagreed(api: Api, sold: Any) -> dict[str, str]:
     proposed = api.done("POST", path, body, by=api.maker, key=new_key())
     return {"break": wrong["id"], "orphan": found["orphan_refund"]["id"], "ours": lines["ours"], "line": lines["theirs"],
             "match": match["id"], "adjustment": proposed["id"], "adjusted": proposed["window"]}  # fmt: skip
+
+
+def offered(api: Api) -> tuple[str, str]:
+    """An offer of the café's that is a draft, and one that is launched."""
+    variants = [{"name": "double", "share_ppm": 500_000, "rules": {"points": 2, "per_minor": 100}}]
+    body = {"name": "double", "audience": {"kind": "all"}, "holdout_ppm": 500_000, "variants": variants}
+    by = api.shops["cafe"].key
+    draft, launched = (api.done("POST", "/v1/offers", body, by=by, key=new_key())["id"] for _ in range(2))
+    api.done("POST", f"/v1/offers/{launched}/launch", {}, by=by, key=new_key())
+    return draft, launched
+
+
+def taken_back(api: Api, both: str) -> dict[str, str]:
+    """What a bank took back of a top-up, as one person says who might approve it, but for having said so."""
+    reference = {"amount": {"amount": 50, "currency": "USD"}, "reference": "paid in"}
+    path = f"/v1/operator/merchants/{api.shops['cafe'].id}/topups"
+    topup = api.done("POST", path, reference, by=both, key=new_key())["record"]
+    body = {"topup": topup, "amount": {"amount": 20, "currency": "USD"}, "reference": "RCL", "reason": "recalled"}
+    proposed = api.done("POST", f"/v1/operator/books/{api.book}/charge-backs", body, by=both, key=new_key())
+    return {"topup": topup, "charge_back": proposed["id"]}
 
 
 def sponsor(api: Api) -> tuple[str, str]:

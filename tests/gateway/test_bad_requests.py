@@ -86,6 +86,9 @@ SALES, REDEMPTIONS, BATCHES = "/v1/sales", "/v1/redemptions", "/v1/batches"
 GIFT = {"to": "+15550100124", "points": 1, "spend_code": "000000"}
 MERCHANTS, WINDOWS = "/v1/operator/merchants", "/v1/operator/windows"
 OF_BOOK = "/v1/operator/books/$book"
+WHY = {"reason": "x"}
+CHARGE_BACKS, CHARGE_BACK = f"{OF_BOOK}/charge-backs", "/v1/operator/charge-backs/$charge_back"
+CHARGED_BACK = {"topup": "$topup", "amount": {"amount": 1, **USD}, "reference": "RCL-BAD", "reason": "recalled"}
 
 
 def voucher(what: str, *wanted: Any, **changes: Any) -> Bad:
@@ -750,6 +753,33 @@ RAILS = [
     bad("a top-up asked for by a reader", "POST", "/v1/topup-requests", "reader", REQUEST, *FORBIDDEN),
     bad("a top-up of nobody", "GET", f"/v1/topup-requests/ins_{NONE}", "cafe", None, *MISSING),
     bad("a webhook of nobody", "POST", "/v1/hooks/stripe", None, {"id": "evt_1"}, *MISSING),
+    bad("a charge-back of no top-up", "POST", CHARGE_BACKS, "maker", but(CHARGED_BACK, topup=f"rec_{NONE}"), *MISSING),
+    bad("a charge-back of a shop", "POST", CHARGE_BACKS, "maker", but(CHARGED_BACK, topup="$cafe"), *MISSING, "/topup"),
+    bad("a charge-back of nothing", "POST", CHARGE_BACKS, "maker", but(CHARGED_BACK, amount={"amount": 0, **USD}), *INVALID,
+        "/amount/amount"),
+    bad("a charge-back of more than is left", "POST", CHARGE_BACKS, "maker",
+        but(CHARGED_BACK, amount={"amount": 31, **USD}), 422, "limit_exceeded"),
+    bad("a charge-back under a reference that is known", "POST", CHARGE_BACKS, "maker",
+        but(CHARGED_BACK, reference="RCL"), 409, "duplicate_reference"),
+    bad("a charge-back without a reason", "POST", CHARGE_BACKS, "maker", but(CHARGED_BACK, reason=...), *INVALID, "/reason"),
+    bad("a charge-back by who approves", "POST", CHARGE_BACKS, "approver", CHARGED_BACK, *FORBIDDEN),
+    bad("a charge-back from another book", "POST", CHARGE_BACKS, "of live", CHARGED_BACK, *MISSING),
+    bad("charge-backs of another book", "GET", CHARGE_BACKS, "of live", None, *MISSING),
+    bad("charge-backs for who reads records", "GET", "/v1/charge-backs", "reader", None, *FORBIDDEN),
+    bad("charge-backs by another's cursor", "GET", "/v1/charge-backs?cursor=$cursor", "cafe", None, *CURSOR),
+    bad("a charge-back approved by who proposed it", "POST", f"{CHARGE_BACK}/approve", "both", {}, 403,
+        "self_approval_forbidden"),
+    bad("a charge-back approved by a maker", "POST", f"{CHARGE_BACK}/approve", "maker", {}, *FORBIDDEN),
+    bad("a charge-back approved from another book", "POST", f"{CHARGE_BACK}/approve", "of live", {}, *MISSING),
+    bad("a charge-back rejected of nobody", "POST", f"/v1/operator/charge-backs/rec_{NONE}/reject", "approver", {},
+        *MISSING),
+    bad("a charge-back that is a top-up", "POST", "/v1/operator/charge-backs/$topup/approve", "approver", {}, *MISSING),
+    bad("a reversal of what is not booked", "POST", f"{CHARGE_BACK}/reversal", "maker", WHY, *CONFLICT),
+    bad("a reversal without a reason", "POST", f"{CHARGE_BACK}/reversal", "maker", {}, *INVALID, "/reason"),
+    bad("a grace of no day", "PUT", f"{OF_BOOK}/pay-in-grace", "approver", {"days": 0}, *INVALID, "/days"),
+    bad("a grace of years", "PUT", f"{OF_BOOK}/pay-in-grace", "approver", {"days": 366}, *INVALID, "/days"),
+    bad("a grace by a maker", "PUT", f"{OF_BOOK}/pay-in-grace", "maker", {"days": 3}, *FORBIDDEN),
+    bad("a grace of another book", "GET", f"{OF_BOOK}/pay-in-grace", "of live", None, *MISSING),
 ]  # fmt: skip
 
 OPERATORS = [
@@ -758,6 +788,18 @@ OPERATORS = [
         {"points_a_day": -1, "gifts_a_day": 1, "received_a_day": 1}, *INVALID, "/points_a_day"),
     bad("gift rules by an approver", "PUT", f"{OF_BOOK}/gift-rules", "approver",
         {"points_a_day": 1, "gifts_a_day": 1, "received_a_day": 1}, *FORBIDDEN),
+    bad("a rule policy by a shop", "GET", f"{OF_BOOK}/rule-policy", "cafe", None, *WHO),
+    bad("a rule policy of more than the price", "PUT", f"{OF_BOOK}/rule-policy", "maker",
+        {"largest_share_ppm": 1_000_001}, *INVALID, "/largest_share_ppm"),
+    bad("a rule policy by an approver", "PUT", f"{OF_BOOK}/rule-policy", "approver", {}, *FORBIDDEN),
+    bad("terms of rates and rules at once", "POST", f"{MERCHANTS}/$cafe/terms", "maker",
+        but(TERMS, rules=[{"id": "a", "effect": {"points": 1}}]), *INVALID, "/points"),
+    bad("rules that nobody can decide yet", "POST", f"{MERCHANTS}/$cafe/terms", "maker",
+        {"rules": [{"id": "a", "effect": {"points": 1}, "when": {"tier": ["gold"]}}]}, *INVALID, "/rules/0/when/tier"),
+    bad("a rule with two effects", "POST", f"{MERCHANTS}/$cafe/terms", "maker",
+        {"rules": [{"id": "a", "effect": {"points": 1, "multiplier": {"percent": 200}}}]}, *INVALID, "/rules/0/effect"),
+    bad("a rule with an effect that nobody knows", "POST", f"{MERCHANTS}/$cafe/terms", "maker",
+        {"rules": [{"id": "a", "effect": {"raffle": 1}}]}, *UNKNOWN),
     bad("terms for robots", "POST", f"{MERCHANTS}/$cafe/terms", "maker",
         but(TERMS, by_kind={"robot": {"points": 1, "per": 100}}), *INVALID),
     bad("terms of a kind within a kind", "POST", f"{MERCHANTS}/$cafe/terms", "maker",
@@ -921,7 +963,6 @@ OPERATORS = [
     bad("a window that is a book", "POST", f"{WINDOWS}/$book/close", "maker", {}, *MISSING),
 ]  # fmt: skip
 
-WHY = {"reason": "x"}
 LIMIT = {"subject": "member", "what": "redeem_points", "per_minutes": 60, "most": 100}
 VELOCITY = f"{OF_BOOK}/velocity-limits"
 
@@ -1063,6 +1104,80 @@ SPONSORS = [
     bad("an end with a reason", "POST", f"{SPONSORSHIP}/end", "maker", {"reason": "x"}, *UNKNOWN, "/reason"),
 ]  # fmt: skip
 
+OFFERING = {
+    "name": "double",
+    "audience": {"kind": "shop"},
+    "holdout_ppm": 100_000,
+    "variants": [{"name": "double", "share_ppm": 900_000, "rules": {"points": 2, "per_minor": 100}}],
+}
+OFFERS, OFFER, LAUNCHED = "/v1/offers", "/v1/offers/$offer", "/v1/offers/$launched"
+
+
+def offer(what: str, *wanted: Any, who: str = "cafe", **changes: Any) -> Bad:
+    return bad(what, "POST", OFFERS, who, but(OFFERING, **changes), *wanted)
+
+
+def variant(what: str, at: str, **changes: Any) -> Bad:
+    made = but(OFFERING["variants"][0], **changes)  # type: ignore[index]
+    return offer(what, *INVALID, f"/variants/0{at}", variants=[made])
+
+
+OF_OFFERS = [
+    bad("an offer of nothing", "POST", OFFERS, "cafe", {}, *INVALID, "/name"),
+    bad("an offer without a key", "POST", OFFERS, "cafe", OFFERING, 400, "idempotency_key_missing",
+        idempotency_key=None),
+    offer("an offer by a key that may only read", *FORBIDDEN, who="reader"),
+    offer("an offer by a member", *WHO, who="ann"),
+    offer("an offer by an operator", *WHO, who="maker"),
+    offer("an offer that chooses its salt", *UNKNOWN, "/salt", salt="00" * 32),
+    offer("an offer that names its hold-out", *UNKNOWN, "/holdout", holdout=["$ann"]),
+    offer("an offer to everybody", *INVALID, "/audience/kind", audience={"kind": "everybody"}),
+    offer("an offer to a list of nobody", *INVALID, "/audience/members", audience={"kind": "list"}),
+    offer("an offer to all and some", *INVALID, "/audience/members", audience={"kind": "all", "members": ["$ann"]}),
+    offer("an offer to somebody twice", *INVALID, "/audience/members",
+        audience={"kind": "list", "members": ["$ann", "$ann"]}),
+    offer("an offer to another book's member", *MISSING, "/audience/members/1",
+        audience={"kind": "list", "members": ["$ann", "$eve"]}),
+    offer("an offer to a number", *MISSING, "/audience/members/0",
+        audience={"kind": "list", "members": ["$number"]}),
+    offer("an offer that holds out nobody", *INVALID, "/holdout_ppm", holdout_ppm=0),
+    offer("an offer that holds out everybody", *INVALID, "/holdout_ppm", holdout_ppm=1_000_000),
+    offer("an offer that holds out a fraction", *INVALID, "/holdout_ppm", holdout_ppm=0.1),
+    offer("an offer of parts that are too few", *INVALID, "/variants", holdout_ppm=100_001),
+    offer("an offer without variants", *INVALID, "/variants", variants=[]),
+    variant("a variant called as the hold-out", "/name", name="holdout"),
+    variant("a variant with a space", "/name", name="two words"),
+    variant("a variant of nothing", "/share_ppm", share_ppm=0),
+    variant("a variant that gives more than was paid", "/rules/points", rules={"points": 2, "per_minor": 1}),
+    variant("a variant by rules nobody knows", "/rules/magic", rules={"points": 1, "per_minor": 100, "magic": 1}),
+    variant("a variant of half points", "/rules/points", rules={"points": 0.5, "per_minor": 100}),
+    variant("a variant until some day", "/ends_at", ends_at="soon"),
+    offer("an offer that ends before it begins", *INVALID, "/ends_at",
+        begins_at="2019-01-01T00:00:00Z", ends_at="2018-01-01T00:00:00Z"),
+    offer("an offer with windows that shrink", *INVALID, "/windows_days", windows_days=[7, 3]),
+    offer("an offer with no window", *INVALID, "/windows_days", windows_days=[]),
+    offer("an offer with a window of no day", *INVALID, "/windows_days/0", windows_days=[0]),
+    offer("an offer compared with two years", *INVALID, "/pre_days", pre_days=731),
+    offer("an offer that is all margin and more", *INVALID, "/margin/ppm", margin={"ppm": 1_000_001}),
+    bad("a draft of another shop's", "GET", OFFER, "grocer", None, *MISSING),
+    bad("a draft from another book", "GET", OFFER, "stranger", None, *MISSING),
+    bad("a draft that nobody made", "GET", f"/v1/offers/off_{NONE}", "cafe", None, *MISSING),
+    bad("a draft changed by another shop", "PUT", OFFER, "grocer", OFFERING, *MISSING),
+    bad("a draft changed by a key that may only read", "PUT", OFFER, "reader", OFFERING, *FORBIDDEN),
+    bad("a draft changed to nonsense", "PUT", OFFER, "cafe", but(OFFERING, holdout_ppm=200_000), *INVALID, "/variants"),
+    bad("a launched offer changed", "PUT", LAUNCHED, "cafe", OFFERING, *CONFLICT),
+    bad("a launched offer launched", "POST", f"{LAUNCHED}/launch", "cafe", {}, *CONFLICT),
+    bad("a launch of another shop's offer", "POST", f"{OFFER}/launch", "grocer", {}, *MISSING),
+    bad("a launch with another share", "POST", f"{OFFER}/launch", "cafe", {"holdout_ppm": 10_000}, *UNKNOWN,
+        "/holdout_ppm"),
+    bad("an end of a draft", "POST", f"{OFFER}/end", "cafe", {}, *CONFLICT),
+    bad("an end of another shop's offer", "POST", f"{LAUNCHED}/end", "grocer", {}, *MISSING),
+    bad("results of another shop's offer", "GET", f"{LAUNCHED}/results", "grocer", None, *MISSING),
+    bad("results of happiness", "GET", f"{LAUNCHED}/results?metric=happiness", "cafe", None, *INVALID, "/metric"),
+    bad("results as a poem", "GET", f"{LAUNCHED}/results?format=poem", "cafe", None, *INVALID, "/format"),
+    bad("offers with another list's cursor", "GET", f"{OFFERS}?cursor=$cursor", "cafe", None, *CURSOR),
+]  # fmt: skip
+
 CLAIM = {"kind": "sale", "external_reference": "BAD-1", "amount": {"amount": 100, **USD}, "at": "2017-01-01T00:00:00Z"}
 CLAIMS, BREAK = "/v1/till-claims", "/v1/operator/breaks/$break"
 REPORT = "at,amount,reference\n2017-01-01T00:00:00Z,5,X\n"
@@ -1158,9 +1273,69 @@ RECONCILING = [
     bad("a no by a maker", "POST", f"{OF_ADJUSTMENT}/reject", "maker", {}, *FORBIDDEN),
 ]  # fmt: skip
 
+REGULARS = {"measure": "purchases", "at_least": 2}
+SEGMENTS, OF_SEGMENT = "/v1/segments", "/v1/segments/$segment"
+BIRTHDAY = {"kind": "birthday", "calendar": "jalali", "month": 12, "day": 30}
+
+
+def defined(what: str, definition: Any, *wanted: Any) -> Bad:
+    return bad(f"a segment of {what}", "POST", f"{SEGMENTS}/preview", "cafe", {"definition": definition}, *wanted)
+
+
+def occasion(what: str, at: str, **changes: Any) -> Bad:
+    body = {"occasions": [but(BIRTHDAY, **changes)]}
+    return bad(f"an occasion {what}", "PUT", "/v1/me/occasions", "ann", body, *INVALID, f"/occasions/0/{at}")
+
+
+INSIGHT = [
+    defined("nothing", {}, *INVALID, "/definition"),
+    defined("a list", [], *INVALID, "/definition"),
+    defined("a measure nobody knows", {"measure": "luck"}, *INVALID, "/definition/measure"),
+    defined("a half", {"measure": "visits", "at_least": 0.5}, *INVALID, "/definition/at_least"),
+    defined("SQL", {"measure": "visits'; drop table sale"}, *INVALID, "/definition/measure"),
+    defined("nothing inside", {"any": [REGULARS, {"not": {}}]}, *INVALID, "/definition/any/1/not"),
+    defined("a name too many", {**REGULARS, "or/1~1": 1}, *INVALID, "/definition/or~11~01"),
+    bad("a segment without a name", "POST", SEGMENTS, "cafe", {"definition": REGULARS}, *INVALID, "/name"),
+    bad("a segment named as another", "POST", SEGMENTS, "cafe", {
+        "name": "regulars", "definition": {"measure": "kind", "is": "legal"}
+    }, *CONFLICT),
+    bad("a segment by a reader", "POST", SEGMENTS, "reader", {"name": "x", "definition": REGULARS}, *FORBIDDEN),
+    bad("the segments of nobody", "GET", SEGMENTS, None, None, *WHO),
+    bad("a segment of another shop", "GET", OF_SEGMENT, "grocer", None, *MISSING),
+    bad("a segment of another book", "GET", OF_SEGMENT, "stranger", None, *MISSING),
+    bad("another shop's segment changed", "PUT", OF_SEGMENT, "grocer", {"definition": REGULARS}, *MISSING),
+    bad("the members of another shop's", "GET", f"{OF_SEGMENT}/members", "grocer", None, *MISSING),
+    bad("a member of another shop's", "GET", f"{OF_SEGMENT}/members/$ann", "grocer", None, *MISSING),
+    bad("a member who never bought here", "GET", f"{OF_SEGMENT}/members/$bob", "cafe", None, *MISSING),
+    bad("a member of another book's", "GET", f"{OF_SEGMENT}/members/$eve", "cafe", None, *MISSING),
+    bad("fifths of no days", "GET", f"{SEGMENTS}/rfm?within_days=0", "cafe", None, *INVALID),
+    bad("fifths on paper", "GET", f"{SEGMENTS}/rfm?format=pdf", "cafe", None, *INVALID),
+    bad("the next offers of no member", "GET", "/v1/members/mem_0/next-offers", "cafe", None, *MISSING),
+    bad("the next offers of oneself by a shop", "GET", "/v1/me/next-offers", "cafe", None, *WHO),
+    bad("the occasions of a shop", "GET", "/v1/me/occasions", "cafe", None, *WHO),
+    occasion("of no kind", "kind", kind="name_day"),
+    occasion("of another calendar", "calendar", calendar="lunar"),
+    occasion("on a day that month never has", "day", month=7, day=31),
+    occasion("on a day that year had not", "day", year=1404),
+    occasion("with another's name", "name", name="x"),
+    bad("two birthdays", "PUT", "/v1/me/occasions", "ann", {"occasions": [BIRTHDAY, BIRTHDAY]}, *INVALID, "/occasions"),
+    bad("a network's segment of nothing", "POST", f"{OF_BOOK}/segments/preview", "maker", {"definition": {}},
+        *INVALID, "/definition"),
+    bad("a network's segment by an auditor", "POST", f"{OF_BOOK}/segments", "auditor", {
+        "name": "x", "definition": REGULARS
+    }, *FORBIDDEN),
+    bad("segments of another book", "GET", f"{OF_BOOK}/segments", "of live", None, *MISSING),
+    bad("a shop's segment as the network's", "GET", f"{OF_BOOK}/segments/$segment", "maker", None, *MISSING),
+    bad("its members as the network's", "GET", f"{OF_BOOK}/segments/$segment/members", "maker", None, *MISSING),
+    bad("next offers turned on by an auditor", "POST", f"{OF_BOOK}/next-offers", "auditor", {}, *FORBIDDEN),
+    bad("next offers of another book turned on", "POST", f"{OF_BOOK}/next-offers", "of live", {}, *MISSING),
+    bad("fifths of another book", "GET", f"{OF_BOOK}/segments/rfm", "of live", None, *MISSING),
+]  # fmt: skip
+
+
 TABLE = list(
     chain(
-        AMOUNTS, TEXTS, TIMES, SHAPES, IDS, CREDENTIALS, HEADERS, PATHS, QUERIES, TILL, MEMBERS, VOUCHERS, RAILS, OPERATORS, SAFETY, SPONSORS, RECONCILING
+        AMOUNTS, TEXTS, TIMES, SHAPES, IDS, CREDENTIALS, HEADERS, PATHS, QUERIES, TILL, MEMBERS, VOUCHERS, RAILS, OPERATORS, SAFETY, SPONSORS, OF_OFFERS, RECONCILING, INSIGHT
     )
 )  # fmt: skip
 

@@ -1,6 +1,8 @@
 """Statements in every form through the doors, and the public supply: each proves itself with what the doors publish."""
 
+import base64
 import csv
+import hashlib
 import io
 import json
 import time
@@ -111,6 +113,57 @@ def test_a_statement_on_paper_in_both_languages(api: Api) -> None:
         assert answer.content.startswith(b"%PDF-")
         assert int(answer.headers["content-length"]) == len(answer.content) > 5_000
     assert api.call("GET", path, by=cafe, headers={"Accept": "application/pdf"}).content.startswith(b"%PDF-")
+
+
+@pytest.mark.row("G7")
+def test_a_statement_is_a_page_csv_xlsx_pdf_and_signed_json_and_proves_itself(
+    api: Api, keys: Path, tmp_path: Path
+) -> None:
+    """All of one statement, and all of one figure; the signed one is proved without a server."""
+    path, cafe = f"/v1/statements/{a_statement(api)}", api.shops["cafe"].key
+    told = api.call("GET", path, by=cafe).json()
+    every = {
+        form: api.call("GET", f"{path}?format={form}", by=cafe) for form in ("html", "csv", "xlsx", "pdf", "signed")
+    }
+    assert {answer.status_code for answer in every.values()} == {200}
+    page = every["html"].text
+    assert every["html"].headers["content-type"] == "text/html; charset=utf-8"
+    assert told["id"] in page
+    assert f"{told['position']['amount'] / 100:,.2f}" in page
+    assert len(list(csv.reader(io.StringIO(every["csv"].text)))) == told["items"] + 2
+    sheet = load_workbook(io.BytesIO(every["xlsx"].content))["Statement"]
+    figures = {row[0]: row[1] for row in sheet.iter_rows(values_only=True)}
+    assert figures["position_minor"] == told["position"]["amount"]
+    assert every["pdf"].content.startswith(b"%PDF-")
+    file = saved(tmp_path / "statement.json", every["signed"].content)
+    verdict = proof.verdict(file, key=keys)
+    assert verdict.code == 0, verdict.why
+    assert json.loads(file.read_text())["party"]["position_minor"] == told["position"]["amount"]
+
+
+def test_a_statements_page_runs_nothing_and_speaks_both_languages(api: Api) -> None:
+    with psycopg.connect(api.url, autocommit=True) as conn:
+        conn.execute("update merchants.merchant set name = '<script>alert(1)</script>' where name = 'grocer'")
+    path, cafe = f"/v1/statements/{a_statement(api)}", api.shops["cafe"].key
+    answer = api.call("GET", path, by=cafe, headers={"Accept": "text/html,application/xhtml+xml;q=0.9"})
+    page, policy = answer.text, answer.headers["content-security-policy"]
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert "<script" not in page
+    style = page.split("<style>")[1].split("</style>")[0]
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert f"style-src 'sha256-{digest}'" in policy
+    assert "default-src 'none'" in policy
+    assert (" style=" in page, "http://" in page, "https://" in page) == (False, False, False)
+    assert ("prefers-color-scheme:dark" in page, "@media print" in page) == (True, True)
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert '<html lang="en" dir="ltr">' in page
+    for asked in ({"Accept": "text/html", "Accept-Language": "fa-IR,fa;q=0.9"}, {}):
+        persian = api.call(
+            "GET", f"{path}?format=html" + ("" if asked else "&language=fa"), by=cafe, headers=asked
+        ).text
+        assert '<html lang="fa" dir="rtl">' in persian
+        assert "صورت‌حساب تسویه" in persian
+    assert api.call("GET", f"{path}?format=html", by=api.shops["grocer"].key).status_code == 404
 
 
 def test_without_a_font_nothing_half_written_is_sent(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -74,6 +74,12 @@ def test_statements_are_brought_and_the_figures_tell_how_it_stands(api: Api) -> 
         ("bank", "psp", "stream", "till"), 0
     )
     assert stands["ages"] == {"under_a_day": 0, "under_a_week": 1, "older": 0}
+    # nobody asked: the clock did, a day after the last time
+    assert stands["reconciled_at"] > "2017-01-02"
+    assert stands["due_at"] > "2017-01-03"
+    stream = stands["stream"]
+    assert (stream["consumer_lag_records"], stream["relay_lag_records"], stream["relay_lag_seconds"]) == (0, None, None)
+    assert stream["records"] > 0
     (row,) = stands["breaks"]
     assert (row["source"], row["type"], row["oldest_seconds"]) == ("psp", "unknown_beneficiary", 2 * 86_400)
     exported = api.call("GET", f"{of_book}/breaks?format=csv", by=api.maker)

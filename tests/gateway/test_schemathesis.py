@@ -46,7 +46,7 @@ def ids(siege: Siege) -> dict[str, str]:
     """What is really there, by the names that paths and bodies have for it."""
     named = ("book", "branch", "till", "sale", "record", "statement", "device", "voucher")
     real = {name: siege.names[name] for name in named}
-    real["sponsorship"] = siege.names["sponsorship"]
+    real |= {name: siege.names[name] for name in ("sponsorship", "offer")}
     real |= {"merchant": siege.names["cafe"], "member": siege.names["number"], "redemption": siege.names["held"]}
     real |= {name: siege.names[name] for name in ("break", "match")}
     return real | {"window": siege.names["open"], "currency": "USD", "phone": "+15550100123", "time_zone": "UTC"}

@@ -80,3 +80,26 @@ def test_a_disputed_statement_is_put_right_in_the_next_window_by_two_operators(a
     ]
     position = api.done("GET", "/v1/position", by=grocer.key)
     assert (position["receivable"], position["credit_warning_percent"]) == (sum_of(4), None)
+
+
+def test_the_operator_is_no_merchant_in_a_statement(api: Api) -> None:
+    """What the operator owes by an adjustment is told of the operator, in every form but the signed one."""
+    window, grocer = a_week(api), api.shops["grocer"]
+    step(api, window, "close")
+    left_out = {"debtor": None, "creditor": grocer.id, "amount": sum_of(4), "reason": "a fee too many"}
+    proposed = step(api, window, "adjustments", left_out).json()
+    assert step(api, window, f"adjustments/{proposed['id']}/approve", by=api.approver).json()["state"] == "approved"
+    newest = api.done("GET", f"/v1/operator/books/{api.book}/windows", by=api.maker)["data"][0]["id"]
+    step(api, newest, "close")
+    statement = api.done("GET", "/v1/statements", by=grocer.key)["data"][0]["id"]
+    path = f"/v1/statements/{statement}"
+    (other,) = api.done("GET", path, by=grocer.key)["counterparties"]
+    assert (other["merchant"][:4], other["receivable"]) == ("opr_", sum_of(4))
+    (item,) = api.done("GET", f"{path}/items", by=grocer.key)["data"]
+    assert (item["issuer"], item["acceptor"]) == (other["merchant"], grocer.id)
+    debts = api.done("GET", f"/v1/operator/windows/{newest}/matrix", by=api.maker)["data"]
+    assert [(debt["debtor"], debt["creditor"]) for debt in debts] == [(other["merchant"], grocer.id)]
+    told = api.call("GET", f"{path}?format=csv", by=grocer.key).text
+    assert f"{other['merchant']},adjustment" in told
+    assert "the network's operator" in told
+    assert "The network&#x27;s operator" in api.call("GET", f"{path}?format=html", by=grocer.key).text

@@ -18,6 +18,8 @@ OWNERS = {
     "merchants.redemption": {"merchant_id"},
     "merchants.refund": {"merchant_id"},
     "merchants.approval": {"merchant_id"},
+    "merchants.offer": {"merchant_id"},
+    "merchants.offer_tally": {"merchant_id"},
     "merchants.branch": {"merchant_id"},
     "merchants.merchant": {"id"},
     "ledger.record": {"merchant_id"},
@@ -28,6 +30,7 @@ OWNERS = {
     "settlement.told_line": {"shown_to"},
     "settlement.break": {"shown_to"},
     "settlement.instruction": {"merchant_id"},
+    "merchants.next_offer": {"merchant_id"},
 }
 #: Rows that are nobody's own, and what is told of them: how a batch is numbered, so that records have a sequence.
 SHARED = {"ledger.batch": {"id", "first_sequence"}}

@@ -68,6 +68,10 @@ def test_both_roads_give_the_same_bytes_for_a_week_of_the_demo(tmp_path: Path, k
             told = manex(home, "settlement", "rebuild", "--check", "--kafka", "--database", DEMO, **more)
             assert told["same"] is True
             assert [(each["events"], each["from_ledger"]) for each in told["books"]] == [(end - 1, 0)]
+            # by the one command that does all of it; the topic is there, and nothing is published twice
+            told = manex(home, "settlement", "compare", "--database", DEMO, **more)
+            assert (told["same"], told["broker"]) == (True, "the configured Kafka")
+            assert [(each["events"], each["from_ledger"]) for each in told["books"]] == [(end - 1, 0)]
         finally:
             stopping.set()
             thread.join(30)

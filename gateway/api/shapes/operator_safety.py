@@ -26,7 +26,8 @@ class BrakeTold(Answer, frozen=True, kw_only=True):
     record: str
     kind: str
     subject: str
-    operator: str
+    # null: the clock
+    operator: str | None
     reason: str
     at: datetime
 
@@ -54,6 +55,17 @@ class VelocityIn(Body, frozen=True, kw_only=True):
 class VelocityOut(Answer, frozen=True, kw_only=True):
     limits: list[VelocityLimit]
     # counts the lists; 0: there never was one
+    revision: int
+
+
+class PayInGraceIn(Body, frozen=True, kw_only=True):
+    # days after a window was posted; null: nobody is suspended by the clock
+    days: Annotated[int, Meta(ge=1, le=365)] | None
+
+
+class PayInGraceOut(Answer, frozen=True, kw_only=True):
+    days: int | None
+    # counts the changes; 0: it was never declared
     revision: int
 
 

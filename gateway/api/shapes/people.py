@@ -20,8 +20,16 @@ class Spendable(Answer, frozen=True, kw_only=True):
     value: Sum
 
 
+class RuleSkipped(Answer, frozen=True, kw_only=True):
+    rule: str
+    # the first condition that does not hold; or best_of, exclusive: another rule counts in its place
+    why: str
+
+
 class QuoteOut(Answer, frozen=True, kw_only=True):
     earn: Earn
+    # of the shop's own rules, those that do not count; at most 200 are told
+    skipped: list[RuleSkipped]
     # what the member may spend here; null without a member
     spendable: Spendable | None
     # what is left to pay in money if all of it were spent on this basket

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from gateway.api.shapes.values import Answer, Body, Money, Name, Query, Sum
+from gateway.api.shapes.values import Answer, Body, Money, Name, Query, Reference, Sum
 
 RailNamed = Literal["bank", "stripe"]
 #: What banks take as a name: seventy characters, none of them a control character.
@@ -185,6 +185,45 @@ class RailEventOut(Answer, frozen=True, kw_only=True):
 
 class RailEventPage(Answer, frozen=True, kw_only=True):
     data: list[RailEventOut]
+    has_more: bool
+    next_cursor: str | None
+
+
+class ChargeBackIn(Body, frozen=True, kw_only=True):
+    """A bank took back a top-up, or a part of it. `reference` is the bank's; nothing moves until another approves."""
+
+    # the record of the top-up
+    topup: str
+    amount: Money
+    reference: Reference
+    reason: Name
+
+
+class ChargeBackReversalIn(Body, frozen=True, kw_only=True):
+    reason: Name
+
+
+class ChargeBackOut(Answer, frozen=True, kw_only=True):
+    """amount == from_prefund + charged, once it is booked. What was charged is an item of the next statement."""
+
+    # its first record, which decisions name
+    id: str
+    merchant: str
+    topup: str
+    state: Literal["proposed", "rejected", "booked", "reversal_proposed", "reversed"]
+    # bank or psp, and the name it has there
+    source: str
+    reference: str
+    amount: Sum
+    from_prefund: Sum
+    charged: Sum
+    at: datetime
+    booked: str | None
+    reversed: str | None
+
+
+class ChargeBackPage(Answer, frozen=True, kw_only=True):
+    data: list[ChargeBackOut]
     has_more: bool
     next_cursor: str | None
 

@@ -48,6 +48,8 @@ class PositionOut(Answer, frozen=True, kw_only=True):
     credit_line_points: int
     # 50, 75 or 90: so much of the credit line is used; none below
     credit_warning_percent: int | None
+    # taken back of the merchant's top-ups and not paid yet; it counts with what is used of the line
+    charged_back: Sum
     # points accepted and not settled yet
     accepted_points: int
     window: WindowRef | None
@@ -109,8 +111,8 @@ class StatementPage(Answer, frozen=True, kw_only=True):
 
 class StatementIn(Query, frozen=True, kw_only=True):
     # `signed` proves itself; without one, Accept decides
-    format: Literal["json", "csv", "xlsx", "pdf", "signed"] | None = None
-    # of the PDF
+    format: Literal["json", "csv", "xlsx", "pdf", "signed", "html"] | None = None
+    # of the PDF and the page
     language: Literal["en", "fa"] | None = None
 
 

@@ -280,9 +280,22 @@ class StatementTimeOut(Answer, frozen=True, kw_only=True):
     seconds_to_settled: int | None
 
 
+class StreamOut(Answer, frozen=True, kw_only=True):
+    """How far the book's records have come: derived by settlement, and published where there is a Kafka (null: there is none)."""
+
+    records: int
+    consumer_lag_records: int
+    relay_lag_records: int | None
+    relay_lag_seconds: float | None
+
+
 class ReconciliationOut(Answer, frozen=True, kw_only=True):
     """How reconciliation stands: how far, what is open, how old, and how fast statements come."""
 
+    # when everything was last laid against everything, and when it is due again; null: nothing could have changed
+    reconciled_at: datetime | None
+    due_at: datetime | None
+    stream: StreamOut
     sources: list[SourceOut]
     breaks: list[StandingBreaksOut]
     ages: AgesOut

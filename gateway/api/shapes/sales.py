@@ -5,14 +5,22 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from gateway.api.shapes.values import Answer, Balance, Body, Category, MemberNamed, Money, Reference, Sum, Time
+from gateway.api.shapes.values import Amount, Answer, Balance, Body, Category, MemberNamed, Money, Reference, Sum, Time
+
+Measure = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,31}$(?!\n)")]
 
 
 class LineIn(Body, frozen=True, kw_only=True):
+    """`measures`: what else the line carries that rules may be about, by name, such as {"km": 12}. `discount`: what is still
+    granted off the amount, later and elsewhere; `cost`: what the goods cost the shop. Both are for rules only."""
+
     amount: Money
     category: Category | None = None
     sku: Reference | None = None
     quantity: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
+    measures: Annotated[dict[Measure, Amount], Meta(max_length=10)] = {}
+    discount: Money | None = None
+    cost: Money | None = None
 
 
 class PaymentIn(Body, frozen=True, kw_only=True):
@@ -47,6 +55,11 @@ class BonusOut(Answer, frozen=True, kw_only=True):
     expires_at: datetime | None
 
 
+class RuleFired(Answer, frozen=True, kw_only=True):
+    rule: str
+    points: int
+
+
 class Earn(Answer, frozen=True, kw_only=True):
     # all that is earned, what sponsors give included; refused, lot, expires_at and terms are of the shop's own part
     points: int
@@ -57,6 +70,8 @@ class Earn(Answer, frozen=True, kw_only=True):
     expires_at: datetime | None
     terms: str | None
     bonuses: list[BonusOut]
+    # the first of the shop's own rules that counted, in their order, with whole points; of rates there are none
+    rules: list[RuleFired]
 
 
 class SaleOut(Answer, frozen=True, kw_only=True):

@@ -27,6 +27,8 @@ class ExposureOut(Answer, frozen=True, kw_only=True):
     due_points: int
     line_points: int
     collateral: Sum
+    # taken back of its top-ups and not paid yet; it counts with what is used of the line
+    charged_back: Sum
     # 50, 75 or 90: so much of the credit line is used; none below
     warning_percent: int | None
 

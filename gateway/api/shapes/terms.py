@@ -1,11 +1,11 @@
-"""What a sale earns: rates, and a merchant's terms."""
+"""What a sale earns: a merchant's terms, as rates or as rules."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
-from msgspec import Meta
+from msgspec import Meta, field
 
-from gateway.api.shapes.values import Amount, Answer, Body, Category, PersonKind, PointsAsked
+from gateway.api.shapes.values import Amount, Answer, Body, Category, PersonKind, PointsAsked, Time
 from ledger import LARGEST_AMOUNT
 
 
@@ -24,20 +24,169 @@ class Rates(Body, frozen=True, kw_only=True):
     cap_points: PointsAsked | None = None
 
 
-class TermsIn(Rates, frozen=True, kw_only=True):
-    """Rates for everybody; those of a kind of person take their place for that kind, whole."""
+# -- the long form: as it is written here it is kept
 
+RuleId = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.:-]+$(?!\n)")]
+Names = Annotated[list[Category], Meta(min_length=1, max_length=500)]
+WindowDays = Annotated[int, Meta(ge=1, le=366)]
+Clock = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$(?!\n)")]
+
+
+class Multiplier(Body, frozen=True, kw_only=True):
+    """What the rates give becomes so many percent of it."""
+
+    percent: Annotated[int, Meta(ge=101, le=10_000)]
+
+
+class Effect(Body, frozen=True, kw_only=True, omit_defaults=True):
+    """One of them."""
+
+    rate: Rate | None = None
+    points: Annotated[int, Meta(ge=0, le=1_000_000)] | None = None
+    multiplier: Multiplier | None = None
+
+
+class Hours(Body, frozen=True, kw_only=True, omit_defaults=True):
+    """Days of the week, and hours of the day from `from` to before `until`, where the network is."""
+
+    weekdays: (
+        Annotated[
+            list[Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]],
+            Meta(min_length=1, max_length=7),
+        ]
+        | None
+    ) = None
+    from_: Clock | None = field(name="from", default=None)
+    until: Clock | None = None
+
+
+class Bounds(Body, frozen=True, kw_only=True, omit_defaults=True):
+    """Minor units paid in money; both included."""
+
+    at_least: Amount | None = None
+    at_most: Amount | None = None
+
+
+class Visits(Body, frozen=True, kw_only=True, omit_defaults=True):
+    """Of the member's visits here in so many days, this one included."""
+
+    days: WindowDays
+    at_least: Amount | None = None
+    at_most: Amount | None = None
+    every: Annotated[int, Meta(ge=1, le=LARGEST_AMOUNT)] | None = None
+
+
+class Spent(Body, frozen=True, kw_only=True, omit_defaults=True):
+    """Of what the member spent here in so many days, this sale included; `reaches` holds for the sale that reaches it."""
+
+    days: WindowDays
+    at_least: Amount | None = None
+    at_most: Amount | None = None
+    reaches: Annotated[int, Meta(ge=1, le=LARGEST_AMOUNT)] | None = None
+
+
+class LastPurchase(Body, frozen=True, kw_only=True):
+    within_days: Annotated[int, Meta(ge=0, le=366)]
+
+
+class When(Body, frozen=True, kw_only=True, omit_defaults=True):
+    """Conditions, all of which must hold. `tier`, `segment` and `occasion` are not available yet."""
+
+    merchant: Names | None = None
+    branch: Names | None = None
+    channel: Annotated[list[Literal["physical", "online"]], Meta(min_length=1, max_length=2)] | None = None
+    kind: Annotated[list[PersonKind], Meta(min_length=1, max_length=2)] | None = None
+    tier: Names | None = None
+    segment: Names | None = None
+    occasion: Names | None = None
+    payment: (
+        Annotated[
+            list[Literal["cash", "card", "transfer", "credit", "voucher", "points", "other"]],
+            Meta(min_length=1, max_length=7),
+        ]
+        | None
+    ) = None
+    time: Hours | None = None
+    basket: Bounds | None = None
+    product: Names | None = None
+    category: Names | None = None
+    not_category: Names | None = None
+    amount: Bounds | None = None
+    first_purchase: bool | None = None
+    last_purchase: LastPurchase | None = None
+    visits: Visits | None = None
+    spent: Spent | None = None
+
+
+class Valid(Body, frozen=True, kw_only=True, omit_defaults=True):
+    from_: Time | None = field(name="from", default=None)
+    until: Time | None = None
+
+
+class BestOf(Body, frozen=True, kw_only=True):
+    """Of the rules of this group that hold, the one that gives most counts."""
+
+    best_of: RuleId
+
+
+class Rule(Body, frozen=True, kw_only=True, omit_defaults=True):
+    """`basis` of a rate: money, net (of discounts), margin, visits, units, or measure: and the name of a measure."""
+
+    id: RuleId
+    effect: Effect
+    name: Category | None = None
+    basis: Annotated[
+        str, Meta(max_length=64, pattern=r"^(money|net|margin|visits|units|measure:[a-z][a-z0-9_]{0,31})$(?!\n)")
+    ] = "money"
+    when: When | None = None
+    cap_points: Amount | None = None
+    valid: Valid | None = None
+    priority: Annotated[int, Meta(ge=-1_000, le=1_000)] = 0
+    stacking: Literal["stack", "exclusive"] | BestOf = "stack"
+
+
+class TermsIn(Body, frozen=True, kw_only=True):
+    """Rates for everybody, `points` for every `per`, where those of a kind of person take their place for that kind, whole;
+    or `rules`, with `minimum` and `cap_points` beside them."""
+
+    points: Annotated[int, Meta(ge=0, le=1_000_000)] | None = None
+    per: Annotated[int, Meta(ge=1, le=LARGEST_AMOUNT)] | None = None
+    categories: dict[Category, Rate] = {}
+    minimum: Amount = 0
+    cap_points: PointsAsked | None = None
     by_kind: dict[PersonKind, Rates] = {}
+    rules: Annotated[list[Rule], Meta(min_length=1, max_length=2_000)] | None = None
 
 
 class TermsOut(Answer, frozen=True, kw_only=True):
+    """`points`, `per`, `categories` and `by_kind` are of rates; `rules` are null then."""
+
     id: str
     merchant: str
     version: int
-    points: int
-    per: int
+    points: int | None
+    per: int | None
     categories: dict[str, Rate]
     minimum: int
     cap_points: int | None
     by_kind: dict[PersonKind, Rates]
+    rules: list[Rule] | None
     in_force_at: datetime
+
+
+class RulePolicyIn(Body, frozen=True, kw_only=True):
+    """What the network forbids its merchants' rules: to depend on who a person is, to give back more than so many millionths
+    of a price, to be valid from before they are in force."""
+
+    equal_persons: bool = False
+    largest_share_ppm: Annotated[int, Meta(ge=0, le=1_000_000)] | None = None
+    not_before: bool = False
+
+
+class RulePolicyOut(Answer, frozen=True, kw_only=True):
+    """`version` 0: nothing was ever forbidden."""
+
+    version: int
+    equal_persons: bool
+    largest_share_ppm: int | None
+    not_before: bool

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from gateway.api import approvals, gifts, live, membership, proofs, reading, shapes, vouchers
+from gateway.api import approvals, gifts, insight, live, membership, occasions, proofs, reading, shapes, vouchers
 from gateway.operation import Anybody, Member, Operation
 
 OPERATIONS: Final = (
@@ -45,6 +45,33 @@ OPERATIONS: Final = (
         membership.get_balance,
         "Points to spend, on their way, set aside, about to go, and owed.",
         answer=shapes.MemberBalance,
+        refusals=("not_found",),
+    ),
+    Operation(
+        "GET",
+        "/v1/me/next-offers",
+        Member(),
+        insight.list_own_next_offers,
+        "What one is likely to buy next, by one's own purchases at each merchant, and why.",
+        answer=shapes.NextOfferList,
+    ),
+    Operation(
+        "GET",
+        "/v1/me/occasions",
+        Member(),
+        occasions.get_occasions,
+        "One's birthday and the like, and when each comes next.",
+        answer=shapes.OccasionsOut,
+        refusals=("not_found",),
+    ),
+    Operation(
+        "PUT",
+        "/v1/me/occasions",
+        Member(),
+        occasions.put_occasions,
+        "Tell all of one's occasions; those that are not told are forgotten.",
+        answer=shapes.OccasionsOut,
+        request=shapes.OccasionsIn,
         refusals=("not_found",),
     ),
     Operation(

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from gateway.api import adjustments, funding, keys, live, rails, reading, shapes, statement_files
+from gateway.api import adjustments, charge_backs, funding, keys, live, rails, reading, shapes, statement_files
 from gateway.operation import Merchant, Operation
 
 OPERATIONS: Final = (
@@ -54,7 +54,7 @@ OPERATIONS: Final = (
         "/v1/statements/{statement}",
         Merchant("statements:read"),
         reading.get_statement,
-        "One statement; as CSV, workbook, PDF or signed JSON when asked by format or Accept.",
+        "One statement; as a page, CSV, workbook, PDF or signed JSON when asked by format or Accept.",
         answer=shapes.StatementDetail,
         query=shapes.StatementIn,
         also=tuple(statement_files.ACCEPTED),
@@ -108,6 +108,15 @@ OPERATIONS: Final = (
         request=shapes.TopupIn,
         keyed="required",
         refusals=("not_found",),
+    ),
+    Operation(
+        "GET",
+        "/v1/charge-backs",
+        Merchant("position:read"),
+        charge_backs.list_own_charge_backs,
+        "What was taken back of the merchant's top-ups, the newest first.",
+        answer=shapes.ChargeBackPage,
+        query=shapes.PageIn,
     ),
     Operation(
         "POST",

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from gateway.api import gifts, operator_books, operator_windows, shapes
+from gateway.api import gifts, operator_books, operator_windows, shapes, terms
 from gateway.api.table.operator_paths import OF_BOOK, OPERATOR
 from gateway.operation import ANY_OPERATOR, MAKER, Operation
 
@@ -47,6 +47,24 @@ OPERATIONS: Final = (
         "Say what members may give and be given in a day.",
         answer=shapes.GiftRulesOut,
         request=shapes.GiftRulesIn,
+        keyed="taken",
+    ),
+    Operation(
+        "GET",
+        f"{OF_BOOK}/rule-policy",
+        ANY_OPERATOR,
+        terms.get_rule_policy,
+        "What the network forbids its merchants' rules.",
+        answer=shapes.RulePolicyOut,
+    ),
+    Operation(
+        "PUT",
+        f"{OF_BOOK}/rule-policy",
+        MAKER,
+        terms.put_rule_policy,
+        "Say what the network forbids its merchants' rules. Those in force stay as they are.",
+        answer=shapes.RulePolicyOut,
+        request=shapes.RulePolicyIn,
         keyed="taken",
     ),
     Operation(

@@ -2,11 +2,13 @@
 
 from typing import Final
 
-from gateway.api import bank_files, rails, shapes
+from gateway.api import bank_files, charge_backs, rails, shapes
 from gateway.api.table.operator_paths import OF_BOOK, OF_MERCHANT, OF_WINDOW, OPERATOR
 from gateway.operation import ANY_OPERATOR, APPROVER, LARGEST_BATCH_BODY, MAKER, Operation
 
 OF_INSTRUCTION: Final = f"{OPERATOR}/instructions/{{instruction}}"
+#: By the id of its first record.
+OF_CHARGE_BACK: Final = f"{OPERATOR}/charge-backs/{{record}}"
 #: How banks' files are sent here.
 FILES: Final = ("application/xml", "text/xml", "text/csv", "text/plain", "application/octet-stream")
 
@@ -149,6 +151,59 @@ OPERATIONS: Final = (
         "A statement's lines, with the instruction that each names and what came of that.",
         answer=shapes.BankLinePage,
         query=shapes.PageIn,
+    ),
+    Operation(
+        "POST",
+        f"{OF_BOOK}/charge-backs",
+        MAKER,
+        charge_backs.post_charge_back,
+        "Propose that a bank took a top-up back, or a part of it.",
+        answer=shapes.ChargeBackOut,
+        request=shapes.ChargeBackIn,
+        keyed="required",
+        refusals=("state_conflict", "limit_exceeded", "duplicate_reference", "not_found"),
+    ),
+    Operation(
+        "GET",
+        f"{OF_BOOK}/charge-backs",
+        ANY_OPERATOR,
+        charge_backs.list_charge_backs,
+        "Top-ups that were taken back, by people's word or a provider's, the newest first.",
+        answer=shapes.ChargeBackPage,
+        query=shapes.PageIn,
+    ),
+    Operation(
+        "POST",
+        f"{OF_CHARGE_BACK}/approve",
+        APPROVER,
+        charge_backs.post_charge_back_approve,
+        "Approve what another proposed of a charge-back: it is booked, or booked back.",
+        answer=shapes.ChargeBackOut,
+        request=shapes.NothingIn,
+        keyed="required",
+        refusals=("state_conflict", "self_approval_forbidden"),
+    ),
+    Operation(
+        "POST",
+        f"{OF_CHARGE_BACK}/reject",
+        APPROVER,
+        charge_backs.post_charge_back_reject,
+        "Reject what was proposed of a charge-back.",
+        answer=shapes.ChargeBackOut,
+        request=shapes.NothingIn,
+        keyed="required",
+        refusals=("state_conflict",),
+    ),
+    Operation(
+        "POST",
+        f"{OF_CHARGE_BACK}/reversal",
+        MAKER,
+        charge_backs.post_charge_back_reversal,
+        "Propose that all that was taken back came again.",
+        answer=shapes.ChargeBackOut,
+        request=shapes.ChargeBackReversalIn,
+        keyed="required",
+        refusals=("state_conflict",),
     ),
     Operation(
         "GET",

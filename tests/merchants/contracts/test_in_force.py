@@ -237,7 +237,7 @@ def test_terms_come_into_force_as_a_record(
     in_force = network(db, book).terms(cafe)
     assert in_force == second.terms
     assert in_force is not None
-    assert programme.parse(in_force.rules).rates.cap_points == 9
+    assert programme.parse(in_force.rules).everybody.cap_points == 9
     assert records(db)[1:] == [
         ("terms", cafe, cafe, None, {"terms": str(first.terms.id), "version": 1}),
         ("terms", cafe, cafe, None, {"terms": str(second.terms.id), "version": 2}),

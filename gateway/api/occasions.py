@@ -1,0 +1,50 @@
+"""A member's own occasions: told and read by the member, and by nobody else."""
+
+from typing import Any, cast
+
+import ledger
+from gateway import problems
+from gateway.api.shapes import OccasionOut, OccasionsIn, OccasionsOut
+from gateway.calls import Call, accepted
+from merchants import people
+
+
+async def get_occasions(call: Call[None]) -> OccasionsOut:
+    return await call.work(lambda tx: _told(tx, call))
+
+
+async def put_occasions(call: Call[OccasionsIn]) -> OccasionsOut:
+    told = [
+        people.Occasion(o.kind, people.Anniversary(o.calendar, o.month, o.day), o.year, o.name)
+        for o in call.body.occasions
+    ]
+
+    def put(tx: ledger.Tx) -> OccasionsOut:
+        refused = people.put_occasions(tx, ledger.read_book(tx, call.member.book.id), call.member.id, told)
+        if refused is not None:
+            accepted(refused)
+        return _told(tx, call)
+
+    return await call.work(put)
+
+
+def _told(tx: ledger.Tx, call: Call[Any]) -> OccasionsOut:
+    book = ledger.read_book(tx, call.member.book.id)
+    member = people.find(tx, book, id=call.member.id)
+    if member is None or member.state == "left":
+        raise problems.not_found("member")
+    today = ledger.days.day_of(book.now, book.time_zone)
+    return OccasionsOut(
+        data=[
+            OccasionOut(
+                kind=cast(Any, o.kind),
+                calendar=cast(Any, o.anniversary.calendar),
+                month=o.anniversary.month,
+                day=o.anniversary.day,
+                year=o.year,
+                name=o.name,
+                next_on=people.occasions.next_on(o.anniversary, today),
+            )
+            for o in people.occasions_of(tx, book, member.id)
+        ]
+    )

@@ -1,0 +1,167 @@
+"""Offers: who is in them, what they give, and what they caused."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from gateway.api.shapes.values import Answer, Body, Category, Name, Query, Time
+
+Metric = Literal["spend", "visits", "margin"]
+#: Parts per million of an audience, or of a price.
+Part = Annotated[int, Meta(ge=0, le=1_000_000)]
+
+
+class OfferAudience(Body, frozen=True, kw_only=True):
+    """Members of the network that neither left nor are frozen: all of them, those who bought at the shop, or a list. Who is
+    in it is settled at the launch."""
+
+    kind: Literal["all", "shop", "list"]
+    # of a list: mem_...
+    members: Annotated[list[Annotated[str, Meta(max_length=64)]], Meta(max_length=5_000)] = []
+
+
+class OfferVariantIn(Body, frozen=True, kw_only=True):
+    """One way of making the offer."""
+
+    name: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,31}$(?!\n)")]
+    # of the audience
+    share_ppm: Annotated[int, Meta(ge=1, le=1_000_000)]
+    # as rules of a programme
+    rules: dict[str, Any]
+    # the deadline of this variant; none: it has none
+    ends_at: Time | None = None
+
+
+class OfferMargin(Body, frozen=True, kw_only=True):
+    """What of a price is the shop's own."""
+
+    ppm: Part
+    by_category: Annotated[dict[Category, Part], Meta(max_length=500)] = {}
+
+
+class OfferIn(Body, frozen=True, kw_only=True):
+    """An offer as a draft. The hold-out and the variants come to a million parts."""
+
+    name: Name
+    audience: OfferAudience
+    holdout_ppm: Annotated[int, Meta(ge=10_000, le=900_000)]
+    variants: Annotated[list[OfferVariantIn], Meta(min_length=1, max_length=4)]
+    # none: at the launch
+    begins_at: Time | None = None
+    # none: until it is ended
+    ends_at: Time | None = None
+    # from the beginning; the last one decides
+    windows_days: Annotated[list[Annotated[int, Meta(ge=1, le=366)]], Meta(min_length=1, max_length=12)] = (
+        msgspec.field(default_factory=lambda: [7, 14, 28])
+    )
+    # days before the beginning to compare with; 0: none
+    pre_days: Annotated[int, Meta(ge=0, le=366)] = 28
+    margin: OfferMargin | None = None
+
+
+class OfferVariantOut(Answer, frozen=True, kw_only=True):
+    name: str
+    share_ppm: int
+    rules: dict[str, Any]
+    ends_at: datetime | None
+
+
+class OfferOut(Answer, frozen=True, kw_only=True):
+    id: str
+    name: str
+    state: Literal["draft", "launched", "ended"]
+    audience: Literal["all", "shop", "list"]
+    # how many were in it at the launch; of a draft, how many its list names
+    members: int | None
+    holdout_ppm: int
+    variants: list[OfferVariantOut]
+    begins_at: datetime | None
+    ends_at: datetime | None
+    windows_days: list[int]
+    pre_days: int
+    margin: OfferMargin | None
+    # SHA-256 of the salt, from the first day on; the salt itself from the launch on. Both in hexadecimal digits
+    commitment: str
+    salt: str | None
+    drafted_at: datetime
+    launched_at: datetime | None
+    ended_at: datetime | None
+
+
+class OfferPage(Answer, frozen=True, kw_only=True):
+    data: list[OfferOut]
+    has_more: bool
+    next_cursor: str | None
+
+
+class ResultsIn(Query, frozen=True, kw_only=True):
+    # svg: a chart of one metric
+    format: Literal["json", "svg"] | None = None
+    metric: Metric = "spend"
+
+
+class OfferArmOut(Answer, frozen=True, kw_only=True):
+    """What a member of an arm did on average, from the offer's beginning to the end of a window. Spend and margin are in
+    minor units."""
+
+    days: int
+    metric: Metric
+    arm: str
+    members: int
+    mean: float
+    # the same in the days before the beginning
+    mean_before: float | None
+
+
+class OfferVerdict(Answer, frozen=True, kw_only=True):
+    """With 95 % confidence between `low` and `high`."""
+
+    low: float
+    high: float
+    p_value: float
+    # allowing for all rows of the window
+    holm_p_value: float | None
+
+
+class OfferLift(Answer, frozen=True, kw_only=True):
+    """As a share of what those did who are compared with: 0.05 is five per cent more."""
+
+    share: float
+    low: float
+    high: float
+
+
+class OfferComparisonOut(Answer, frozen=True, kw_only=True):
+    """What a member of `arm` did more than one of `against`. Null where an arm has too few members to say."""
+
+    days: int
+    metric: Metric
+    arm: str
+    against: str
+    difference: float | None
+    # true for the deciding window, if nobody stops at another
+    once: OfferVerdict | None
+    # true however often one looks
+    every_look: OfferVerdict | None
+    lift: OfferLift | None
+    # whether what the members did before the beginning was allowed for
+    adjusted: bool
+
+
+class OfferResultsOut(Answer, frozen=True, kw_only=True):
+    offer: str
+    state: Literal["draft", "launched", "ended"]
+    currency: str
+    # which of the windows are over and counted, and the one that decides
+    counted_days: list[int]
+    deciding_days: int
+    # records below this place in the book were counted
+    through_sequence: int | None
+    counted_at: datetime | None
+    arms: list[OfferArmOut]
+    comparisons: list[OfferComparisonOut]
+    # what the figures can say, and what they cannot
+    says: list[str]
+    says_not: list[str]

@@ -1,0 +1,57 @@
+"""What the records of offers hold, for the stream's schemas."""
+
+from datetime import datetime
+from typing import Any, Final
+
+from msgspec import UNSET, UnsetType
+
+from ledger.facts import Fact
+
+
+class OfferDrafted(Fact):
+    """A shop began to make an offer. `commitment` is the SHA-256 of the salt that its launch will reveal, in hex: the salt
+    was drawn before anybody chose who is in the audience."""
+
+    commitment: str
+
+
+class OfferVariant(Fact):
+    name: str
+    ppm: int
+    rules: dict[str, Any]
+    ends_at: datetime | None
+
+
+class OfferMargin(Fact):
+    ppm: int
+    by_category: dict[str, int]
+
+
+class OfferLaunched(Fact):
+    """An offer is out, and nothing of it ever changes. Who is in which arm follows from `salt` (hex) and the members' ids;
+    `audience_hash` is the SHA-256 over the ids of the audience, 16 bytes each, in their order."""
+
+    audience: str
+    members: int
+    audience_hash: str
+    salt: str
+    holdout_ppm: int
+    variants: list[OfferVariant]
+    begins_at: datetime
+    ends_at: datetime | None
+    windows_days: list[int]
+    pre_days: int
+    margin: OfferMargin | None
+
+
+class OfferEnded(Fact):
+    """An offer is over. Its measuring goes on to its last window. `early` is there when people ended it."""
+
+    early: bool | UnsetType = UNSET
+
+
+FACTS: Final[dict[str, type[Fact]]] = {
+    "offer_drafted": OfferDrafted,
+    "offer_ended": OfferEnded,
+    "offer_launched": OfferLaunched,
+}
