@@ -15,7 +15,7 @@ import ledger
 import settlement
 from gateway.metrics import VERSION
 from ledger import wire
-from merchants import contracts, safety, trade
+from merchants import contracts, safety, standing, trade
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
@@ -24,6 +24,7 @@ FACTS: Final[Mapping[str, type[msgspec.Struct]]] = {
     **ledger.facts.FACTS,
     **contracts.FACTS,
     **safety.FACTS,
+    **standing.FACTS,
     **trade.FACTS,
     **settlement.FACTS,
 }

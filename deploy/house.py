@@ -6,7 +6,7 @@ from uuid import UUID
 
 import ledger
 import settlement
-from merchants import contracts, safety, trade
+from merchants import contracts, safety, standing, trade
 from merchants.programme import terms
 
 
@@ -22,6 +22,7 @@ def handlers(networks: contracts.NetworkCache, spend_key: bytes) -> dict[str, le
         "buy_out": contracts.BuyOutHandler(),
         **dict.fromkeys(safety.MOVES, safety.Brakes()),
         "velocity_limits": safety.LimitsHandler(),
+        **standing.handlers(),
         **dict.fromkeys(
             ("sponsorship", "sponsorship_end", "sponsorship_budget"), contracts.SponsorshipHandler(terms.faults)
         ),
@@ -39,6 +40,7 @@ JOBS = (
     *ledger.jobs.OWN,
     contracts.sponsorships.JOB,
     trade.APPROVALS_JOB,
+    standing.JOB,
     ledger.jobs.Job("windows", settlement.schedule.next_due, _close_window),
 )
 

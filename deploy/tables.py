@@ -6,6 +6,7 @@ import merchants.contracts.schema
 import merchants.people.schema
 import merchants.safety.schema
 import merchants.sales.schema
+import merchants.standing.schema
 import settlement.reconciliation.schema
 import settlement.schema
 
@@ -15,6 +16,7 @@ METADATA = [
     merchants.contracts.schema.metadata,
     merchants.safety.schema.metadata,
     merchants.sales.schema.metadata,
+    merchants.standing.schema.metadata,
     settlement.schema.metadata,
     settlement.reconciliation.schema.metadata,
     gateway.schema.metadata,

@@ -29,6 +29,7 @@ PREFIXES = {
     "request": "req",
     "contract": "con",
     "terms": "ter",
+    "ladder": "lad",
     "sponsorship": "spo",
     "operator": "opr",
     "window": "win",

@@ -19,6 +19,7 @@ from ledger.audit import (
     relay,
     sales,
     sequence,
+    standing,
     value,
 )
 from ledger.audit.funding import LOTS, funded
@@ -40,6 +41,7 @@ CHECKS: list[Check] = [
     *households.check,
     *budgets.check,
     *approvals.check,
+    *standing.check,
     *relay.check,
 ]
 

@@ -57,6 +57,8 @@ _COUNTS: Final = {
     " join merchants.household h on h.id = p.household_id where h.book_id = any(%(books)s)",
     "sponsorship": "select count(*) from merchants.sponsorship where book_id = any(%(books)s)",
     "bonus": "select count(*) from merchants.bonus where book_id = any(%(books)s)",
+    "tier_held": "select count(*) from merchants.tier_held where book_id = any(%(books)s)",
+    "standing": "select count(*) from merchants.standing where book_id = any(%(books)s)",
     "relay": "select count(*) from ledger.relay where book_id = any(%(books)s)",
     "partition": "select count(*) from settlement.partition where book_id = any(%(books)s)",
     "window": "select count(*) from settlement.window where book_id = any(%(books)s)",

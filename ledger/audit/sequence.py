@@ -27,6 +27,7 @@ _DERIVED: Final = (
     "network_stopped",
     "network_resumed",
     "velocity_limits",
+    "ladder",
 )
 
 

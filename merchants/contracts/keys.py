@@ -40,6 +40,7 @@ SCOPES: Final = (
     "keys:write",
     "claims:write",
     "breaks:read",
+    "benefits:write",
 )
 #: Keys of a merchant that open something at the same time, and those it makes in a day.
 LARGEST_LIVE: Final = 100

@@ -124,6 +124,43 @@ CRIMES = [
         "a step of a window is forgotten",
         "delete from ledger.revision where revision = 2 returning subject_id as subject",
     ),
+    # tiers
+    Crime(
+        "tiers_recorded",
+        "a member is shown on a tier that no record tells of",
+        "update merchants.tier_held set tier = 'gold' where tier = 'silver' and until is null returning id as tier_held",
+    ),
+    Crime(
+        "tiers_recorded",
+        "a change of tier is forgotten",
+        "delete from merchants.tier_held where id = (select id from merchants.tier_held where until is null order by id"
+        " limit 1) returning id as tier_held",
+    ),
+    Crime(
+        "tiers_recorded",
+        "a tier stands that was not told",
+        "update merchants.standing set tier = 'vip' where tier = 'silver' returning member_id as member",
+    ),
+    Crime(
+        "tiers_recorded",
+        "a ladder's threshold is lowered behind its record",
+        "update merchants.ladder set spec = jsonb_set(spec, '{tiers,0,requires}', '{\"all\": {\"visits\": 1}}')"
+        " where version = 2 returning id as tier_held",
+    ),
+    Crime(
+        "tiers_earned",
+        "a member is put on a tier that was not reached, in every row there is",
+        "update ledger.record set payload = payload || '{\"tier\": \"gold\"}' where kind = 'tier_changed'"
+        " and payload ->> 'tier' = 'silver';"
+        " update merchants.standing set tier = 'gold' where tier = 'silver';"
+        " update merchants.tier_held set tier = 'gold' where tier = 'silver' returning member_id as member",
+    ),
+    Crime(
+        "tiers_earned",
+        "what a member bought is not looked at",
+        "update merchants.standing set sequence = 1 where member_id = (select member_id from ledger.record"
+        " where kind = 'sale' and member_id is not null order by batch_id desc limit 1) returning member_id as member",
+    ),
     # the chain
     Crime(
         "hash_chain",

@@ -1009,6 +1009,62 @@ SAFETY = [
         *FORBIDDEN),
 ]  # fmt: skip
 
+WORDS = {"fa": "نام", "en": "name"}
+TIER = {"id": "silver", "name": WORDS, "requires": {"all": {"spend": 100}}}
+LADDER = {"period": {"rolling_days": 30}, "tiers": [TIER]}
+ON_TIER = {"tier": "silver", "reason": "a friend"}
+
+
+def ladder(what: str, *wanted: Any, **changes: Any) -> Bad:
+    return bad(f"a ladder {what}", "POST", "/v1/ladders", "cafe", but(LADDER, **changes), *wanted)
+
+
+TIERS = [
+    ladder("without a period", *INVALID, "/period", period=...),
+    ladder("of two periods", *INVALID, "/period/calendar", period={"rolling_days": 3, "calendar": "jalali"}),
+    ladder("of a calendar nobody knows", *INVALID, "/period/calendar", period={"calendar": "lunar", "length": "year"}),
+    ladder("of a calendar without a length", *INVALID, "/period/length", period={"calendar": "jalali"}),
+    ladder("of no days", *INVALID, "/period/rolling_days", period={"rolling_days": 0}),
+    ladder("that waits for the end of rolling days", *INVALID, "/promotion", promotion="period_end"),
+    ladder("with endless grace", *INVALID, "/grace_days", grace_days=367),
+    ladder("for nobody", *INVALID, "/kinds", kinds=[]),
+    ladder("for companies twice", *INVALID, "/kinds/1", kinds=["legal", "legal"]),
+    ladder("of two tiers with one id", *INVALID, "/tiers/1/id", tiers=[TIER, TIER]),
+    ladder("of a tier without a Persian name", *INVALID, "/tiers/0/name/fa", tiers=[{**TIER, "name": {"en": "x"}}]),
+    ladder("of a tier that costs nothing", *INVALID, "/tiers/0/requires/all/visits",
+           tiers=[{**TIER, "requires": {"all": {"visits": 0}}}]),
+    ladder("of a tier that asks for a balance", *UNKNOWN, "/tiers/0/requires/all/balance",
+           tiers=[{**TIER, "requires": {"all": {"balance": 5}}}]),
+    ladder("of a tier that asks all and any", *INVALID, "/tiers/0/requires",
+           tiers=[{**TIER, "requires": {"all": {"visits": 1}, "any": {"visits": 1}}}]),
+    ladder("of a tier that asks for nothing at all", *INVALID, "/tiers/0/requires/any",
+           tiers=[{**TIER, "requires": {"any": {}}}]),
+    ladder("of 21 tiers", *INVALID, "/tiers", tiers=[{**TIER, "id": f"t{n}"} for n in range(21)]),
+    bad("a ladder without a key", "POST", "/v1/ladders", "cafe", LADDER, 400, "idempotency_key_missing",
+        idempotency_key=None),
+    bad("a ladder by a till's key", "POST", "/v1/ladders", "batcher", LADDER, *FORBIDDEN),
+    bad("ladders by a till's key", "GET", "/v1/ladders", "batcher", None, *FORBIDDEN),
+    bad("ladders with another list's cursor", "GET", "/v1/ladders?cursor=$cursor", "cafe", None, *CURSOR),
+    bad("a network's ladder by an approver", "POST", f"{OF_BOOK}/ladders", "approver", LADDER, *FORBIDDEN),
+    bad("a network's ladder from another book", "POST", f"{OF_BOOK}/ladders", "of live", LADDER, *MISSING),
+    bad("ladders of no network", "GET", f"/v1/operator/books/bok_{NONE}/ladders", "maker", None, *MISSING),
+    bad("a ladder of nobody", "POST", f"{MERCHANTS}/mer_{NONE}/ladders", "maker", LADDER, *MISSING),
+    bad("ladders of nobody", "GET", f"{MERCHANTS}/mer_{NONE}/ladders", "maker", None, *MISSING),
+    bad("a tier where there is no ladder", "POST", "/v1/members/$ann/tier", "cafe", ON_TIER, *MISSING),
+    bad("a tier without a reason", "POST", "/v1/members/$ann/tier", "cafe", but(ON_TIER, reason=...), *INVALID, "/reason"),
+    bad("a tier of nobody", "POST", f"/v1/members/mem_{NONE}/tier", "cafe", ON_TIER, *MISSING),
+    bad("a tier of another book's member", "POST", "/v1/members/$eve/tier", "cafe", ON_TIER, *MISSING),
+    bad("a network's tier of nobody", "POST", f"/v1/operator/members/mem_{NONE}/tier", "maker", ON_TIER, *MISSING),
+    bad("a network's tier from another book", "POST", "/v1/operator/members/$ann/tier", "of live", ON_TIER, *MISSING),
+    bad("a network's tier by an auditor", "POST", "/v1/operator/members/$ann/tier", "auditor", ON_TIER, *FORBIDDEN),
+    bad("the standing of nobody", "GET", f"/v1/members/mem_{NONE}/standing", "cafe", None, *MISSING),
+    bad("the standing of another book's member", "GET", "/v1/members/$eve/standing", "cafe", None, *MISSING),
+    bad("a standing by a till's key", "GET", "/v1/members/$ann/standing", "batcher", None, *FORBIDDEN),
+    bad("a standing from another book", "GET", "/v1/operator/members/$ann/standing", "of live", None, *MISSING),
+    bad("one's own standing without a token", "GET", "/v1/me/standing", None, None, *WHO),
+    bad("one's own standing with a shop's key", "GET", "/v1/me/standing", "cafe", None, *WHO),
+]  # fmt: skip
+
 SPONSORING = {"rules": {"points": 1, "per": 100}}
 SPONSORSHIPS, SPONSORSHIP = f"{MERCHANTS}/$bank/sponsorships", f"{MERCHANTS}/$bank/sponsorships/$sponsorship"
 
@@ -1160,7 +1216,7 @@ RECONCILING = [
 
 TABLE = list(
     chain(
-        AMOUNTS, TEXTS, TIMES, SHAPES, IDS, CREDENTIALS, HEADERS, PATHS, QUERIES, TILL, MEMBERS, VOUCHERS, RAILS, OPERATORS, SAFETY, SPONSORS, RECONCILING
+        AMOUNTS, TEXTS, TIMES, SHAPES, IDS, CREDENTIALS, HEADERS, PATHS, QUERIES, TILL, MEMBERS, VOUCHERS, RAILS, OPERATORS, SAFETY, TIERS, SPONSORS, RECONCILING
     )
 )  # fmt: skip
 

@@ -3,6 +3,7 @@
 from typing import Final
 
 from gateway.api.table import (
+    benefits,
     everybody,
     household,
     member,
@@ -24,6 +25,7 @@ OPERATIONS: Final = (
     *merchant.OPERATIONS,
     *member.OPERATIONS,
     *household.OPERATIONS,
+    *benefits.OPERATIONS,
     *operator_books.OPERATIONS,
     *operator_merchants.OPERATIONS,
     *operator_books.RULES,

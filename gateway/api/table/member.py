@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from gateway.api import approvals, gifts, live, membership, proofs, reading, shapes, vouchers
+from gateway.api import approvals, gifts, live, membership, proofs, reading, shapes, standing, vouchers
 from gateway.operation import Anybody, Member, Operation
 
 OPERATIONS: Final = (
@@ -45,6 +45,15 @@ OPERATIONS: Final = (
         membership.get_balance,
         "Points to spend, on their way, set aside, about to go, and owed.",
         answer=shapes.MemberBalance,
+        refusals=("not_found",),
+    ),
+    Operation(
+        "GET",
+        "/v1/me/standing",
+        Member(),
+        standing.get_own_standing,
+        "One's tiers, what the next one asks for, and when a tier ends.",
+        answer=shapes.StandingsOut,
         refusals=("not_found",),
     ),
     Operation(
