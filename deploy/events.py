@@ -15,7 +15,7 @@ import ledger
 import settlement
 from gateway.metrics import VERSION
 from ledger import wire
-from merchants import contracts, safety, standing, trade
+from merchants import benefits, contracts, safety, standing, trade
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
@@ -25,6 +25,7 @@ FACTS: Final[Mapping[str, type[msgspec.Struct]]] = {
     **contracts.FACTS,
     **safety.FACTS,
     **standing.FACTS,
+    **benefits.FACTS,
     **trade.FACTS,
     **settlement.FACTS,
 }

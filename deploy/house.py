@@ -6,7 +6,7 @@ from uuid import UUID
 
 import ledger
 import settlement
-from merchants import contracts, safety, standing, trade
+from merchants import benefits, contracts, safety, standing, trade
 from merchants.programme import terms
 
 
@@ -23,6 +23,7 @@ def handlers(networks: contracts.NetworkCache, spend_key: bytes) -> dict[str, le
         **dict.fromkeys(safety.MOVES, safety.Brakes()),
         "velocity_limits": safety.LimitsHandler(),
         **standing.handlers(),
+        **benefits.handlers(networks),
         **dict.fromkeys(
             ("sponsorship", "sponsorship_end", "sponsorship_budget"), contracts.SponsorshipHandler(terms.faults)
         ),

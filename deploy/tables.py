@@ -2,6 +2,7 @@
 
 import gateway.schema
 import ledger.schema
+import merchants.benefits.schema
 import merchants.contracts.schema
 import merchants.people.schema
 import merchants.safety.schema
@@ -17,6 +18,7 @@ METADATA = [
     merchants.safety.schema.metadata,
     merchants.sales.schema.metadata,
     merchants.standing.schema.metadata,
+    merchants.benefits.schema.metadata,
     settlement.schema.metadata,
     settlement.reconciliation.schema.metadata,
     gateway.schema.metadata,

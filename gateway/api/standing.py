@@ -154,9 +154,8 @@ def _put(done: standing.ByHandDone) -> TierByHandOut:
     return TierByHandOut(
         record=ids.show("record", done.record_id),
         member=ids.show("member", done.act.member_id),
-        tier=done.standing.tier,
-        since=done.standing.since,
-        by=cast(Any, done.standing.by),
+        tier=done.act.tier,
+        ends_at=done.act.ends_at,
         at=done.act.at,
     )
 

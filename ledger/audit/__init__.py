@@ -8,6 +8,7 @@ from ledger.audit import (
     brakes,
     budgets,
     chain,
+    entitlements,
     gifts,
     guards,
     holds,
@@ -42,6 +43,7 @@ CHECKS: list[Check] = [
     *budgets.check,
     *approvals.check,
     *standing.check,
+    *entitlements.check,
     *relay.check,
 ]
 

@@ -59,6 +59,7 @@ _COUNTS: Final = {
     "bonus": "select count(*) from merchants.bonus where book_id = any(%(books)s)",
     "tier_held": "select count(*) from merchants.tier_held where book_id = any(%(books)s)",
     "standing": "select count(*) from merchants.standing where book_id = any(%(books)s)",
+    "entitlement_use": "select count(*) from merchants.entitlement_use where book_id = any(%(books)s)",
     "relay": "select count(*) from ledger.relay where book_id = any(%(books)s)",
     "partition": "select count(*) from settlement.partition where book_id = any(%(books)s)",
     "window": "select count(*) from settlement.window where book_id = any(%(books)s)",

@@ -13,16 +13,18 @@ from uuid import UUID, uuid5
 
 import ledger
 from ledger import Accepted, Book, Decision, Needs, Request, Tx, Working
-from ledger.errors import Invalid, NotFound, StateConflict
+from ledger.errors import Invalid, LimitExceeded, NotFound, StateConflict
 from merchants import contracts, people
 from merchants.standing import climbing, ladders, store
-from merchants.standing.climbing import ByHand, Change, Standing, Version
+from merchants.standing.climbing import Change, Standing, Version
 from merchants.standing.store import ActRow, HeldRow, Known, LadderRow, Pair
 
-#: Records, members by the clock, and members of a new ladder that one look takes on.
-LARGEST_LOOK: Final = 500
-LARGEST_DUE: Final = 200
-LARGEST_SWEEP: Final = 300
+#: Records, members by the clock, and members of a new ladder that one look takes on: sales wait behind no more than that.
+LARGEST_LOOK: Final = 200
+LARGEST_DUE: Final = 100
+LARGEST_SWEEP: Final = 100
+#: Versions of one owner in 24 hours: each is posted alone, and looks at every member.
+MOST_LADDERS_A_DAY: Final = 20
 #: In a live book a sale may be posted with a time that is a moment old: what time changes is decided behind that.
 SETTLED: Final = timedelta(seconds=60)
 
@@ -54,18 +56,20 @@ class LadderHandler:
         body: NewLadder = request.body
         merchant = None if body.merchant_id is None else contracts.merchant(tx, book, body.merchant_id)
         owner = book.public_id if body.merchant_id is None else body.merchant_id
-        return LadderRound(merchant, store.ladder_in_force(tx, book.id, owner))
+        lately = store.ladders_since(tx, book.id, owner, book.now - timedelta(days=1))
+        return LadderRound(merchant, store.ladder_in_force(tx, book.id, owner), lately)
 
 
 @dataclass(slots=True)
 class LadderRound:
     merchant: contracts.Merchant | None
     before: LadderRow | None
+    lately: int
     needs: Needs = field(default_factory=Needs)
     _born: LadderRow | None = None
 
     def decide(self, request: Request, working: Working) -> Decision:
-        """No such merchant, then a ladder that cannot be read, then a merchant that left."""
+        """No such merchant, then a ladder that cannot be read, a merchant that left, too many in a day."""
         body: NewLadder = request.body
         if body.merchant_id is not None and self.merchant is None:
             return NotFound("merchant")
@@ -73,6 +77,8 @@ class LadderRound:
             return Invalid(wrong[0].pointer, wrong[0].detail)
         if self.merchant is not None and self.merchant.state == "exited":
             return StateConflict("merchant", "exited")
+        if self.lately >= MOST_LADDERS_A_DAY:
+            return LimitExceeded("ladders a day", MOST_LADDERS_A_DAY, self.lately + 1)
         # nothing below may refuse
         owner = body.merchant_id or working.book.public_id
         version = 1 if self.before is None else self.before.version + 1
@@ -118,77 +124,62 @@ class PutByHand:
 
 @dataclass(frozen=True, slots=True)
 class ByHandDone:
-    """How the member stands now."""
-
     record_id: UUID
     act: ActRow
-    standing: Standing
 
 
 class ByHandHandler:
-    """Decides requests of kind `tier_by_hand`, body `PutByHand`. What was decided by hand counts until it ends."""
+    """Decides requests of kind `tier_by_hand`, body `PutByHand`. The act is a record of the stream, and the tier follows from
+    it as from any other: nobody waits for a lock of the book because a shop puts a friend on a tier."""
 
-    exclusive = True
+    exclusive = False
 
     def __init__(self, cache: LaddersCache) -> None:
         self._cache = cache
 
     def prepare(self, tx: Tx, book: Book, requests: Sequence[Request]) -> "ByHandRound":
-        (request,) = requests
-        body: PutByHand = request.body
-        owner = body.merchant_id or book.public_id
-        end = ledger.stream.end(tx, book.id)
-        versions = self._cache.of(tx, book)
-        member = people.find(tx, book, id=body.member_id)
-        known = store.read(tx, book, versions, [(owner, body.member_id)], end - 1)
-        return ByHandRound(end, member, versions.get(owner, []), known.get((owner, body.member_id)))
+        members = people.members_by(tx, book.id, {request.body.member_id for request in requests})
+        return ByHandRound(members, self._cache.of(tx, book))
 
 
 @dataclass(slots=True)
 class ByHandRound:
-    end: int
-    member: people.Member | None
-    versions: Sequence[Version]
-    known: Known | None
+    members: Mapping[UUID | str, people.Member]
+    versions: Mapping[UUID, Sequence[Version]]
     needs: Needs = field(default_factory=Needs)
-    told: "_Told" = field(default_factory=lambda: _Told())
-    _act: ActRow | None = None
+    acts: list[ActRow] = field(default_factory=list)
 
     def decide(self, request: Request, working: Working) -> Decision:
         """No such member, no ladder, one that is not for the member's kind, no such tier, a time that is over."""
         body: PutByHand = request.body
-        if self.member is None or self.member.state == "left":
+        owner, member = body.merchant_id or working.book.public_id, self.members.get(body.member_id)
+        if member is None or member.state == "left":
             return NotFound("member")
-        if not self.versions:
+        if owner not in self.versions:
             return NotFound("ladder")
-        ladder = self.versions[-1].ladder
-        if self.known is None or self.member.kind not in ladder.kinds:
-            return StateConflict("ladder", f"not for a {self.member.kind} person")
+        ladder = self.versions[owner][-1].ladder
+        if member.kind not in ladder.kinds:
+            return StateConflict("ladder", f"not for a {member.kind} person")
         if body.tier is not None and ladder.rank(body.tier) < 0:
             return Invalid("/tier", f"must be one of {', '.join(tier.id for tier in ladder.tiers)}")
         if body.ends_at is not None and body.ends_at <= working.now:
             return Invalid("/ends_at", "must be later than now")
         # nothing below may refuse
-        owner, id = body.merchant_id or working.book.public_id, ledger.ids.new()
+        id = ledger.ids.new()
         draft = working.record(
             "tier_by_hand",
             request.actor,
             merchant=body.merchant_id,
-            member=body.member_id,
+            member=member.id,
             subject=owner,
             payload={"act": id, "tier": body.tier, "ends_at": body.ends_at},
         )
-        act = ActRow(id, owner, body.member_id, body.tier, body.ends_at, body.reason, working.now, draft.n)
-        event = ByHand(self.end + draft.n, working.now, id, body.tier, body.ends_at)
-        known = Known(self.known.standing, [*self.known.events, event])
-        standing = self.told.look((owner, body.member_id), known, working.now, request.actor, working)
-        self._act = act
-        return Accepted(ByHandDone(draft.id, act, standing))
+        act = ActRow(id, owner, member.id, body.tier, body.ends_at, body.reason, working.now, draft.n)
+        self.acts.append(act)
+        return Accepted(ByHandDone(draft.id, act))
 
     def write(self, tx: Tx, working: Working) -> None:
-        if self._act is not None:
-            store.add_act(tx, working.book.id, working.batch_id, self._act)
-            self.told.write(tx, working)
+        store.add_acts(tx, working.book.id, working.batch_id, self.acts)
 
 
 # -- following
@@ -201,7 +192,7 @@ class _Told:
     standings: dict[Pair, Standing] = field(default_factory=dict)
     held: list[HeldRow] = field(default_factory=list)
 
-    def look(self, pair: Pair, known: Known, until: datetime | None, actor: str, working: Working) -> Standing:
+    def look(self, pair: Pair, known: Known, until: datetime | None, actor: str, working: Working) -> None:
         """Follow one member, and record what changes."""
         owner, member = pair
         changes, standing = climbing.follow(working.book.time_zone, known.standing, known.events, until)
@@ -209,7 +200,6 @@ class _Told:
             after = changes[i + 1].since if i + 1 < len(changes) else None
             self._record(owner, member, change, after, actor, working)
         self.standings[pair] = standing
-        return standing
 
     def _record(
         self, owner: UUID, member: UUID, change: Change, until: datetime | None, actor: str, working: Working
@@ -268,8 +258,12 @@ class Follower:
         lines = ledger.stream.lines(tx, book.id, place, LARGEST_LOOK)
         pairs: set[Pair] = set()
         for line in lines:
-            if line.kind in ("sale", "refund") and line.member_id is not None:
-                pairs |= {(owner, line.member_id) for owner in (line.merchant_id, book.public_id) if owner in versions}
+            if line.member_id is None or line.kind not in ("sale", "refund", "tier_by_hand"):
+                continue
+            owners = {line.merchant_id or book.public_id}
+            if line.kind != "tier_by_hand":
+                owners.add(book.public_id)
+            pairs |= {(owner, line.member_id) for owner in owners if owner in versions}
         round.next = place + len(lines)
         if len(lines) < LARGEST_LOOK:
             round.until = settled(book)

@@ -109,6 +109,15 @@ def ladder_in_force(tx: Tx, book_id: int, owner_id: UUID) -> LadderRow | None:
     return None if row is None else LadderRow(*row)
 
 
+def ladders_since(tx: Tx, book_id: int, owner_id: UUID, since: datetime) -> int:
+    """How many versions came into force after that."""
+    row = tx.execute(
+        "select count(*) from merchants.ladder where book_id = %s and owner_id = %s and at > %s",
+        [book_id, owner_id, since],
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
 def list_ladders(tx: Tx, book_id: int, owner_id: UUID, *, before: UUID | None, limit: int) -> list[LadderRow]:
     """A page of the versions of an owner's ladder, the newest first."""
     rows = tx.execute(
@@ -359,8 +368,8 @@ def add_held(tx: Tx, book_id: int, batch_id: int, rows: Sequence[HeldRow]) -> No
         _HELD(tx, rows, book_id, batch_id)
 
 
-def add_act(tx: Tx, book_id: int, batch_id: int, row: ActRow) -> None:
-    _ACT(tx, [row], book_id, batch_id)
+def add_acts(tx: Tx, book_id: int, batch_id: int, rows: Sequence[ActRow]) -> None:
+    _ACT(tx, rows, book_id, batch_id)
 
 
 # -- reading

@@ -7,8 +7,9 @@ import msgspec
 
 import ledger
 import settlement
-from merchants import contracts, safety, sales, standing, trade
+from merchants import contracts, safety, sales, trade
 from settlement import rails, reconciliation
+from tests.audit import climbing
 from tests.settlement.proving import SEALING
 from tests.settlement.rails import bank
 from tests.world import World
@@ -60,7 +61,8 @@ def lived(url: str) -> World:
     given(world)
     asked(world)
     bank = sponsored(world)
-    climbed(world)
+    climbing.climbed(world)
+    climbing.entitled(world)
     changed(world)
     world.buy("bank", 100)
     world.change_budget(bank, 60)  # its points are worth two cents now
@@ -192,31 +194,6 @@ def sponsored(world: World) -> contracts.Sponsorship:
     world.change_budget(bank, -50)
     world.end(network)
     return bank
-
-
-def climbed(world: World) -> None:
-    """A ladder of the network's and one of a shop's, renewed; tiers reached, lost by a refund, held by hand."""
-    names = {"fa": "نام", "en": "name"}
-    silver = {"id": "silver", "name": names, "requires": {"all": {"spend_minor": 4_000}}}
-    gold = {"id": "gold", "name": names, "requires": {"any": {"spend_minor": 20_000, "visits": 9}}}
-    vip = {"id": "vip", "name": names}
-    year = {"calendar": "jalali", "length": "year"}
-    world.do("ladder", standing.NewLadder(None, {"period": year, "tiers": [silver, gold, vip], "grace_days": 10}))
-    for member in ("eve", "bob"):
-        world.sale(member, "cafe", 5_000)
-    world.later(hours=1)
-    rolling = {"period": {"rolling_days": 5}, "tiers": [silver, gold]}
-    world.do("ladder", standing.NewLadder(world.shops["cafe"], rolling))
-    world.later(hours=1)
-    world.refund(world.sale("dan", "cafe", 25_000), 24_000)
-    world.do("tier_by_hand", standing.PutByHand(None, world.members["dan"], "vip", "a friend"))
-    ends = world.book.now + dt.timedelta(days=2)
-    world.do("tier_by_hand", standing.PutByHand(None, world.members["bob"], "vip", "a month of it", ends))
-    world.later(days=6)
-    world.do(
-        "ladder", standing.NewLadder(None, {"period": year, "tiers": [{**silver, "requires": {"all": {"visits": 99}}}]})
-    )
-    world.later(minutes=1)
 
 
 def reconciled(world: World) -> None:

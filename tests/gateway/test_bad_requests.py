@@ -1065,6 +1065,50 @@ TIERS = [
     bad("one's own standing with a shop's key", "GET", "/v1/me/standing", "cafe", None, *WHO),
 ]  # fmt: skip
 
+ENTITLEMENT = {"kind": "magazine", "name": WORDS, "who": "everybody"}
+ENTITLEMENTS, NO_ENTITLEMENT = "/v1/entitlements", f"/v1/entitlements/ent_{NONE}"
+USE = {"branch": "$branch", "external_reference": "BAD-1", "member": "$number"}
+
+
+def entitlement(what: str, *wanted: Any, **changes: Any) -> Bad:
+    return bad(f"an entitlement {what}", "POST", ENTITLEMENTS, "cafe", but(ENTITLEMENT, **changes), *wanted)
+
+
+BENEFITS = [
+    entitlement("of a kind nobody knows", *INVALID, "/kind", kind="points"),
+    entitlement("for tiers that it does not name", *INVALID, "/tiers", who="tiers"),
+    entitlement("for everybody and for a tier", *INVALID, "/tiers", tiers=["gold"]),
+    entitlement("for a tier twice", *INVALID, "/tiers", who="tiers", tiers=["gold", "gold"]),
+    entitlement("of no place at all", *INVALID, "/capacity/total", capacity={"total": 0}),
+    entitlement("of half a place", *INVALID, "/capacity/per_day", capacity={"per_day": 0.5}),
+    entitlement("of a capacity a week", *UNKNOWN, "/capacity/per_week", capacity={"per_week": 1}),
+    entitlement("that ends before it begins", *INVALID, "/ends_at", begins_at="2019-01-01T00:00:00Z",
+                ends_at="2018-01-01T00:00:00Z"),
+    entitlement("that is over", *INVALID, "/ends_at", ends_at="2016-01-01T00:00:00Z"),
+    entitlement("that counts its uses", *UNKNOWN, "/used", used=5),
+    bad("an entitlement without a key", "POST", ENTITLEMENTS, "cafe", ENTITLEMENT, 400, "idempotency_key_missing",
+        idempotency_key=None),
+    bad("an entitlement by a till's key", "POST", ENTITLEMENTS, "batcher", ENTITLEMENT, *FORBIDDEN),
+    bad("entitlements by a till's key", "GET", ENTITLEMENTS, "batcher", None, *FORBIDDEN),
+    bad("entitlements with another list's cursor", "GET", f"{ENTITLEMENTS}?cursor=$cursor", "cafe", None, *CURSOR),
+    bad("no entitlement", "GET", NO_ENTITLEMENT, "cafe", None, *MISSING),
+    bad("an end of no entitlement", "POST", f"{NO_ENTITLEMENT}/end", "cafe", {}, *MISSING),
+    bad("a grant of no entitlement", "POST", f"{NO_ENTITLEMENT}/grants", "cafe", {"member": "$ann"}, *MISSING),
+    bad("a grant of no uses", "POST", f"{NO_ENTITLEMENT}/grants", "cafe", {"member": "$ann", "uses": 0}, *INVALID, "/uses"),
+    bad("a grant to a number", "POST", f"{NO_ENTITLEMENT}/grants", "cafe", {"member": "$number"}, *MISSING, "/member"),
+    bad("an end of no grant", "POST", f"/v1/entitlement-grants/egr_{NONE}/end", "cafe", {}, *MISSING),
+    bad("a check of no entitlement", "POST", f"{NO_ENTITLEMENT}/checks", "cafe", {"member": "$ann"}, *MISSING),
+    bad("a use of no entitlement", "POST", f"{NO_ENTITLEMENT}/uses", "cafe", USE, *MISSING),
+    bad("a use without a reference", "POST", f"{NO_ENTITLEMENT}/uses", "cafe", but(USE, external_reference=...), *INVALID,
+        "/external_reference"),
+    bad("a use without a key", "POST", f"{NO_ENTITLEMENT}/uses", "cafe", USE, 400, "idempotency_key_missing",
+        idempotency_key=None),
+    bad("a use by a reader's key", "POST", f"{NO_ENTITLEMENT}/uses", "reader", USE, *FORBIDDEN),
+    bad("a void of no use", "POST", f"/v1/entitlement-uses/use_{NONE}/void", "cafe", {}, *MISSING),
+    bad("one's own entitlements without a token", "GET", "/v1/me/entitlements", None, None, *WHO),
+    bad("one's own entitlements with another's cursor", "GET", "/v1/me/entitlements?cursor=$cursor", "ann", None, *CURSOR),
+]  # fmt: skip
+
 SPONSORING = {"rules": {"points": 1, "per": 100}}
 SPONSORSHIPS, SPONSORSHIP = f"{MERCHANTS}/$bank/sponsorships", f"{MERCHANTS}/$bank/sponsorships/$sponsorship"
 
@@ -1216,7 +1260,7 @@ RECONCILING = [
 
 TABLE = list(
     chain(
-        AMOUNTS, TEXTS, TIMES, SHAPES, IDS, CREDENTIALS, HEADERS, PATHS, QUERIES, TILL, MEMBERS, VOUCHERS, RAILS, OPERATORS, SAFETY, TIERS, SPONSORS, RECONCILING
+        AMOUNTS, TEXTS, TIMES, SHAPES, IDS, CREDENTIALS, HEADERS, PATHS, QUERIES, TILL, MEMBERS, VOUCHERS, RAILS, OPERATORS, SAFETY, TIERS, BENEFITS, SPONSORS, RECONCILING
     )
 )  # fmt: skip
 

@@ -3,6 +3,8 @@
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from tests.gateway.network import Api, Member, new_key
 
 WORDS = {"fa": "نقره‌ای", "en": "Silver"}
@@ -51,6 +53,7 @@ def test_a_ladder_is_read_as_it_was_put_in_force(api: Api) -> None:
     assert api.done("GET", "/v1/ladders", by=api.shops["grocer"].key)["data"] == [], "nobody else's"
 
 
+@pytest.mark.row("B9")
 def test_a_member_reads_how_far_it_is_and_a_shop_its_own_part_of_it(api: Api) -> None:
     cafe, ann = api.shops["cafe"], api.member()
     put(api)
@@ -74,13 +77,33 @@ def test_a_member_reads_how_far_it_is_and_a_shop_its_own_part_of_it(api: Api) ->
     assert len(api.done("GET", of, by=api.approver)["data"]) == 2
 
 
+@pytest.mark.row("B9")
+def test_a_tier_has_grace_after_its_period_and_none_after_a_refund(api: Api) -> None:
+    ann = api.member()
+    put(api, grace_days=10, period={"calendar": "gregorian", "length": "month"})
+    api.sell(ann, 6_000)
+    sold = api.sell(ann, 6_000)
+    api.sell(ann, 90_000)
+    (told,) = standing(api, ann)
+    assert (told["tier"]["id"], told["ends_at"], told["then"]) == ("gold", "2017-03-11T00:00:00Z", None)
+    assert told["progress"]["next"] is None, "the one above is given by hand only"
+    back = {"external_reference": "back", "amount": {"amount": 6_000, "currency": "USD"}}
+    api.done("POST", f"/v1/sales/{sold['id']}/refunds", back, by=api.shops["cafe"].key, key=new_key())
+    assert standing(api, ann)[0]["tier"]["id"] == "gold", "96,000 are left"
+    api.advance("2017-03-10T23:59:59Z")
+    assert standing(api, ann)[0]["tier"]["id"] == "gold"
+    api.advance("2017-03-11T00:00:00Z")
+    assert standing(api, ann)[0]["tier"] is None
+
+
+@pytest.mark.row("B9")
 def test_a_member_is_put_on_a_tier_by_hand(api: Api) -> None:
     cafe, ann = api.shops["cafe"], api.member()
     put(api)
     ends = (api.clock() + timedelta(days=3)).strftime("%Y-%m-%dT%H:%M:%SZ")
     at, body, key = f"/v1/members/{ann.id}/tier", {"tier": "vip", "reason": "a friend", "ends_at": ends}, new_key()
     done = api.call("POST", at, body, by=cafe.key, key=key)
-    assert (done.json()["tier"], done.json()["by"]) == ("vip", "hand")
+    assert (done.json()["tier"], done.json()["ends_at"]) == ("vip", ends)
     assert api.call("POST", at, body, by=cafe.key, key=key).content == done.content
     (told,) = standing(api, ann)
     assert (told["tier"]["id"], told["ends_at"], told["then"]) == ("vip", ends, None)

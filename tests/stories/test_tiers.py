@@ -67,6 +67,7 @@ def town(world: World) -> World:
     return world
 
 
+@pytest.mark.row("B9")
 def test_members_climb_by_what_they_buy_and_fall_with_time(town: World) -> None:
     ladder(town)
     first = town.sale("ann", "cafe", 6_000)
@@ -118,7 +119,7 @@ def test_by_hand_beats_the_rule_until_it_ends(town: World) -> None:
     ladder(town)
     ends = town.book.now + dt.timedelta(days=5)
     done = by_hand(town, "ann", "vip", ends)
-    assert (done.standing.tier, done.standing.by) == ("vip", "hand"), "at once"
+    assert tiers(town, "ann") == [("vip", done.act.at, "hand")]
     town.sale("ann", "cafe", 20_000)
     assert tier(town, "ann") == "vip"
     town.advance(ends)
@@ -162,6 +163,16 @@ def test_what_is_refused_in_its_order(town: World) -> None:
     past = town.book.now
     for by in (standing.PutByHand(None, ann, "bronze", "-"), standing.PutByHand(None, ann, "vip", "-", past)):
         assert town.refusal("tier_by_hand", by) == "validation_failed"
+
+
+def test_a_ladder_is_renewed_so_often_a_day_and_no_more(town: World) -> None:
+    for _ in range(20):
+        ladder(town)
+    again = standing.NewLadder(None, {"period": MONTHLY, "tiers": []})
+    assert town.refusal("ladder", again) == "limit_exceeded"
+    ladder(town, "cafe")
+    town.later(days=1)
+    ladder(town)
 
 
 def test_the_same_request_again_changes_nothing(town: World) -> None:

@@ -1,4 +1,4 @@
-"""Ladders of tiers, and how members stand on them."""
+"""Ladders of tiers, and how members stand on them; entitlements, grants and uses."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -21,6 +21,7 @@ def _record() -> tuple[sa.Column[int], sa.Column[int]]:
 def upgrade() -> None:
     _ladders()
     _standings()
+    _entitlements()
     posts = "insert to manex_ledger"
     for statement in (
         *new_table("merchants.ladder", posts),
@@ -29,6 +30,9 @@ def upgrade() -> None:
         *new_table("merchants.tier_held", "insert, update (until) to manex_ledger"),
         *new_table("merchants.standing_place", "insert, update to manex_ledger"),
         *new_table("merchants.standing_sweep", "insert, update, delete to manex_ledger"),
+        *new_table("merchants.entitlement", "insert, update (state, used, ended_at) to manex_ledger"),
+        *new_table("merchants.entitlement_grant", "insert, update (ended_at) to manex_ledger"),
+        *new_table("merchants.entitlement_use", "insert, update (voided_at) to manex_ledger"),
     ):
         op.execute(statement)
 
@@ -126,3 +130,74 @@ def _standings() -> None:
         schema="merchants",
     )
     op.create_index("standing_sweep_of_book", "standing_sweep", ["book_id"], schema="merchants")
+
+
+def _entitlements() -> None:
+    op.create_table(
+        "entitlement",
+        sa.Column("id", sa.UUID(), nullable=False),
+        sa.Column("book_id", sa.Integer(), nullable=False),
+        sa.Column("merchant_id", sa.UUID(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("name", postgresql.JSONB(), nullable=False),
+        sa.Column("who", sa.Text(), nullable=False),
+        sa.Column("tiers", postgresql.JSONB(), nullable=False),
+        sa.Column("capacity", postgresql.JSONB(), nullable=False),
+        _when("begins_at"),
+        _when("ends_at", nullable=True),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("used", sa.BigInteger(), server_default="0", nullable=False),
+        _when("opened_at"),
+        _when("ended_at", nullable=True),
+        *_record(),
+        sa.CheckConstraint("who in ('everybody', 'tiers', 'granted')", name="entitlement_who"),
+        sa.CheckConstraint("state in ('open', 'ended')", name="entitlement_state"),
+        sa.CheckConstraint("used >= 0", name="entitlement_used"),
+        sa.PrimaryKeyConstraint("id"),
+        schema="merchants",
+        postgresql_with={"fillfactor": "80"},
+    )
+    op.create_index("entitlement_of_merchant", "entitlement", ["merchant_id", "id"], schema="merchants")
+    is_open = sa.text("state = 'open'")
+    op.create_index("entitlement_open", "entitlement", ["book_id"], schema="merchants", postgresql_where=is_open)
+    op.create_table(
+        "entitlement_grant",
+        sa.Column("id", sa.UUID(), nullable=False),
+        sa.Column("book_id", sa.Integer(), nullable=False),
+        sa.Column("entitlement_id", sa.UUID(), nullable=False),
+        sa.Column("merchant_id", sa.UUID(), nullable=False),
+        sa.Column("member_id", sa.UUID(), nullable=False),
+        sa.Column("uses", sa.Integer(), nullable=True),
+        _when("ends_at", nullable=True),
+        _when("at"),
+        _when("ended_at", nullable=True),
+        *_record(),
+        sa.PrimaryKeyConstraint("id"),
+        schema="merchants",
+    )
+    op.create_index(
+        "entitlement_grant_of_member", "entitlement_grant", ["member_id", "entitlement_id"], schema="merchants"
+    )
+    op.create_table(
+        "entitlement_use",
+        sa.Column("id", sa.UUID(), nullable=False),
+        sa.Column("book_id", sa.Integer(), nullable=False),
+        sa.Column("entitlement_id", sa.UUID(), nullable=False),
+        sa.Column("merchant_id", sa.UUID(), nullable=False),
+        sa.Column("branch_id", sa.UUID(), nullable=False),
+        sa.Column("member_id", sa.UUID(), nullable=False),
+        sa.Column("grant_id", sa.UUID(), nullable=True),
+        sa.Column("external_reference", sa.Text(), nullable=False),
+        _when("at"),
+        _when("voided_at", nullable=True),
+        *_record(),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("merchant_id", "external_reference", name="entitlement_use_reference"),
+        schema="merchants",
+    )
+    stands = sa.text("voided_at is null")
+    for name, columns in (
+        ("entitlement_use_of_day", ["entitlement_id", "at"]),
+        ("entitlement_use_of_member", ["entitlement_id", "member_id"]),
+    ):
+        op.create_index(name, "entitlement_use", columns, schema="merchants", postgresql_where=stands)

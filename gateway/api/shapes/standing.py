@@ -171,13 +171,12 @@ class StandingsOut(Answer, frozen=True, kw_only=True):
 
 
 class TierByHandOut(Answer, frozen=True, kw_only=True):
-    """How the member stands now."""
+    """What was decided; the member stands so within seconds."""
 
     record: str
     member: str
     tier: str | None
-    since: datetime | None
-    by: Literal["rule", "hand", "ladder"] | None
+    ends_at: datetime | None
     at: datetime
 
 

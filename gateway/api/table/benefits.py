@@ -2,11 +2,12 @@
 
 from typing import Final
 
-from gateway.api import shapes, standing
+from gateway.api import entitlements, shapes, standing
 from gateway.api.table.operator_paths import OF_BOOK, OF_MERCHANT, OPERATOR
 from gateway.operation import ANY_OPERATOR, MAKER, Function, Merchant, Operation, Who
 
 SHOP: Final = Merchant("benefits:write")
+TILL: Final = Merchant("redemptions:write")
 
 
 def _put_ladder(path: str, who: Who, function: Function, summary: str) -> Operation:
@@ -19,7 +20,7 @@ def _put_ladder(path: str, who: Who, function: Function, summary: str) -> Operat
         answer=shapes.LadderOut,
         request=shapes.LadderIn,
         keyed="required",
-        refusals=("state_conflict",),
+        refusals=("state_conflict", "limit_exceeded"),
     )
 
 
@@ -97,5 +98,97 @@ OPERATIONS: Final = (
         MAKER,
         standing.post_network_tier,
         "Put a member on a tier of the network's own ladder by hand, or let the rule count again.",
+    ),
+    Operation(
+        "POST",
+        "/v1/entitlements",
+        SHOP,
+        entitlements.post_entitlement,
+        "Open an entitlement: what the shop gives beside points, and how often.",
+        answer=shapes.EntitlementOut,
+        request=shapes.EntitlementIn,
+        keyed="required",
+        refusals=("state_conflict",),
+    ),
+    Operation(
+        "GET",
+        "/v1/entitlements",
+        SHOP,
+        entitlements.list_entitlements,
+        "The shop's entitlements, the newest first.",
+        answer=shapes.EntitlementPage,
+        query=shapes.PageIn,
+    ),
+    Operation(
+        "GET",
+        "/v1/entitlements/{entitlement}",
+        SHOP,
+        entitlements.get_entitlement,
+        "One entitlement, with how often it was used.",
+        answer=shapes.EntitlementOut,
+    ),
+    Operation(
+        "POST",
+        "/v1/entitlements/{entitlement}/end",
+        SHOP,
+        entitlements.post_entitlement_end,
+        "End an entitlement.",
+        answer=shapes.EntitlementOut,
+        request=shapes.NothingIn,
+        keyed="required",
+        refusals=("state_conflict",),
+    ),
+    Operation(
+        "POST",
+        "/v1/entitlements/{entitlement}/grants",
+        SHOP,
+        entitlements.post_entitlement_grant,
+        "Give an entitlement to a member.",
+        answer=shapes.GrantOut,
+        request=shapes.GrantIn,
+        keyed="required",
+        refusals=("state_conflict",),
+    ),
+    Operation(
+        "POST",
+        "/v1/entitlement-grants/{entitlement_grant}/end",
+        SHOP,
+        entitlements.post_entitlement_grant_end,
+        "Take a grant back.",
+        answer=shapes.GrantOut,
+        request=shapes.NothingIn,
+        keyed="required",
+        refusals=("state_conflict",),
+    ),
+    Operation(
+        "POST",
+        "/v1/entitlements/{entitlement}/checks",
+        TILL,
+        entitlements.post_entitlement_check,
+        "Whether a member may use an entitlement now. Uses nothing.",
+        answer=shapes.CheckOut,
+        request=shapes.CheckIn,
+    ),
+    Operation(
+        "POST",
+        "/v1/entitlements/{entitlement}/uses",
+        TILL,
+        entitlements.post_entitlement_use,
+        "Use an entitlement for a member, at the counter.",
+        answer=shapes.UseOut,
+        request=shapes.UseIn,
+        keyed="required",
+        refusals=("duplicate_reference", "state_conflict", "merchant_suspended", "spend_locked", "limit_exceeded"),
+    ),
+    Operation(
+        "POST",
+        "/v1/entitlement-uses/{entitlement_use}/void",
+        TILL,
+        entitlements.post_entitlement_use_void,
+        "A use that never was: its place is free again.",
+        answer=shapes.UseOut,
+        request=shapes.NothingIn,
+        keyed="required",
+        refusals=("state_conflict",),
     ),
 )

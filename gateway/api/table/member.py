@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from gateway.api import approvals, gifts, live, membership, proofs, reading, shapes, standing, vouchers
+from gateway.api import approvals, entitlements, gifts, live, membership, proofs, reading, shapes, standing, vouchers
 from gateway.operation import Anybody, Member, Operation
 
 OPERATIONS: Final = (
@@ -54,6 +54,16 @@ OPERATIONS: Final = (
         standing.get_own_standing,
         "One's tiers, what the next one asks for, and when a tier ends.",
         answer=shapes.StandingsOut,
+        refusals=("not_found",),
+    ),
+    Operation(
+        "GET",
+        "/v1/me/entitlements",
+        Member(),
+        entitlements.list_own_entitlements,
+        "What one may use at shops beside points, the newest first, and how often yet.",
+        answer=shapes.OwnEntitlementPage,
+        query=shapes.PageIn,
         refusals=("not_found",),
     ),
     Operation(
