@@ -15,7 +15,7 @@ import ledger
 import settlement
 from gateway.metrics import VERSION
 from ledger import wire
-from merchants import contracts, offers, safety, trade
+from merchants import benefits, contracts, offers, safety, standing, trade
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
@@ -24,6 +24,8 @@ FACTS: Final[Mapping[str, type[msgspec.Struct]]] = {
     **ledger.facts.FACTS,
     **contracts.FACTS,
     **safety.FACTS,
+    **standing.FACTS,
+    **benefits.FACTS,
     **trade.FACTS,
     **offers.FACTS,
     **settlement.FACTS,

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import ledger
 import settlement
-from merchants import contracts, insight, offers, safety, trade
+from merchants import benefits, contracts, insight, offers, safety, standing, trade
 from merchants.programme import policy, terms
 
 
@@ -23,6 +23,8 @@ def handlers(networks: contracts.NetworkCache, spend_key: bytes) -> dict[str, le
         "buy_out": contracts.BuyOutHandler(),
         **dict.fromkeys(safety.MOVES, safety.Brakes()),
         "velocity_limits": safety.LimitsHandler(),
+        **standing.handlers(),
+        **benefits.handlers(networks),
         **dict.fromkeys(
             ("sponsorship", "sponsorship_end", "sponsorship_budget"),
             contracts.SponsorshipHandler(terms.faults, policy.forbidden),
@@ -43,6 +45,7 @@ JOBS = (
     contracts.sponsorships.JOB,
     trade.APPROVALS_JOB,
     *insight.JOBS,
+    standing.JOB,
     ledger.jobs.Job("windows", settlement.schedule.next_due, _close_window),
     settlement.overdue.JOB,
     settlement.reconciliation.JOB,

@@ -2,12 +2,14 @@
 
 import gateway.schema
 import ledger.schema
+import merchants.benefits.schema
 import merchants.contracts.schema
 import merchants.insight.schema
 import merchants.offers.schema
 import merchants.people.schema
 import merchants.safety.schema
 import merchants.sales.schema
+import merchants.standing.schema
 import settlement.reconciliation.schema
 import settlement.schema
 
@@ -19,6 +21,8 @@ METADATA = [
     merchants.sales.schema.metadata,
     merchants.insight.schema.metadata,
     merchants.offers.schema.metadata,
+    merchants.standing.schema.metadata,
+    merchants.benefits.schema.metadata,
     settlement.schema.metadata,
     settlement.reconciliation.schema.metadata,
     gateway.schema.metadata,

@@ -104,7 +104,12 @@ def post(
             handler = handlers[request.kind]
             if _runs(book, handler) and (request.key is None or (request.principal_id, request.key) not in known):
                 fresh.setdefault(id(handler), (handler, []))[1].append(request)
-        rounds = {key: handler.prepare(tx, book, wanted) for key, (handler, wanted) in fresh.items()}
+        # in the order in which the house names them, whatever came first: what they lock they lock in one order
+        places = {id(handler): place for place, handler in enumerate(handlers.values())}
+        rounds = {
+            key: handler.prepare(tx, book, wanted)
+            for key, (handler, wanted) in sorted(fresh.items(), key=lambda each: places[each[0]])
+        }
         needs = Needs()
         for round in rounds.values():
             needs |= round.needs

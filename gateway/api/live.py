@@ -8,8 +8,8 @@ import msgspec
 
 import ledger
 from gateway import callers, problems, store
-from gateway.api import approvals, membership, reading
-from gateway.api.shapes import ApprovalEvent, BalanceEvent, Ready, RecordOut, Reset
+from gateway.api import approvals, membership, reading, standing
+from gateway.api.shapes import ApprovalEvent, BalanceEvent, Ready, RecordOut, Reset, StandingEvent
 from gateway.calls import Call
 from gateway.live import Listener, Touched
 from gateway.operation import Merchant
@@ -19,7 +19,13 @@ from gateway.streams import LIFE_SECONDS, Stream, last_event_id
 RESUME_HEADER: Final = "Last-Event-ID"
 
 #: What the data of an event is, by the event's name.
-BALANCE_EVENTS: Final = (("ready", Ready), ("balance", BalanceEvent), ("approval", ApprovalEvent), ("reset", Reset))
+BALANCE_EVENTS: Final = (
+    ("ready", Ready),
+    ("balance", BalanceEvent),
+    ("approval", ApprovalEvent),
+    ("standing", StandingEvent),
+    ("reset", Reset),
+)
 RECORD_EVENTS: Final = (("ready", Ready), ("record", RecordOut), ("reset", Reset))
 
 
@@ -50,10 +56,15 @@ async def own_events(call: Call[None], ends_at: float, still: Callable[[], Await
         balance = await membership.get_balance(call)
         facts = msgspec.structs.asdict(balance)
         asked = await approvals.of_records(call, [row.id for row in rows if row.kind in _OF_APPROVALS])
+        stands = await standing.events(call, {row.merchant_id for row in rows if row.kind == "tier_changed"})
         events: list[list[tuple[str, msgspec.Struct]]] = []
         for row in rows:
             about = asked.get(row.id)
-            of_it = [] if about is None else [("approval", approvals.event(about, row.kind))]
+            of_it: list[tuple[str, msgspec.Struct]] = []
+            if about is not None:
+                of_it.append(("approval", approvals.event(about, row.kind)))
+            if row.kind == "tier_changed" and row.merchant_id in stands:
+                of_it.append(("standing", stands[row.merchant_id]))
             events.append([*of_it, ("balance", BalanceEvent(kind=row.kind, **facts))])
         return events
 

@@ -24,7 +24,7 @@ from gateway.calls import Call, MerchantCaller, accepted
 from gateway.problems import Problem
 from gateway.server import Server
 from ledger import ids
-from merchants import people, trade
+from merchants import people, standing, trade
 
 # -- members
 
@@ -132,7 +132,7 @@ def _look_up(server: Server, caller: MerchantCaller, body: LookupIn, tx: ledger.
         number=member.number,
         given_name=member.given_name,
         kind=cast(Any, member.kind),
-        tier=member.tier,
+        tier=standing.tier_at(tx, book, caller.id, member.id),
         spendable=Spendable(points=points, value=amounts.total(caller.book, value)),
         spend_locked=member.locked_by is not None,
     )

@@ -8,6 +8,7 @@ from ledger.audit import (
     brakes,
     budgets,
     chain,
+    entitlements,
     gifts,
     guards,
     holds,
@@ -21,6 +22,7 @@ from ledger.audit import (
     relay,
     sales,
     sequence,
+    standing,
     value,
 )
 from ledger.audit.funding import LOTS, funded
@@ -43,6 +45,8 @@ CHECKS: list[Check] = [
     *budgets.check,
     *approvals.check,
     *insight.check,
+    *standing.check,
+    *entitlements.check,
     *relay.check,
     *offers.check,
 ]

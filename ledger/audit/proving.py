@@ -64,6 +64,9 @@ _COUNTS: Final = {
         table: f"select count(*) from merchants.{table} where book_id = any(%(books)s)"  # noqa: S608 - our own names
         for table in ("offer", "offer_member", "offer_tally")
     },
+    "tier_held": "select count(*) from merchants.tier_held where book_id = any(%(books)s)",
+    "standing": "select count(*) from merchants.standing where book_id = any(%(books)s)",
+    "entitlement_use": "select count(*) from merchants.entitlement_use where book_id = any(%(books)s)",
     "relay": "select count(*) from ledger.relay where book_id = any(%(books)s)",
     "partition": "select count(*) from settlement.partition where book_id = any(%(books)s)",
     "window": "select count(*) from settlement.window where book_id = any(%(books)s)",

@@ -30,6 +30,7 @@ _DERIVED: Final = (
     "pay_in_grace",
     "pay_in_warned",
     "pay_in_missed",
+    "ladder",
 )
 
 

@@ -44,6 +44,7 @@ SCOPES: Final = (
     "breaks:read",
     "segments:read",
     "segments:write",
+    "benefits:write",
 )
 #: Keys of a merchant that open something at the same time, and those it makes in a day.
 LARGEST_LIVE: Final = 100

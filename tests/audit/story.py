@@ -9,6 +9,7 @@ import ledger
 import settlement
 from merchants import contracts, insight, offers, safety, sales, trade
 from settlement import rails, reconciliation
+from tests.audit import climbing
 from tests.settlement.proving import SEALING
 from tests.settlement.rails import bank
 from tests.world import World
@@ -61,6 +62,8 @@ def lived(url: str) -> World:
     given(world)
     asked(world)
     bank = sponsored(world)
+    climbing.climbed(world)
+    climbing.entitled(world)
     changed(world)
     world.buy("bank", 100)
     world.change_budget(bank, 60)  # its points are worth two cents now

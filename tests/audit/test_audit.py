@@ -163,6 +163,86 @@ CRIMES = [
         "a step of a window is forgotten",
         "delete from ledger.revision where revision = 2 returning subject_id as subject",
     ),
+    # tiers
+    Crime(
+        "tiers_recorded",
+        "a member is shown on a tier that no record tells of",
+        "update merchants.tier_held set tier = 'gold' where tier = 'silver' and until is null returning id as tier_held",
+    ),
+    Crime(
+        "tiers_recorded",
+        "a change of tier is forgotten",
+        "delete from merchants.tier_held where id = (select id from merchants.tier_held where until is null order by id"
+        " limit 1) returning id as tier_held",
+    ),
+    Crime(
+        "tiers_recorded",
+        "a tier stands that was not told",
+        "update merchants.standing set tier = 'vip' where tier = 'silver' returning member_id as member",
+    ),
+    Crime(
+        "tiers_recorded",
+        "a ladder's threshold is lowered behind its record",
+        "update merchants.ladder set spec = jsonb_set(spec, '{tiers,0,requires}', '{\"all\": {\"visits\": 1}}')"
+        " where version = 2 returning id as tier_held",
+    ),
+    Crime(
+        "tiers_earned",
+        "a member is put on a tier that was not reached, in every row there is",
+        "update ledger.record set payload = payload || '{\"tier\": \"gold\"}' where kind = 'tier_changed'"
+        " and payload ->> 'tier' = 'silver';"
+        " update merchants.standing set tier = 'gold' where tier = 'silver';"
+        " update merchants.tier_held set tier = 'gold' where tier = 'silver' returning member_id as member",
+    ),
+    Crime(
+        "tiers_earned",
+        "what a member bought is not looked at",
+        "update merchants.standing set sequence = 1 where member_id = (select member_id from ledger.record"
+        " where kind = 'sale' and member_id is not null order by batch_id desc limit 1) returning member_id as member",
+    ),
+    # entitlements
+    Crime(
+        "entitlements_recorded",
+        "a use is taken out of the count",
+        "update merchants.entitlement set used = used - 1 where used > 1 returning id as entitlement",
+    ),
+    Crime(
+        "entitlements_recorded",
+        "a use is voided without a record",
+        "update merchants.entitlement_use set voided_at = now() where external_reference = 'T-1'"
+        " returning entitlement_id as entitlement",
+    ),
+    Crime(
+        "entitlements_recorded",
+        "a grant becomes larger",
+        "update merchants.entitlement_grant set uses = 9 returning entitlement_id as entitlement",
+    ),
+    Crime(
+        "entitlements_recorded",
+        "a capacity is raised behind its record",
+        "update merchants.entitlement set capacity = '{}' where capacity ? 'total' returning id as entitlement",
+    ),
+    Crime(
+        "entitlements_within_capacity",
+        "more places are used than there are",
+        "update ledger.record set payload = jsonb_set(payload, '{capacity,total}', '2') where kind = 'entitlement'"
+        " and payload -> 'capacity' ? 'total' returning subject_id as entitlement, 'total' as why",
+    ),
+    Crime(
+        "entitlements_within_capacity",
+        "a member uses more than a member may",
+        "update ledger.record set member_id = (select member_id from merchants.entitlement_use"
+        " where external_reference = 'M-1') where kind = 'entitlement_used' and payload ->> 'use' ="
+        " (select id::text from merchants.entitlement_use where external_reference = 'M-3');"
+        " select entitlement_id as entitlement, 'per_member' as why from merchants.entitlement_use"
+        " where external_reference = 'M-3'",
+    ),
+    Crime(
+        "entitlements_within_capacity",
+        "a grant is used by another member",
+        "update ledger.record set member_id = (select id from merchants.member order by id desc limit 1)"
+        " where kind = 'entitlement_granted' returning subject_id as entitlement",
+    ),
     # the chain
     Crime(
         "hash_chain",

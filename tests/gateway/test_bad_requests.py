@@ -1050,6 +1050,106 @@ SAFETY = [
         *FORBIDDEN),
 ]  # fmt: skip
 
+WORDS = {"fa": "نام", "en": "name"}
+TIER = {"id": "silver", "name": WORDS, "requires": {"all": {"spend": 100}}}
+LADDER = {"period": {"rolling_days": 30}, "tiers": [TIER]}
+ON_TIER = {"tier": "silver", "reason": "a friend"}
+
+
+def ladder(what: str, *wanted: Any, **changes: Any) -> Bad:
+    return bad(f"a ladder {what}", "POST", "/v1/ladders", "cafe", but(LADDER, **changes), *wanted)
+
+
+TIERS = [
+    ladder("without a period", *INVALID, "/period", period=...),
+    ladder("of two periods", *INVALID, "/period/calendar", period={"rolling_days": 3, "calendar": "jalali"}),
+    ladder("of a calendar nobody knows", *INVALID, "/period/calendar", period={"calendar": "lunar", "length": "year"}),
+    ladder("of a calendar without a length", *INVALID, "/period/length", period={"calendar": "jalali"}),
+    ladder("of no days", *INVALID, "/period/rolling_days", period={"rolling_days": 0}),
+    ladder("that waits for the end of rolling days", *INVALID, "/promotion", promotion="period_end"),
+    ladder("with endless grace", *INVALID, "/grace_days", grace_days=367),
+    ladder("for nobody", *INVALID, "/kinds", kinds=[]),
+    ladder("for companies twice", *INVALID, "/kinds/1", kinds=["legal", "legal"]),
+    ladder("of two tiers with one id", *INVALID, "/tiers/1/id", tiers=[TIER, TIER]),
+    ladder("of a tier without a Persian name", *INVALID, "/tiers/0/name/fa", tiers=[{**TIER, "name": {"en": "x"}}]),
+    ladder("of a tier that costs nothing", *INVALID, "/tiers/0/requires/all/visits",
+           tiers=[{**TIER, "requires": {"all": {"visits": 0}}}]),
+    ladder("of a tier that asks for a balance", *UNKNOWN, "/tiers/0/requires/all/balance",
+           tiers=[{**TIER, "requires": {"all": {"balance": 5}}}]),
+    ladder("of a tier that asks all and any", *INVALID, "/tiers/0/requires",
+           tiers=[{**TIER, "requires": {"all": {"visits": 1}, "any": {"visits": 1}}}]),
+    ladder("of a tier that asks for nothing at all", *INVALID, "/tiers/0/requires/any",
+           tiers=[{**TIER, "requires": {"any": {}}}]),
+    ladder("of 21 tiers", *INVALID, "/tiers", tiers=[{**TIER, "id": f"t{n}"} for n in range(21)]),
+    bad("a ladder without a key", "POST", "/v1/ladders", "cafe", LADDER, 400, "idempotency_key_missing",
+        idempotency_key=None),
+    bad("a ladder by a till's key", "POST", "/v1/ladders", "batcher", LADDER, *FORBIDDEN),
+    bad("ladders by a till's key", "GET", "/v1/ladders", "batcher", None, *FORBIDDEN),
+    bad("ladders with another list's cursor", "GET", "/v1/ladders?cursor=$cursor", "cafe", None, *CURSOR),
+    bad("a network's ladder by an approver", "POST", f"{OF_BOOK}/ladders", "approver", LADDER, *FORBIDDEN),
+    bad("a network's ladder from another book", "POST", f"{OF_BOOK}/ladders", "of live", LADDER, *MISSING),
+    bad("ladders of no network", "GET", f"/v1/operator/books/bok_{NONE}/ladders", "maker", None, *MISSING),
+    bad("a ladder of nobody", "POST", f"{MERCHANTS}/mer_{NONE}/ladders", "maker", LADDER, *MISSING),
+    bad("ladders of nobody", "GET", f"{MERCHANTS}/mer_{NONE}/ladders", "maker", None, *MISSING),
+    bad("a tier where there is no ladder", "POST", "/v1/members/$ann/tier", "cafe", ON_TIER, *MISSING),
+    bad("a tier without a reason", "POST", "/v1/members/$ann/tier", "cafe", but(ON_TIER, reason=...), *INVALID, "/reason"),
+    bad("a tier of nobody", "POST", f"/v1/members/mem_{NONE}/tier", "cafe", ON_TIER, *MISSING),
+    bad("a tier of another book's member", "POST", "/v1/members/$eve/tier", "cafe", ON_TIER, *MISSING),
+    bad("a network's tier of nobody", "POST", f"/v1/operator/members/mem_{NONE}/tier", "maker", ON_TIER, *MISSING),
+    bad("a network's tier from another book", "POST", "/v1/operator/members/$ann/tier", "of live", ON_TIER, *MISSING),
+    bad("a network's tier by an auditor", "POST", "/v1/operator/members/$ann/tier", "auditor", ON_TIER, *FORBIDDEN),
+    bad("the standing of nobody", "GET", f"/v1/members/mem_{NONE}/standing", "cafe", None, *MISSING),
+    bad("the standing of another book's member", "GET", "/v1/members/$eve/standing", "cafe", None, *MISSING),
+    bad("a standing by a till's key", "GET", "/v1/members/$ann/standing", "batcher", None, *FORBIDDEN),
+    bad("a standing from another book", "GET", "/v1/operator/members/$ann/standing", "of live", None, *MISSING),
+    bad("one's own standing without a token", "GET", "/v1/me/standing", None, None, *WHO),
+    bad("one's own standing with a shop's key", "GET", "/v1/me/standing", "cafe", None, *WHO),
+]  # fmt: skip
+
+ENTITLEMENT = {"kind": "magazine", "name": WORDS, "who": "everybody"}
+ENTITLEMENTS, NO_ENTITLEMENT = "/v1/entitlements", f"/v1/entitlements/ent_{NONE}"
+USE = {"branch": "$branch", "external_reference": "BAD-1", "member": "$number"}
+
+
+def entitlement(what: str, *wanted: Any, **changes: Any) -> Bad:
+    return bad(f"an entitlement {what}", "POST", ENTITLEMENTS, "cafe", but(ENTITLEMENT, **changes), *wanted)
+
+
+BENEFITS = [
+    entitlement("of a kind nobody knows", *INVALID, "/kind", kind="points"),
+    entitlement("for tiers that it does not name", *INVALID, "/tiers", who="tiers"),
+    entitlement("for everybody and for a tier", *INVALID, "/tiers", tiers=["gold"]),
+    entitlement("for a tier twice", *INVALID, "/tiers", who="tiers", tiers=["gold", "gold"]),
+    entitlement("of no place at all", *INVALID, "/capacity/total", capacity={"total": 0}),
+    entitlement("of half a place", *INVALID, "/capacity/per_day", capacity={"per_day": 0.5}),
+    entitlement("of a capacity a week", *UNKNOWN, "/capacity/per_week", capacity={"per_week": 1}),
+    entitlement("that ends before it begins", *INVALID, "/ends_at", begins_at="2019-01-01T00:00:00Z",
+                ends_at="2018-01-01T00:00:00Z"),
+    entitlement("that is over", *INVALID, "/ends_at", ends_at="2016-01-01T00:00:00Z"),
+    entitlement("that counts its uses", *UNKNOWN, "/used", used=5),
+    bad("an entitlement without a key", "POST", ENTITLEMENTS, "cafe", ENTITLEMENT, 400, "idempotency_key_missing",
+        idempotency_key=None),
+    bad("an entitlement by a till's key", "POST", ENTITLEMENTS, "batcher", ENTITLEMENT, *FORBIDDEN),
+    bad("entitlements by a till's key", "GET", ENTITLEMENTS, "batcher", None, *FORBIDDEN),
+    bad("entitlements with another list's cursor", "GET", f"{ENTITLEMENTS}?cursor=$cursor", "cafe", None, *CURSOR),
+    bad("no entitlement", "GET", NO_ENTITLEMENT, "cafe", None, *MISSING),
+    bad("an end of no entitlement", "POST", f"{NO_ENTITLEMENT}/end", "cafe", {}, *MISSING),
+    bad("a grant of no entitlement", "POST", f"{NO_ENTITLEMENT}/grants", "cafe", {"member": "$ann"}, *MISSING),
+    bad("a grant of no uses", "POST", f"{NO_ENTITLEMENT}/grants", "cafe", {"member": "$ann", "uses": 0}, *INVALID, "/uses"),
+    bad("a grant to a number", "POST", f"{NO_ENTITLEMENT}/grants", "cafe", {"member": "$number"}, *MISSING, "/member"),
+    bad("an end of no grant", "POST", f"/v1/entitlement-grants/egr_{NONE}/end", "cafe", {}, *MISSING),
+    bad("a check of no entitlement", "POST", f"{NO_ENTITLEMENT}/checks", "cafe", {"member": "$ann"}, *MISSING),
+    bad("a use of no entitlement", "POST", f"{NO_ENTITLEMENT}/uses", "cafe", USE, *MISSING),
+    bad("a use without a reference", "POST", f"{NO_ENTITLEMENT}/uses", "cafe", but(USE, external_reference=...), *INVALID,
+        "/external_reference"),
+    bad("a use without a key", "POST", f"{NO_ENTITLEMENT}/uses", "cafe", USE, 400, "idempotency_key_missing",
+        idempotency_key=None),
+    bad("a use by a reader's key", "POST", f"{NO_ENTITLEMENT}/uses", "reader", USE, *FORBIDDEN),
+    bad("a void of no use", "POST", f"/v1/entitlement-uses/use_{NONE}/void", "cafe", {}, *MISSING),
+    bad("one's own entitlements without a token", "GET", "/v1/me/entitlements", None, None, *WHO),
+    bad("one's own entitlements with another's cursor", "GET", "/v1/me/entitlements?cursor=$cursor", "ann", None, *CURSOR),
+]  # fmt: skip
+
 SPONSORING = {"rules": {"points": 1, "per": 100}}
 SPONSORSHIPS, SPONSORSHIP = f"{MERCHANTS}/$bank/sponsorships", f"{MERCHANTS}/$bank/sponsorships/$sponsorship"
 
@@ -1335,7 +1435,7 @@ INSIGHT = [
 
 TABLE = list(
     chain(
-        AMOUNTS, TEXTS, TIMES, SHAPES, IDS, CREDENTIALS, HEADERS, PATHS, QUERIES, TILL, MEMBERS, VOUCHERS, RAILS, OPERATORS, SAFETY, SPONSORS, OF_OFFERS, RECONCILING, INSIGHT
+        AMOUNTS, TEXTS, TIMES, SHAPES, IDS, CREDENTIALS, HEADERS, PATHS, QUERIES, TILL, MEMBERS, VOUCHERS, RAILS, OPERATORS, SAFETY, TIERS, BENEFITS, SPONSORS, OF_OFFERS, RECONCILING, INSIGHT
     )
 )  # fmt: skip
 

@@ -413,3 +413,20 @@ def test_a_member_hears_what_a_shop_asks_and_what_becomes_of_it(house: TwoDoors,
         assert [event.name for event in missed] == ["approval", "balance", "ready"]
     listed = house.api.done("GET", "/v1/me/redemptions?state=awaiting_approval", by=ann.token)["data"]
     assert [each["id"] for each in listed] == [third]
+
+
+def test_a_member_hears_of_a_tier(house: TwoDoors, ann: Member) -> None:
+    key, vip = house.api.shops["cafe"].key, {"id": "vip", "name": {"fa": "ویژه", "en": "VIP"}}
+    ladder = {"period": {"rolling_days": 30}, "tiers": [vip]}
+    assert house.send(1, "POST", "/v1/ladders", key, ladder, new_key())[0] == 200
+    clock = f"/v1/operator/books/{house.api.book}/test-clock"
+    with house.listen(0, "/v1/me/events", ann.token) as listening:
+        listening.next()
+        by_hand = {"tier": "vip", "reason": "a friend"}
+        assert house.send(1, "POST", f"/v1/members/{ann.id}/tier", key, by_hand, new_key())[0] == 200
+        now = house.api.clock().isoformat()
+        assert house.send(1, "POST", clock, house.api.maker, {"advance_to": now}, new_key())[0] == 200
+        events = listening.many(3)
+    assert [event.name for event in events] == ["balance", "standing", "balance"]
+    told = events[1].data
+    assert (told["kind"], told["tier"]["id"], told["merchant_name"]) == ("tier_changed", "vip", "cafe")

@@ -16,7 +16,7 @@ from deploy.simulate.plain import Plain
 from deploy.simulate.real import Simulated
 from merchants import safety
 from settlement import steps
-from tests.audit import failing
+from tests.audit import climbing, failing
 
 ROOT = Path(__file__).parents[2]
 
@@ -193,6 +193,7 @@ def posted(database_url: str) -> list[Record]:
     finally:
         simulated.close()
     failing.lived(database_url).close()
+    climbing.lived(database_url).close()
     with psycopg.connect(database_url) as tx:
         entries: dict[tuple[int, int], list[Any]] = defaultdict(list)
         for row in tx.execute(

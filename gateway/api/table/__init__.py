@@ -3,6 +3,7 @@
 from typing import Final
 
 from gateway.api.table import (
+    benefits,
     everybody,
     household,
     insight,
@@ -28,6 +29,7 @@ OPERATIONS: Final = (
     *offers.OPERATIONS,
     *member.OPERATIONS,
     *household.OPERATIONS,
+    *benefits.OPERATIONS,
     *operator_books.OPERATIONS,
     *operator_merchants.OPERATIONS,
     *operator_books.RULES,

@@ -2,7 +2,20 @@
 
 from typing import Final
 
-from gateway.api import approvals, gifts, insight, live, membership, occasions, proofs, reading, shapes, vouchers
+from gateway.api import (
+    approvals,
+    entitlements,
+    gifts,
+    insight,
+    live,
+    membership,
+    occasions,
+    proofs,
+    reading,
+    shapes,
+    standing,
+    vouchers,
+)
 from gateway.operation import Anybody, Member, Operation
 
 OPERATIONS: Final = (
@@ -72,6 +85,25 @@ OPERATIONS: Final = (
         "Tell all of one's occasions; those that are not told are forgotten.",
         answer=shapes.OccasionsOut,
         request=shapes.OccasionsIn,
+        refusals=("not_found",),
+    ),
+    Operation(
+        "GET",
+        "/v1/me/standing",
+        Member(),
+        standing.get_own_standing,
+        "One's tiers, what the next one asks for, and when a tier ends.",
+        answer=shapes.StandingsOut,
+        refusals=("not_found",),
+    ),
+    Operation(
+        "GET",
+        "/v1/me/entitlements",
+        Member(),
+        entitlements.list_own_entitlements,
+        "What one may use at shops beside points, the newest first, and how often yet.",
+        answer=shapes.OwnEntitlementPage,
+        query=shapes.PageIn,
         refusals=("not_found",),
     ),
     Operation(
