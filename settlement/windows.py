@@ -4,6 +4,7 @@ Every act may be repeated and resumed: a closed window answers as closed, an app
 next, and what is paid stays paid.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -42,6 +43,17 @@ class Asker:
 
 
 CLOCK: Final = Asker()
+
+#: The kind of request that each is; what it does, its class says.
+ASKED: Final[Mapping[type[object], str]] = {
+    Cover: "cover",
+    ReturnPayment: "payment_return",
+    GiveBack: "collateral_return",
+    Dispute: "dispute",
+    ProposeAdjustment: "adjustment",
+    ProposeForBreak: "adjustment",
+    DecideAdjustment: "adjustment_decision",
+}
 
 
 def close(db: Database, committer: Committer, book_id: int, *, number: int, asker: Asker = CLOCK) -> Outcome:
@@ -107,71 +119,9 @@ def mark_paid(
     return act(db, committer, book_id, _request(db, book_id, "payment", pay, asker))
 
 
-def cover(
-    db: Database,
-    committer: Committer,
-    book_id: int,
-    *,
-    number: int,
-    merchant_id: UUID,
-    reason: str,
-    asker: Asker,
-) -> Outcome:
-    """Have others stand in for a merchant that has not paid in. Asked again it goes on with what there is by then."""
-    assert asker.operator_id is not None, "a cover is an operator's word"
-    body = Cover(number, asker.operator_id, merchant_id, reason)
-    return act(db, committer, book_id, _request(db, book_id, "cover", body, asker))
-
-
-def return_payment(
-    db: Database,
-    committer: Committer,
-    book_id: int,
-    *,
-    number: int,
-    payment_id: UUID,
-    reason: str,
-    asker: Asker,
-) -> Outcome:
-    """Book a pay-out that the bank sent back; `mark_paid` pays it again."""
-    assert asker.operator_id is not None, "a return is an operator's word"
-    body = ReturnPayment(number, asker.operator_id, payment_id, reason)
-    return act(db, committer, book_id, _request(db, book_id, "payment_return", body, asker))
-
-
-def give_back_collateral(
-    db: Database,
-    committer: Committer,
-    book_id: int,
-    *,
-    merchant_id: UUID,
-    amount_minor: int,
-    reference: str,
-    asker: Asker,
-) -> Outcome:
-    """Collateral to its merchant again, if it owes nothing that the stream has told of."""
-    assert asker.operator_id is not None, "giving back is an operator's word"
-    body = GiveBack(asker.operator_id, merchant_id, amount_minor, reference)
-    return act(db, committer, book_id, _request(db, book_id, "collateral_return", body, asker))
-
-
-def dispute(db: Database, committer: Committer, book_id: int, *, body: Dispute, asker: Asker) -> Outcome:
-    """A merchant's word against its statement; the asker's principal is the merchant."""
-    return act(db, committer, book_id, _request(db, book_id, "dispute", body, asker))
-
-
-def propose_adjustment(
-    db: Database, committer: Committer, book_id: int, *, body: ProposeAdjustment | ProposeForBreak, asker: Asker
-) -> Outcome:
-    """The first of two people."""
-    return act(db, committer, book_id, _request(db, book_id, "adjustment", body, asker))
-
-
-def decide_adjustment(
-    db: Database, committer: Committer, book_id: int, *, body: DecideAdjustment, asker: Asker
-) -> Outcome:
-    """The second: approved, it is an item of the window that is open then."""
-    return act(db, committer, book_id, _request(db, book_id, "adjustment_decision", body, asker))
+def ask(db: Database, committer: Committer, book_id: int, *, body: object, asker: Asker) -> Outcome:
+    """Any other word about windows: a cover, a payment that came back, a dispute, an adjustment and the second person's."""
+    return act(db, committer, book_id, _request(db, book_id, ASKED[type(body)], body, asker))
 
 
 def _step(db: Database, committer: Committer, book_id: int, kind: str, step: Step, asker: Asker) -> Outcome:

@@ -7,9 +7,10 @@ import ledger
 import settlement
 from gateway import problems
 from gateway.api import amounts, names
+from gateway.api.asking import ask, ask_as_merchant
 from gateway.api.operator_scope import reconciled_in_path, window_in_path
 from gateway.api.shapes import AdjustmentIn, AdjustmentOut, BreakAdjustmentIn, DisputeIn, DisputeOut, NothingIn
-from gateway.calls import Call, Rendering
+from gateway.calls import Call
 from gateway.server import BookFacts
 from ledger import Outcome, ids
 
@@ -19,18 +20,8 @@ async def post_dispute(call: Call[DisputeIn]) -> Outcome:
     place = await call.work(settlement.place_of_position, caller.book.id, call.id("statement"))
     if place is None or place[1] != caller.id:
         raise problems.not_found("statement")
-    asker = settlement.Asker(
-        actor=caller.actor,
-        key=call.key,
-        fingerprint=ledger.fingerprint(call.method, call.path, call.tree),
-        render=Rendering(_disputed, call.path, call.request_id),
-        principal_id=caller.id,
-    )
     body = settlement.Dispute(place[0], caller.id, call.body.reason)
-    server = call.server
-    return await call.thread(
-        settlement.windows.dispute, server.db, server.committer, caller.book.id, body=body, asker=asker
-    )
+    return await ask_as_merchant(call, settlement.windows.ask, _disputed, body=body)
 
 
 async def post_adjustment(call: Call[AdjustmentIn]) -> Outcome:
@@ -46,14 +37,7 @@ async def post_adjustment(call: Call[AdjustmentIn]) -> Outcome:
         amounts.some(book, body.amount, "/amount", "nothing is put right"),
         body.reason,
     )
-    return await call.thread(
-        settlement.windows.propose_adjustment,
-        call.server.db,
-        call.server.committer,
-        book.id,
-        body=command,
-        asker=_asker(call, book, operator),
-    )
+    return await ask(call, book, settlement.windows.ask, partial(_adjusted, book, operator), body=command)
 
 
 async def post_break_adjustment(call: Call[BreakAdjustmentIn]) -> Outcome:
@@ -62,14 +46,8 @@ async def post_break_adjustment(call: Call[BreakAdjustmentIn]) -> Outcome:
     amount = amounts.some(book, body.amount, "/amount", "nothing is adjusted")
     signed = amount if body.direction == "to_merchant" else -amount
     merchant = names.read("merchant", body.merchant, "/merchant")
-    return await call.thread(
-        settlement.windows.propose_adjustment,
-        call.server.db,
-        call.server.committer,
-        book.id,
-        body=settlement.ProposeForBreak(id, call.operator.id, merchant, signed, body.reason),
-        asker=_asker(call, book, operator),
-    )
+    command = settlement.ProposeForBreak(id, call.operator.id, merchant, signed, body.reason)
+    return await ask(call, book, settlement.windows.ask, partial(_adjusted, book, operator), body=command)
 
 
 async def post_adjustment_approve(call: Call[NothingIn]) -> Outcome:
@@ -83,24 +61,8 @@ async def post_adjustment_reject(call: Call[NothingIn]) -> Outcome:
 async def _decide(call: Call[NothingIn], *, approves: bool) -> Outcome:
     book, number = await window_in_path(call)
     operator = (await call.work(ledger.read_book, book.id)).operator_id
-    return await call.thread(
-        settlement.windows.decide_adjustment,
-        call.server.db,
-        call.server.committer,
-        book.id,
-        body=settlement.DecideAdjustment(number, call.operator.id, call.id("record"), approves),
-        asker=_asker(call, book, operator),
-    )
-
-
-def _asker(call: Call[Any], book: BookFacts, operator: Any) -> settlement.Asker:
-    return settlement.Asker(
-        operator_id=call.operator.id,
-        actor=call.operator.actor,
-        key=call.key,
-        fingerprint=ledger.fingerprint(call.method, call.path, call.tree),
-        render=Rendering(partial(_adjusted, book, operator), call.path, call.request_id),
-    )
+    command = settlement.DecideAdjustment(number, call.operator.id, call.id("record"), approves)
+    return await ask(call, book, settlement.windows.ask, partial(_adjusted, book, operator), body=command)
 
 
 def _disputed(done: settlement.DisputeDone) -> DisputeOut:

@@ -6,9 +6,9 @@ from typing import Any, cast
 
 import settlement
 from gateway.api import amounts, names
+from gateway.api.asking import asker
 from gateway.api.lists import ById
 from gateway.api.operator_scope import bank_statement_in_path, book_in_path
-from gateway.api.operator_windows import asker
 from gateway.api.shapes import (
     BankLineOut,
     BankLinePage,

@@ -7,10 +7,11 @@ from uuid import UUID
 import ledger
 import settlement
 from gateway.api import amounts, names
+from gateway.api.asking import ask
 from gateway.api.lists import ById
 from gateway.api.operator_scope import book_in_path, charge_back_in_path
 from gateway.api.shapes import ChargeBackIn, ChargeBackOut, ChargeBackPage, ChargeBackReversalIn, NothingIn
-from gateway.calls import Call, Rendering
+from gateway.calls import Call
 from gateway.server import BookFacts
 from ledger import Outcome, ids
 from settlement import rails
@@ -66,18 +67,7 @@ async def _ask(
     book: BookFacts,
     asked: rails.ProposeChargeBack | rails.ProposeReversal | rails.DecideChargeBack,
 ) -> Outcome:
-    def show(done: rails.ChargeBackDone) -> ChargeBackOut:
-        return _told(book, done.row)
-
-    asker = settlement.Asker(
-        operator_id=call.operator.id,
-        actor=call.operator.actor,
-        key=call.key,
-        fingerprint=ledger.fingerprint(call.method, call.path, call.tree),
-        render=Rendering(show, call.path, call.request_id),
-    )
-    server = call.server
-    return await call.thread(settlement.paying.charge_back, server.db, server.committer, book.id, asked, asker)
+    return await ask(call, book, settlement.paying.charge_back, lambda done: _told(book, done.row), body=asked)
 
 
 def _told(book: BookFacts, row: ChargeBack) -> ChargeBackOut:

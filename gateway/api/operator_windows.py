@@ -1,6 +1,5 @@
 """Windows: closed, submitted by one operator, approved by another, paid. And what each came to."""
 
-from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from typing import Any, cast
@@ -10,6 +9,7 @@ import ledger
 import settlement
 from gateway import problems
 from gateway.api import amounts, names
+from gateway.api.asking import ask
 from gateway.api.operator_scope import book_in_path, window_in_path
 from gateway.api.shapes import (
     ApproveIn,
@@ -30,7 +30,7 @@ from gateway.api.shapes import (
     WindowPage,
     WindowStepOut,
 )
-from gateway.calls import Call, Rendering
+from gateway.calls import Call
 from gateway.pages import page
 from gateway.server import BookFacts
 from ledger import Outcome, ids
@@ -40,28 +40,28 @@ from ledger import Outcome, ids
 
 async def post_close(call: Call[CloseIn]) -> Outcome:
     book, number = await window_in_path(call)
-    return await _step(call, book, settlement.windows.close, number=number)
+    return await ask(call, book, settlement.windows.close, _stepped, number=number)
 
 
 async def post_submit(call: Call[NothingIn]) -> Outcome:
     book, number = await window_in_path(call)
-    return await _step(call, book, settlement.windows.submit, number=number)
+    return await ask(call, book, settlement.windows.submit, _stepped, number=number)
 
 
 async def post_approve(call: Call[ApproveIn]) -> Outcome:
     book, number = await window_in_path(call)
     approved = call.body.positions_hash
-    return await _step(call, book, settlement.windows.approve, number=number, positions_hash=approved)
+    return await ask(call, book, settlement.windows.approve, _stepped, number=number, positions_hash=approved)
 
 
 async def post_return(call: Call[ReturnIn]) -> Outcome:
     book, number = await window_in_path(call)
-    return await _step(call, book, settlement.windows.send_back, number=number, reason=call.body.reason)
+    return await ask(call, book, settlement.windows.send_back, _stepped, number=number, reason=call.body.reason)
 
 
 async def post_abort(call: Call[ReturnIn]) -> Outcome:
     book, number = await window_in_path(call)
-    return await _step(call, book, settlement.windows.abort, number=number, reason=call.body.reason)
+    return await ask(call, book, settlement.windows.abort, _stepped, number=number, reason=call.body.reason)
 
 
 async def post_payments(call: Call[PaymentsIn]) -> Outcome:
@@ -70,31 +70,15 @@ async def post_payments(call: Call[PaymentsIn]) -> Outcome:
     if body.amount is not None and body.merchant is None:
         raise problems.invalid("/amount", "an amount belongs to one merchant")
     amount = None if body.amount is None else amounts.some(book, body.amount, "/amount", "nothing was paid")
-    return await call.thread(
+    return await ask(
+        call,
+        book,
         settlement.windows.mark_paid,
-        call.server.db,
-        call.server.committer,
-        book.id,
+        partial(_payments, book),
         number=number,
-        asker=asker(call, partial(_payments, book)),
         merchant_id=names.read_or_none("merchant", body.merchant, "/merchant"),
         amount_minor=amount,
         reference=body.reference,
-    )
-
-
-async def _step(call: Call[Any], book: BookFacts, step: Callable[..., Outcome], **facts: Any) -> Outcome:
-    server = call.server
-    return await call.thread(step, server.db, server.committer, book.id, asker=asker(call, _stepped), **facts)
-
-
-def asker(call: Call[Any], show: Callable[[Any], Any]) -> settlement.Asker:
-    return settlement.Asker(
-        operator_id=call.operator.id,
-        actor=call.operator.actor,
-        key=call.key,
-        fingerprint=ledger.fingerprint(call.method, call.path, call.tree),
-        render=Rendering(show, call.path, call.request_id),
     )
 
 

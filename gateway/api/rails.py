@@ -1,6 +1,5 @@
 """Payments by a rail: accounts to pay to, instructions of a window, their files; top-ups that a merchant asks for."""
 
-from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from typing import Any, cast
@@ -10,6 +9,7 @@ import ledger
 import settlement
 from gateway import problems
 from gateway.api import amounts, names
+from gateway.api.asking import ask
 from gateway.api.lists import ById
 from gateway.api.operator_scope import (
     book_in_path,
@@ -18,7 +18,6 @@ from gateway.api.operator_scope import (
     payout_file_in_path,
     window_in_path,
 )
-from gateway.api.operator_windows import asker
 from gateway.api.shapes import (
     BankAccountIn,
     InstructedOut,
@@ -151,7 +150,7 @@ async def post_instructions(call: Call[InstructIn]) -> Outcome:
     book, number = await window_in_path(call)
     _there(call.server, book, call.body.rail)
     show = partial(_instructed, call.params["window"])
-    return await _ask(call, book, settlement.paying.instruct, show, number=number, rail=call.body.rail)
+    return await ask(call, book, settlement.paying.instruct, show, number=number, rail=call.body.rail)
 
 
 async def post_word(call: Call[WordIn]) -> Outcome:
@@ -162,14 +161,7 @@ async def post_word(call: Call[WordIn]) -> Outcome:
     def show(heard: settlement.rails.Heard) -> InstructionOut:
         return _told(book, of, heard.state)
 
-    return await _ask(call, book, settlement.paying.say, show, word=word)
-
-
-async def _ask(
-    call: Call[Any], book: BookFacts, act: Callable[..., Outcome], show: Callable[[Any], Any], **facts: Any
-) -> Outcome:
-    server = call.server
-    return await call.thread(act, server.db, server.committer, book.id, asker=asker(call, show), **facts)
+    return await ask(call, book, settlement.paying.say, show, word=word)
 
 
 async def post_ask_again(call: Call[NothingIn]) -> InstructionOut:

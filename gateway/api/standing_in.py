@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 from uuid import UUID
 
 import ledger
 import settlement
 from gateway.api import amounts, names
+from gateway.api.asking import ask
 from gateway.api.operator_scope import book_in_path, merchant_in_path, window_in_path
 from gateway.api.shapes import (
     CoverIn,
@@ -20,7 +20,7 @@ from gateway.api.shapes import (
     PaymentReturnOut,
     ShareOut,
 )
-from gateway.calls import Call, Rendering
+from gateway.calls import Call
 from gateway.server import BookFacts
 from ledger import Outcome, ids
 
@@ -37,16 +37,9 @@ async def post_loss_fund(call: Call[DepositIn]) -> Outcome:
 
 async def post_collateral_return(call: Call[DepositIn]) -> Outcome:
     book, merchant = await merchant_in_path(call)
-    return await call.thread(
-        settlement.windows.give_back_collateral,
-        call.server.db,
-        call.server.committer,
-        book.id,
-        merchant_id=merchant,
-        amount_minor=amounts.some(book, call.body.amount, "/amount", "nothing goes back"),
-        reference=call.body.reference,
-        asker=_asker(call, _deposited(book)),
-    )
+    amount = amounts.some(book, call.body.amount, "/amount", "nothing goes back")
+    body = settlement.GiveBack(call.operator.id, merchant, amount, call.body.reference)
+    return await ask(call, book, settlement.windows.ask, _deposited(book), body=body)
 
 
 async def get_exposures(call: Call[None]) -> ExposuresOut:
@@ -76,30 +69,16 @@ async def get_exposures(call: Call[None]) -> ExposuresOut:
 
 async def post_cover(call: Call[CoverIn]) -> Outcome:
     book, number = await window_in_path(call)
-    return await call.thread(
-        settlement.windows.cover,
-        call.server.db,
-        call.server.committer,
-        book.id,
-        number=number,
-        merchant_id=names.read("merchant", call.body.merchant, "/merchant"),
-        reason=call.body.reason,
-        asker=_asker(call, partial(_covered, book)),
-    )
+    merchant = names.read("merchant", call.body.merchant, "/merchant")
+    body = settlement.Cover(number, call.operator.id, merchant, call.body.reason)
+    return await ask(call, book, settlement.windows.ask, partial(_covered, book), body=body)
 
 
 async def post_payment_return(call: Call[PaymentReturnIn]) -> Outcome:
     book, number = await window_in_path(call)
-    return await call.thread(
-        settlement.windows.return_payment,
-        call.server.db,
-        call.server.committer,
-        book.id,
-        number=number,
-        payment_id=names.read("record", call.body.payment, "/payment"),
-        reason=call.body.reason,
-        asker=_asker(call, partial(_returned, book)),
-    )
+    payment = names.read("record", call.body.payment, "/payment")
+    body = settlement.ReturnPayment(number, call.operator.id, payment, call.body.reason)
+    return await ask(call, book, settlement.windows.ask, partial(_returned, book), body=body)
 
 
 def _deposit(call: Call[DepositIn], book: BookFacts, merchant: UUID | None) -> settlement.Deposit:
@@ -148,14 +127,4 @@ def _returned(book: BookFacts, done: settlement.PaymentReturned) -> PaymentRetur
         at=done.at,
         amount=amounts.total(book, done.amount_minor),
         open=amounts.total(book, done.open_minor),
-    )
-
-
-def _asker(call: Call[Any], show: Callable[[Any], Any]) -> settlement.Asker:
-    return settlement.Asker(
-        operator_id=call.operator.id,
-        actor=call.operator.actor,
-        key=call.key,
-        fingerprint=ledger.fingerprint(call.method, call.path, call.tree),
-        render=Rendering(show, call.path, call.request_id),
     )
