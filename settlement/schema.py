@@ -439,9 +439,12 @@ rail_movement = Table(
     Column("n", BigInteger, nullable=False),
     Column("rail", Text, nullable=False),
     Column(
-        "kind", Text, CheckConstraint("kind in ('transfer', 'returned')", name="rail_movement_kind"), nullable=False
+        "kind",
+        Text,
+        CheckConstraint("kind in ('transfer', 'returned', 'disputed', 'reinstated')", name="rail_movement_kind"),
+        nullable=False,
     ),
-    # the provider's own; the events of one payment have the same
+    # the provider's own: of the payment, or of the dispute; its events have the same
     Column("reference", Text, nullable=False),
     # positive came in, negative went out
     Column("amount_minor", BigInteger, nullable=False),

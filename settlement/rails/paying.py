@@ -112,8 +112,17 @@ def _instruction_told(tx: Tx, told: by_stripe.Told) -> rails.Instruction | None:
     return rails.store.by_rail_reference(tx, by_stripe.NAME, told.reference)
 
 
-def _movement(of: rails.Instruction, told: by_stripe.Told, amount: int) -> rails.store.Movement | None:
-    """The money that an event says moved: what is confirmed did, and what was returned came back the other way."""
+def _movement(
+    of: rails.Instruction, told: by_stripe.Told, dispute: rails.Dispute | None, amount: int
+) -> rails.store.Movement | None:
+    """The money that an event says moved: what is confirmed did, and what was returned came back the other way; what a
+    dispute took went, and may come again."""
+    if dispute is not None:
+        if dispute.amount_minor <= 0:
+            return None
+        gone = dispute.said == "withdrawn"
+        moved = -dispute.amount_minor if gone else dispute.amount_minor
+        return rails.store.Movement("disputed" if gone else "reinstated", dispute.reference, moved, of.id)
     if told.said not in ("confirmed", "returned") or amount <= 0 or told.reference is None:
         return None
     out = (of.direction == "pay_out") == (told.said == "confirmed")
@@ -140,7 +149,7 @@ def take_stripe_event(db: Database, committer: Committer, mode: str, told: by_st
     dispute = told.dispute
     if dispute is not None and told.currency != book.currency:
         dispute = replace(dispute, amount_minor=0)
-    moved = _movement(of, told, amount)
+    moved = _movement(of, told, dispute, amount)
     event = rails.Event(by_stripe.NAME, told.event_id, told.kind, word, of.id, moved, dispute)
     decision = take_event(db, committer, book.id, event).decision
     if isinstance(decision, ledger.Refusal):

@@ -361,8 +361,10 @@ def movements(tx: Tx, book: ledger.Book, limit: int) -> list[File]:
     ).fetchall()
     files = []
     for n, rail, kind, reference, amount, instruction, at in rows:
+        # a dispute has a name of its own, and is not what its payment was instructed to be
+        of = instruction if kind in ("transfer", "returned") else None
         line = Line(line_id(book.public_id, "told", "psp", rail, kind, reference, amount), "psp", "theirs", kind, at,
-                    amount, reference=reference, instruction_id=instruction)  # fmt: skip
+                    amount, reference=reference, instruction_id=of)  # fmt: skip
         id = line_id(book.public_id, "file", "psp", "movement", n)
         files.append(File(id, "psp", id.bytes, [line]))
     if rows:

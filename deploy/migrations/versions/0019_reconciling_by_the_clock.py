@@ -28,7 +28,7 @@ def upgrade() -> None:
         sa.Column("amount_minor", sa.BigInteger(), nullable=False),
         sa.Column("instruction_id", sa.UUID(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
-        sa.CheckConstraint("kind in ('transfer', 'returned')", name="rail_movement_kind"),
+        sa.CheckConstraint("kind in ('transfer', 'returned', 'disputed', 'reinstated')", name="rail_movement_kind"),
         sa.PrimaryKeyConstraint("book_id", "n", name="rail_movement_pkey"),
         schema="settlement",
     )

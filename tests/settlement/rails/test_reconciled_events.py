@@ -75,6 +75,46 @@ def test_transfers_and_what_came_back_are_matched(ready: World, fake: FakeStripe
     ]
 
 
+def test_what_a_dispute_took_and_gave_back_is_matched(ready: World, fake: FakeStripe, stripe_rail: Stripe) -> None:
+    topup(ready, stripe_rail)
+    (session,) = fake.sessions
+    hear(ready, fake.pay(session))
+    told = {
+        "id": "dp_1",
+        "payment_intent": fake.sessions[session]["payment_intent"],
+        "amount": 5_000,
+        "currency": "usd",
+    }
+    assert hear(ready, fake.event("charge.dispute.funds_withdrawn", told)) == "charged_back"
+    assert look(ready)
+    assert hear(ready, fake.event("charge.dispute.funds_reinstated", told)) == "reinstated"
+    assert hear(ready, fake.event("charge.dispute.funds_withdrawn", told)) == "known", "told once more"
+    assert look(ready)
+    assert breaks(ready) == []
+    assert lines(ready) == [
+        ("disputed", -5_000, "matched"),
+        ("reinstated", 5_000, "matched"),
+        ("transfer", 5_000, "matched"),
+    ]
+
+
+def test_a_dispute_over_more_than_was_paid_is_a_break(ready: World, fake: FakeStripe, stripe_rail: Stripe) -> None:
+    topup(ready, stripe_rail)
+    (session,) = fake.sessions
+    hear(ready, fake.pay(session))
+    told = {
+        "id": "dp_1",
+        "payment_intent": fake.sessions[session]["payment_intent"],
+        "amount": 5_001,
+        "currency": "usd",
+    }
+    assert hear(ready, fake.event("charge.dispute.funds_withdrawn", told)) == "differs"
+    look(ready)
+    ready.clock(ready.book.now + timedelta(days=8))
+    reconciliation.run(ready.db, ready.book_id)
+    assert breaks(ready) == [("missing", -5_001)]
+
+
 def test_another_sum_is_a_break(ready: World, fake: FakeStripe, stripe_rail: Stripe) -> None:
     topup(ready, stripe_rail)
     (session,) = fake.sessions
