@@ -171,6 +171,10 @@ def settings_of(chosen: Config) -> Settings:
     )
 
 
+def _aloud(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
 def serve(
     url: str,
     host: str = "127.0.0.1",
@@ -182,14 +186,17 @@ def serve(
     parent: int | None = None,
     process: str = "0",
     metrics_place: Path | None = None,
-    say: Callable[[str], None] = lambda text: print(text, file=sys.stderr, flush=True),
+    say: Callable[[str], None] | None = None,
 ) -> None:
     """Serve the API and the wallet as they are configured, until told to stop. `port` may be a listening socket;
     `with_parent`: end when the parent does. `process` names this one of several, which find each other's metrics in
-    `metrics_place`. `say`: where codes of test books are told that nobody sends."""
+    `metrics_place`. `say`: where codes of test books are told that nobody sends; else to whoever sits at
+    the terminal. Where there is none, standard error is kept as a log, and no code and no telephone belongs in it."""
     if with_parent:
         die_with_parent(parent)
     chosen = config.load()
+    if say is None and sys.stderr.isatty():
+        say = _aloud
     gateway.log.to_stream(chosen.log_level)
     place = home or manex_home()
     with server(
@@ -203,7 +210,7 @@ def serve(
         redis_timeout_ms=chosen.redis_timeout_ms,
         providers=configured.of(chosen),
         sender=messages.OverHttp(chosen.sms_url, chosen.sms_token) if chosen.sms_url else None,
-        test_sender=None if chosen.sms_url else messages.Aloud(say),
+        test_sender=None if chosen.sms_url or say is None else messages.Aloud(say),
     ) as doors:
         app = gateway.app.build(
             doors,

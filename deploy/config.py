@@ -354,7 +354,7 @@ VARIABLES: Final = (
     Variable(
         "MANEX_SMS_URL",
         "Who sends text messages, by HTTP (the contract is in wallet.md): https, or http on loopback. Without it codes of"
-        " live books go nowhere, and those of test books are said on the terminal.",
+        " live books go nowhere, and those of test books are said on the terminal, if standard error is one.",
         "",
         "URL",
         _messages,

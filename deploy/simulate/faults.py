@@ -189,7 +189,11 @@ def latest_expiry_first(true: Any) -> Any:
     return lambda *asked: list(reversed(true(*asked)))
 
 
-@_fault("merchants.trade.spending:usable", "closed-loop points are good at their own shop only")
+@_fault(
+    "merchants.trade.spending:usable",
+    "closed-loop points are good at their own shop only",
+    begins=plots.closed_elsewhere,
+)
 def closed_loop_anywhere(true: Any) -> Any:
     return lambda lots, now, shop=None: true(lots, now)  # noqa: ARG005 - which shop asks makes no difference
 
@@ -564,7 +568,7 @@ def holds_at_a_frozen_branch(true: Any) -> Any:
     road="no sponsor gave at a frozen branch",
 )
 def bonuses_at_a_frozen_branch(true: Any) -> Any:
-    return lambda *asked: true(*asked[:7])
+    return lambda *asked: true(*asked[:5])
 
 
 @_fault(

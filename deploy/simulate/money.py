@@ -35,21 +35,13 @@ class Money:
         return self._told(self._post(kind, key, body), lambda done: {"left": done.balance_minor})
 
     def give_back(self, shop: str, amount: int, key: str) -> Expected:
-        decision = self._windows(
-            "give_back_collateral",
-            "omid",
-            key,
-            merchant_id=self._real.shop(shop),
-            amount_minor=amount,
-            reference="back",
-        )
-        return self._told(decision, lambda done: {"left": done.balance_minor})
+        body = settlement.GiveBack(self._real.operator("omid"), self._real.shop(shop), amount, "back")
+        return self._told(self._ask(body, "omid", key), lambda done: {"left": done.balance_minor})
 
     def cover(self, number: int, shop: str, key: str) -> Expected:
-        merchant = self._real.shop(shop)
-        decision = self._windows("cover", "omid", key, number=number, merchant_id=merchant, reason="it has not paid")
+        body = settlement.Cover(number, self._real.operator("omid"), self._real.shop(shop), "it has not paid")
         return self._told(
-            decision,
+            self._ask(body, "omid", key),
             lambda done: {
                 "paid": list(done.paid),
                 "shares": sorted((self._shop(share.merchant_id), share.amount_minor) for share in done.shares),
@@ -60,10 +52,10 @@ class Money:
 
     def return_payment(self, number: int, name: str, key: str) -> Expected:
         payment = self.payouts.get(name, NOWHERE)
-        decision = self._windows(
-            "return_payment", "mina", key, number=number, payment_id=payment, reason="account closed"
+        body = settlement.ReturnPayment(number, self._real.operator("mina"), payment, "account closed")
+        return self._told(
+            self._ask(body, "mina", key), lambda done: {"amount": done.amount_minor, "open": done.open_minor}
         )
-        return self._told(decision, lambda done: {"amount": done.amount_minor, "open": done.open_minor})
 
     def grace(self, days: int | None, key: str) -> Expected:
         asked = settlement.overdue.SetGrace(self._real.operator("omid"), days)
@@ -77,13 +69,13 @@ class Money:
         )
         body = settlement.ProposeAdjustment(number, self._real.operator(by), owes, gets, amount, "left out")
         return self._told(
-            self._windows("propose_adjustment", by, key, body=body),
+            self._ask(body, by, key),
             lambda done: {"state": self._named(self._proposals, label, done.id, done.state)},
         )
 
     def decide(self, number: int, by: str, of: str, key: str, *, approves: bool) -> Expected:
         body = settlement.DecideAdjustment(number, self._real.operator(by), self._proposals.get(of, NOWHERE), approves)
-        return self._told(self._windows("decide_adjustment", by, key, body=body), lambda done: {"state": done.state})
+        return self._told(self._ask(body, by, key), lambda done: {"state": done.state})
 
     # -- top-ups, and what is taken back of them
 
@@ -139,9 +131,9 @@ class Money:
         event = settlement.rails.Event("stripe", f"evt_{book}_{next(self._events)}", kind, word, of, dispute=dispute)
         return _decided(settlement.paying.take_event(house.db, house.committer, book, event))
 
-    def _windows(self, what: str, by: str, key: str, **facts: Any) -> ledger.Decision:
-        house, asker = self._real.house, self._real.asker(by, key, (what, facts))
-        done = getattr(settlement.windows, what)(house.db, house.committer, self._real.book.id, asker=asker, **facts)
+    def _ask(self, body: object, by: str, key: str) -> ledger.Decision:
+        house, asker = self._real.house, self._real.asker(by, key, body)
+        done = settlement.windows.ask(house.db, house.committer, self._real.book.id, body=body, asker=asker)
         return _decided(done)
 
     def _post(self, kind: str, key: str, body: object) -> ledger.Decision:

@@ -311,6 +311,15 @@ def expires_while_held(tell: Teller) -> Iterator[Step]:
     yield tell.resume(shop)
 
 
+def closed_elsewhere(tell: Teller) -> Iterator[Step]:
+    """A club's points are asked for at shops that may not take them."""
+    yield tell.sale("club", 20)
+    for shop in ("cafe", "books"):
+        yield from tell.until_fresh()
+        there = sum(lot.wallet for lot in tell.plain.usable(tell.member, shop))
+        yield tell.redemption(shop, there + 1, capture=True)
+
+
 def own_points_restored(tell: Teller) -> Iterator[Step]:
     """A shop gives back its own points after they were settled, when its pool holds them no more."""
     shop = tell.rng.choice(("taxi", "taxi", "bakery", "bakery", "cafe", "club"))

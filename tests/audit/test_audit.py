@@ -197,8 +197,11 @@ CRIMES = [
     Crime(
         "tiers_earned",
         "what a member bought is not looked at",
-        "update merchants.standing set sequence = 1 where member_id = (select member_id from ledger.record"
-        " where kind = 'sale' and member_id is not null order by batch_id desc limit 1) returning member_id as member",
+        "update merchants.standing set sequence = 1 where member_id = (select s.member_id from merchants.standing s"
+        " join ledger.record r on r.member_id = s.member_id join ledger.batch b on b.id = r.batch_id"
+        " join merchants.standing_place p on p.book_id = r.book_id where r.kind = 'sale'"
+        " and b.first_sequence + r.n < p.next_sequence order by r.batch_id desc limit 1)"
+        " returning member_id as member",
     ),
     # entitlements
     Crime(
@@ -760,6 +763,7 @@ CRIMES = [
         "a gift passed over what would have gone sooner",
         "update ledger.lot set expires_at = expires_at - interval '1 hour' where id = (select id from ledger.lot where"
         " member_id = (select giver_id from merchants.gift where points = 25) and parent_id is null"
+        " and batch_id < (select batch_id from merchants.gift where points = 25)"
         " order by batch_id desc limit 1) returning id as passed_over",
     ),
     Crime(
@@ -1293,7 +1297,9 @@ CRIMES = [
         "no_earning_behind_a_brake",
         "a sale at a frozen branch earns",
         "update ledger.record set payload = payload || '{\"points\": 10}'"
-        f" where {first('sale', 'batch_id desc, n desc')} returning id as record, subject_id as sale",
+        " where id = (select id from ledger.record where kind = 'sale' and payload ->> 'branch' in"
+        " (select subject_id::text from ledger.record where kind = 'branch_frozen') order by batch_id desc, n desc limit 1)"
+        " returning id as record, subject_id as sale",
     ),
     Crime(
         "nothing_while_stopped",
@@ -1527,8 +1533,8 @@ CRIMES = [
         "adjustments_of_breaks",
         "an adjustment is said to be for another break",
         "update settlement.break_adjustment set break_id = (select id from settlement.break where type ="
-        " 'unknown_beneficiary') where id = (select subject_id from ledger.record where kind = 'adjustment' and payload ?"
-        " 'break') returning id as adjustment",
+        " 'unknown_beneficiary' limit 1) where id in (select subject_id from ledger.record where kind = 'adjustment'"
+        " and payload ? 'break') returning id as adjustment",
     ),
     Crime(
         "adjustments_of_breaks",

@@ -29,6 +29,7 @@ OWNERS = {
     "settlement.bilateral": {"debtor_id", "creditor_id"},
     "settlement.told_line": {"shown_to"},
     "settlement.break": {"shown_to"},
+    "settlement.charge_back": {"merchant_id"},
     "settlement.instruction": {"merchant_id"},
     "merchants.next_offer": {"merchant_id"},
 }

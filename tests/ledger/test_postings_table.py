@@ -109,6 +109,12 @@ def kinds_in_the_code() -> set[str]:
             for node in ast.walk(ast.parse(path.read_text())):
                 if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "record":
                     found |= set(_texts(node.args[0])) if node.args else set()
+    # words of people on charge-backs, each told as `_told(..., kind, ...)`
+    for node in ast.walk(ast.parse((ROOT / "settlement" / "rails" / "charge_backs.py").read_text())):
+        if isinstance(node, ast.Assign) and [ast.unparse(name) for name in node.targets] == ["kind"]:
+            found |= set(_texts(node.value))
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "self._told":
+            found |= set(_texts(node.args[3]))
     # steps of households, each told as `_done("left", ...)`
     for node in ast.walk(ast.parse((ROOT / "merchants" / "trade" / "sharing.py").read_text())):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "_done":

@@ -97,7 +97,7 @@ def test_what_a_bank_says_a_covered_shop_paid_is_made_good_as_on_a_persons_word(
     word = say(mill, made.id, "confirmed")
     assert isinstance(word, ledger.Accepted)
     assert word.value.outcome == "known"
-    again = failing.asked(mill, "mark_paid", number=1, merchant_id=mill.shops["mill"])
+    again = failing.marked(mill, 1, merchant_id=mill.shops["mill"])
     assert again == StateConflict("position", "paid")
     assert settlement.check(mill.house.db, mill.book_id).differing == [], "derived again, it is the same"
 
@@ -125,7 +125,7 @@ def test_a_payout_that_a_bank_says_came_back_does_not_come_back_twice(mill: Worl
     # the way out was never told: both are booked now
     told(mill, bank.line(400, end_to_end_id=made.id.hex, bank_reference="B2", returned=True))
     ((id,),) = mill.rows("select payment_record_id from settlement.instruction where id = %s", made.id)
-    again = failing.asked(mill, "return_payment", number=1, payment_id=id, reason="twice")
+    again = failing.asked(mill, settlement.ReturnPayment(1, failing.OPERATOR, id, "twice"))
     assert again == StateConflict("payment", "returned")
     assert mill.account("position", "gym", 1) == 400
 
@@ -188,8 +188,7 @@ def test_a_person_and_a_bank_who_say_at_once_that_a_payout_came_back_book_it_onc
 
     def by_person() -> None:
         together.wait()
-        facts = {"number": 1, "payment_id": paid, "reason": "account closed"}
-        said.append(failing.asked(mill, "return_payment", **facts))
+        said.append(failing.asked(mill, settlement.ReturnPayment(1, failing.OPERATOR, paid, "account closed")))
 
     def by_bank() -> None:
         together.wait()

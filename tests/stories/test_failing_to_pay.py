@@ -51,18 +51,18 @@ def test_what_is_there_is_paid_out_to_each_its_part_whoever_comes_first(mill: Wo
     failing.cover(mill, 1, "mill")
     assert failing.pay(mill, 1, "gym").amount_minor == 240  # 400 x 600 / 1,000
     assert failing.pay(mill, 1, "cafe").amount_minor == 360
-    refused = failing.asked(mill, "mark_paid", number=1, merchant_id=mill.shops["cafe"])
+    refused = failing.marked(mill, 1, merchant_id=mill.shops["cafe"])
     assert refused == LimitExceeded("position", 0, 240)
 
 
 def test_marking_all_paid_says_nothing_of_who_is_covered(mill: World) -> None:
     failing.cover(mill, 1, "mill")
-    done = failing.windows(mill, "mark_paid", number=1).value.payments
+    done = failing.paid(mill, 1)
     assert {(p.direction, p.amount_minor) for p in done} == {("pay_out", 360), ("pay_out", 240)}
-    assert failing.windows(mill, "mark_paid", number=1).value.payments == ()
+    assert failing.paid(mill, 1) == ()
     assert money(mill)["position"] == -400
     failing.pay(mill, 1, "mill", 400)
-    failing.windows(mill, "mark_paid", number=1)
+    failing.paid(mill, 1)
     # what the others paid for it is not said to have come in
     assert (money(mill)["position"], money(mill)["due"], money(mill)["loss"]) == (0, 550, 0)
 
@@ -72,7 +72,7 @@ def test_a_returned_payout_is_open_again_and_stays_so_until_somebody_pays_it(mil
     failing.pay(mill, 1, "gym")
     back = failing.returned(mill, 1, "gym")
     assert (back.amount_minor, back.open_minor) == (240, 400)
-    again = failing.asked(mill, "return_payment", number=1, payment_id=back.payment_id, reason="twice")
+    again = failing.asked(mill, settlement.ReturnPayment(1, failing.OPERATOR, back.payment_id, "twice"))
     assert again == StateConflict("payment", "returned")
     # other windows go on without it
     mill.settle(mill.close_window())
@@ -100,16 +100,16 @@ def test_shares_are_charged_in_the_next_window_and_used_when_it_is_settled(mill:
     assert mill.account("position", "cafe", 2) == -60
     assert mill.account("shares") == 100
     # what is not paid in yet pays nothing
-    early = failing.asked(mill, "cover", number=1, merchant_id=mill.shops["mill"], reason="now")
+    early = failing.asked(mill, settlement.Cover(1, failing.OPERATOR, mill.shops["mill"], "now"))
     assert early == StateConflict("position", "without anything more to cover it")
-    failing.windows(mill, "mark_paid", number=2)
+    failing.paid(mill, 2)
     done = failing.cover(mill, 1, "mill")
     assert (done.paid, done.shares, done.unpaid_minor) == (Sources(0, 0, 0, 100), (), 300)
     assert (mill.account("shares"), mill.account("position", "mill", 1)) == (0, -300)
 
 
 def test_what_it_makes_good_goes_back_to_those_who_stood_in_and_frees_its_points(database_url: str) -> None:
-    world = failing.lived(database_url)
+    world = failing.made_good(database_url)
     try:
         assert world.account("credit", "mill") == world.account("due", "mill", 1) == 0
         assert (world.account("collateral", "mill"), world.account("loss"), world.account("shares")) == (0, 300, 0)
@@ -158,7 +158,7 @@ def test_an_adjustment_is_an_item_of_the_next_window_by_two_people(mill: World) 
 
     def decide(by: settlement.Asker, operator: int, adjustment: UUID = id) -> object:
         body = settlement.DecideAdjustment(1, UUID(int=operator), adjustment, approves=True)
-        return failing.asked(mill, "decide_adjustment", body=body, asker=by)
+        return failing.asked(mill, body, by)
 
     assert decide(MAKER, 1) == settlement.SelfApproval()
     assert decide(APPROVER, 2, cafe) == NotFound("adjustment")
@@ -174,20 +174,20 @@ def test_an_adjustment_is_an_item_of_the_next_window_by_two_people(mill: World) 
         document = settlement.statements.document(told, settlement.statements.items(tx, told))
     assert settlement.statements.check(document) == []
     open = settlement.ProposeAdjustment(3, failing.OPERATOR, gym, cafe, 1, "early")
-    assert failing.asked(mill, "propose_adjustment", body=open) == StateConflict("window", "open")
+    assert failing.asked(mill, open) == StateConflict("window", "open")
 
 
 def refused(world: World) -> list[tuple[str, Refusal, Refusal]]:
     mill, cafe = world.shops["mill"], world.shops["cafe"]
     ask = failing.asked
 
-    def cover(number: int, merchant: object) -> Refusal:
-        found = ask(world, "cover", number=number, merchant_id=merchant, reason="late")
+    def cover(number: int, merchant: UUID) -> Refusal:
+        found = ask(world, settlement.Cover(number, failing.OPERATOR, merchant, "late"))
         assert isinstance(found, Refusal), found
         return found
 
-    def give_back(merchant: object, amount: int) -> Refusal:
-        found = ask(world, "give_back_collateral", merchant_id=merchant, amount_minor=amount, reference="x")
+    def give_back(merchant: UUID, amount: int) -> Refusal:
+        found = ask(world, settlement.GiveBack(failing.OPERATOR, merchant, amount, "x"))
         assert isinstance(found, Refusal), found
         return found
 
@@ -206,5 +206,5 @@ def test_what_is_refused(mill: World) -> None:
     for case, found, expected in refused(mill):
         assert found == expected, case
     failing.act(mill, "merchant_resume", "mill")
-    found = failing.asked(mill, "cover", number=1, merchant_id=mill.shops["mill"], reason="late")
-    assert found == StateConflict("merchant", "not suspended")
+    late = failing.asked(mill, settlement.Cover(1, failing.OPERATOR, mill.shops["mill"], "late"))
+    assert late == StateConflict("merchant", "not suspended")

@@ -273,16 +273,18 @@ def test_another_sum_or_currency_or_rail_is_not_credited(ready: World, fake: Fak
     assert ready.balance("prefund", "cafe") == 0
 
 
-def test_a_dispute_books_nothing_and_is_shown(ready: World, fake: FakeStripe, stripe_rail: Stripe) -> None:
+def test_a_dispute_that_moved_no_money_books_nothing_and_is_shown(
+    ready: World, fake: FakeStripe, stripe_rail: Stripe
+) -> None:
     of = topup(ready, stripe_rail)
     (session,) = fake.sessions
     assert hear(ready, fake.pay(session)) == "confirmed"
     dispute = {"id": "dp_1", "payment_intent": fake.sessions[session]["payment_intent"], "amount": 5_000}
-    told = fake.event("charge.dispute.funds_withdrawn", dispute | {"currency": "usd"})
+    told = fake.event("charge.dispute.created", dispute | {"currency": "usd"})
     assert [hear(ready, told), hear(ready, told)] == ["differs", "known"]
     assert hear(ready, fake.event("charge.dispute.created", dispute | {"payment_intent": "pi_other"})) == "nothing"
     (shown,) = ready.read(rails.store.events, ready.book_id, outcome="differs")
-    assert (shown.kind, shown.instruction_id) == ("charge.dispute.funds_withdrawn", of.id)
+    assert (shown.kind, shown.instruction_id) == ("charge.dispute.created", of.id)
     assert ready.balance("prefund", "cafe") == 5_000
 
 
