@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 #: Where points of a lot go home to; with `mint` goes the lot's money.
 HOMES = ("credit", "own", "pool", "mint")
 _ACCOUNT = re.compile(
-    r"\b(mint|pool|credit|due|own|wallet|pending|held|debt|claim|accepted|budget|bank|psp|prefund|backing|collateral|loss|shares|position|fees|home)"
+    r"\b(mint|pool|credit|due|own|wallet|pending|held|debt|claim|accepted|budget|bank|psp|prefund|backing|collateral|loss|shares|position|fees|charge_backs|home)"
     r"((?::[a-z])*)(?![a-z_])"
 )
 
