@@ -66,7 +66,7 @@ def counting_from(tx: Tx, book: ledger.Book, member_id: UUID) -> dict[str, datet
 
 def occasions_that_count(
     tx: Tx, book: ledger.Book, members: Iterable[UUID], kinds: Collection[str]
-) -> dict[UUID, list[tuple[str, Anniversary]]]:
+) -> list[tuple[UUID, str, Anniversary]]:
     """The anniversaries of these kinds that count now, of some members, in one statement."""
     rows = tx.execute(
         "select o.member_id, o.kind, o.calendar, o.month, o.day"
@@ -75,10 +75,7 @@ def occasions_that_count(
         " where o.book_id = %s and o.kind = any(%s::text[]) and m.counts_from <= %s",
         [ledger.arrays.uuids(list(members)), book.id, ledger.arrays.texts(sorted(kinds)), book.now],
     )
-    found: dict[UUID, list[tuple[str, Anniversary]]] = {}
-    for member, kind, *day in rows:
-        found.setdefault(member, []).append((kind, Anniversary(*day)))
-    return found
+    return [(member, kind, Anniversary(*day)) for member, kind, *day in rows]
 
 
 def _memories(tx: Tx, book: ledger.Book, member_id: UUID) -> dict[str, Memory]:

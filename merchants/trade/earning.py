@@ -1,6 +1,6 @@
 """Earning: what rules are asked about a sale, on which facts, and what they answer. The one place that fills facts in."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, Final
@@ -80,18 +80,25 @@ def gather(
     return before, Persons(tiers, _segments(tx, asked), _occasions(tx, book, asked))
 
 
-def _segments(tx: Tx, asked: Asked) -> dict[UUID, frozenset[str]]:
-    of: dict[UUID, set[str]] = {}
+def _named(asked: Asked, names: Callable[[programme.Programme], frozenset[str]]) -> dict[UUID, frozenset[str]]:
+    """By member, what rules name; members of whom they name nothing are left out."""
+    found: dict[UUID, frozenset[str]] = {}
     for (member, _), rules in asked.items():
         for each in rules:
-            if each.segments:
-                of.setdefault(member, set()).update(each.segments)
-    if not of:
+            if names(each):
+                found[member] = found.get(member, frozenset()) | names(each)
+    return found
+
+
+def _segments(tx: Tx, asked: Asked) -> dict[UUID, frozenset[str]]:
+    named = _named(asked, lambda rules: rules.segments)
+    if not named:
         return {}
-    names = {name: _segment(name) for name in set().union(*of.values())}
-    inside = insight.members_in(tx, list(names.values()), list(of))
+    versions = {name: _segment(name) for names in named.values() for name in names}
+    inside = insight.members_in(tx, list(versions.values()), list(named))
     return {
-        member: frozenset(name for name in wanted if (*names[name], member) in inside) for member, wanted in of.items()
+        member: frozenset(name for name in names if (*versions[name], member) in inside)
+        for member, names in named.items()
     }
 
 
@@ -104,24 +111,16 @@ def _segment(name: str) -> tuple[UUID, int]:
 
 
 def _occasions(tx: Tx, book: Book, asked: Asked) -> dict[UUID, frozenset[str]]:
-    of: dict[UUID, set[str]] = {}
-    for (member, _), rules in asked.items():
-        for each in rules:
-            if each.occasions:
-                of.setdefault(member, set()).update(each.occasions)
-    if not of:
+    named = _named(asked, lambda rules: rules.occasions)
+    if not named:
         return {}
-    kinds = {name.removesuffix(people.occasions.WEEK) for wanted in of.values() for name in wanted}
-    today, told = days.day_of(book.now, book.time_zone), people.occasions_that_count(tx, book, of, kinds)
-    return {
-        member: frozenset(
-            name
-            for kind, anniversary in told.get(member, ())
-            for name in people.occasions.names(kind, anniversary, today)
-        )
-        & wanted
-        for member, wanted in of.items()
-    }
+    kinds = {name.removesuffix(people.occasions.WEEK) for names in named.values() for name in names}
+    today = days.day_of(book.now, book.time_zone)
+    found: dict[UUID, frozenset[str]] = {}
+    for member, kind, anniversary in people.occasions_that_count(tx, book, named, kinds):
+        of_today = people.occasions.names(kind, anniversary, today) & named[member]
+        found[member] = found.get(member, frozenset()) | of_today
+    return found
 
 
 def wanted(book: Book, rules: Iterable[programme.Programme]) -> sales.Wanted | None:
