@@ -429,8 +429,9 @@ def tier_as_told(scope: Scope) -> Iterable[Row]:
                 lead(at) over following as over_at
             from changed window following as (partition by book_id, member_id, owner_id order by sequence)
             union all
-            select distinct on (book_id, member_id, owner_id) book_id, member_id, owner_id, null, 0, sequence, at
-            from changed order by book_id, member_id, owner_id, sequence
+            -- and none before the first
+            (select distinct on (book_id, member_id, owner_id) book_id, member_id, owner_id, null, 0, sequence, at
+            from changed order by book_id, member_id, owner_id, sequence)
         ), sold as (
             select r.id, r.subject_id, r.book_id, r.member_id, r.sequence, r.at, r.payload -> 'facts' ->> 'tier' as tier,
                 case when o.begins < r.sequence then r.merchant_id else k.public_id end as owner_id

@@ -1,6 +1,7 @@
 """Rules that ask who the member is: the tier that counts at that shop, segments by version, and days of the member's own."""
 
 import datetime as dt
+import threading
 from typing import Any
 from uuid import UUID
 
@@ -295,6 +296,40 @@ def test_the_same_day_told_again_goes_on_counting_and_no_day_is_kept_of_what_was
     for role in ("ledger", "settlement"):
         with pytest.raises(psycopg.errors.InsufficientPrivilege), town.house.db.tx(role) as tx:
             tx.execute("delete from merchants.occasion_memory")
+
+
+def test_two_devices_that_tell_another_birthday_at_once_take_turns(town: World) -> None:
+    tell(town, "ann", ("birthday", 5, 5))
+    ready = threading.Barrier(2)
+
+    def another(day: int) -> None:
+        ready.wait()
+        tell(town, "ann", ("birthday", 6, day))
+
+    devices = [threading.Thread(target=another, args=[day]) for day in (6, 7)]
+    for device in devices:
+        device.start()
+    for device in devices:
+        device.join()
+    assert counting(town, "ann") == {"birthday": town.book.now.replace(year=2018)}
+    assert town.rows("select count(*) from merchants.occasion") == [(1,)]
+    assert town.audit() == []
+
+
+def test_in_one_batch_each_shops_sales_keep_what_its_own_rules_ask(town: World) -> None:
+    ladder(town, None, SILVER)
+    agree(town, "cafe", fixed("day", 9, occasion=["birthday"]), fixed("any", 2, tier=["silver"]))
+    agree(town, "gym", fixed("week", 4, occasion=["birthday_week"]))
+    tell(town, "ann", ("birthday", 1, 1))
+    sold = [town.sale_of("ann", shop, 1_000) for shop in ("cafe", "gym", "cafe")]
+    outcomes = town.house.committer.post_all([town.request("sale", s, principal=s.merchant_id) for s in sold])
+    done = [outcome.decision.value for outcome in outcomes if isinstance(outcome.decision, ledger.Accepted)]
+    assert [each.points for each in done] == [19, 14, 19]
+    kept = town.rows("select payload -> 'facts' from ledger.record where kind = 'sale' order by batch_id, n")
+    told = [row[0] for row in kept]
+    at_cafe = {"kind": "natural", "tier": None, "occasions": ["birthday"]}
+    assert told == [at_cafe, {"kind": "natural", "occasions": ["birthday_week"]}, at_cafe]
+    assert town.audit() == []
 
 
 # -- what it costs
