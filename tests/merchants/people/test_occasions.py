@@ -101,6 +101,13 @@ class Told:
         return "birthday_week" in occasions.names("birthday", self.day, now.date())
 
 
+def anniversary_of(day: date, calendar: str) -> Anniversary:
+    if calendar == "gregorian":
+        return Anniversary(calendar, day.month, day.day)
+    there = JalaliDate(day)  # type: ignore[no-untyped-call]
+    return Anniversary(calendar, there.month, there.day)
+
+
 #: Days later, and what is told then: often the day that is tomorrow.
 TELLING = st.lists(st.tuples(st.integers(0, 150), st.none() | st.integers(-2, 40)), min_size=1, max_size=25)
 
@@ -108,7 +115,8 @@ TELLING = st.lists(st.tuples(st.integers(0, 150), st.none() | st.integers(-2, 40
 @settings(max_examples=60, deadline=None)
 @given(TELLING, st.sampled_from(["gregorian", "jalali"]))
 def test_whatever_is_told_no_two_birthday_weeks_are_within_a_year(telling: list[Any], calendar: str) -> None:
-    told, counted, now = Told(), [], dt.datetime(2023, 12, 30, 12, tzinfo=dt.UTC)
+    told, now = Told(), dt.datetime(2023, 12, 30, 12, tzinfo=dt.UTC)
+    counted: list[date] = []
     for later, ahead in [*telling, (400, None)]:
         for _ in range(later):
             if told.has_week(now):
@@ -116,9 +124,7 @@ def test_whatever_is_told_no_two_birthday_weeks_are_within_a_year(telling: list[
             now += dt.timedelta(days=1)
         day = None
         if ahead is not None:
-            wanted = now.date() + dt.timedelta(days=ahead)
-            there = JalaliDate(wanted) if calendar == "jalali" else wanted  # type: ignore[no-untyped-call]
-            day = Anniversary(calendar, there.month, there.day)
+            day = anniversary_of(now.date() + dt.timedelta(days=ahead), calendar)
         told.tell(day, now)
         assert told.memory is None or (told.memory.digest is None) == (told.day is not None)
     away = {(later - sooner).days for sooner, later in pairwise(counted)}
