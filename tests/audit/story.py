@@ -268,8 +268,8 @@ def asked_who(world: World) -> None:
             assert people.put_occasions(tx, world.book, world.members["zoe"], some, SPEND_KEY) is None
     world.do("tier_by_hand", standing.PutByHand(None, world.members["zoe"], "silver", "a friend"))
     world.later(minutes=1)
-    earned = [world.sale(member, "bakery", 1_000).points for member in ("zoe", "ann")]
-    assert earned == [10 + 3 + 5, 10 + 4], earned
+    fired = [dict(world.sale(member, "bakery", 1_000).fired) for member in ("zoe", "ann")]
+    assert fired == [{"base": 10, "r0": 3, "r2": 5}, {"base": 10, "r1": 4}], fired
 
 
 def reconciled(world: World) -> None:
