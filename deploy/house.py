@@ -10,26 +10,29 @@ from merchants import benefits, contracts, insight, offers, safety, standing, tr
 from merchants.programme import policy, terms
 
 
-def handlers(networks: contracts.NetworkCache, spend_key: bytes) -> dict[str, ledger.Handler]:
+def handlers(
+    networks: contracts.NetworkCache, spend_key: bytes, ladders: standing.LaddersCache
+) -> dict[str, ledger.Handler]:
     """Every kind of request the ledger takes, and who decides it."""
+    names = trade.Names(ladders)
     return {
         **ledger.due.handlers(),
         **ledger.notices.handlers(),
-        **trade.handlers(networks, spend_key),
+        **trade.handlers(networks, spend_key, ladders),
         "contract": contracts.ContractHandler(),
-        "terms": contracts.TermsHandler(terms.faults, policy.forbidden),
+        "terms": contracts.TermsHandler(terms.faults, policy.forbidden, names),
         "rules": contracts.RulesHandler(),
         "rule_policy": contracts.RulePolicyHandler(),
         "buy_out": contracts.BuyOutHandler(),
         **dict.fromkeys(safety.MOVES, safety.Brakes()),
         "velocity_limits": safety.LimitsHandler(),
-        **standing.handlers(),
+        **standing.handlers(ladders),
         **benefits.handlers(networks),
         **dict.fromkeys(
             ("sponsorship", "sponsorship_end", "sponsorship_budget"),
-            contracts.SponsorshipHandler(terms.faults, policy.forbidden),
+            contracts.SponsorshipHandler(terms.faults, policy.forbidden, names),
         ),
-        **dict.fromkeys(offers.KINDS, offers.OfferHandler(terms.faults)),
+        **dict.fromkeys(offers.KINDS, offers.OfferHandler(terms.faults, names)),
         **settlement.handlers(),
     }
 
@@ -61,6 +64,7 @@ class House:
     db: ledger.Database
     committer: ledger.Committer
     networks: contracts.NetworkCache
+    ladders: standing.LaddersCache
 
     @classmethod
     def open(
@@ -72,12 +76,12 @@ class House:
         largest_pool: int = 8,
         statement_timeout_ms: int = 30_000,
     ) -> "House":
-        networks = contracts.NetworkCache()
+        networks, ladders = contracts.NetworkCache(), standing.LaddersCache()
         db = ledger.Database(url, largest_pool=largest_pool, statement_timeout_ms=statement_timeout_ms)
         committer = ledger.Committer(
-            url, handlers(networks, spend_key), watch, statement_timeout_ms=statement_timeout_ms
+            url, handlers(networks, spend_key, ladders), watch, statement_timeout_ms=statement_timeout_ms
         )
-        return cls(db, committer, networks)
+        return cls(db, committer, networks, ladders)
 
     def advance(self, book_id: int, to: datetime) -> datetime:
         """Move a test book's clock; returns it when all that became due is done."""

@@ -23,7 +23,7 @@ from gateway.operator_keys import OperatorRing
 from gateway.pages import Cursors
 from gateway.proofs import Proofs
 from gateway.tokens import Tokens
-from merchants import contracts
+from merchants import contracts, standing
 
 #: Threads that read the database for the routes; its pools have fewer connections, and the rest wait their turn.
 READERS: Final = 16
@@ -169,6 +169,7 @@ class Server:
         self.committer = committer
         self.keys = keys
         self.networks = networks
+        self.ladders = standing.LaddersCache()
         self.jobs = jobs
         self.providers = providers or Providers()
         #: who sends messages to telephones, by the book's mode

@@ -19,7 +19,7 @@ from deploy.bench import recording, slot
 from deploy.bench.network import Network
 from deploy.bench.slot import Slot
 from deploy.bench.work import LONGEST_AHEAD_SECONDS, Work
-from merchants import contracts
+from merchants import contracts, standing
 
 #: Requests a second that are made ahead at first; then a fifth more than were needed.
 GUESS: Final = 4_000
@@ -49,7 +49,7 @@ def serve(pipe: Connection, parent: int, network: Network, name: str, index: int
 class Writer:
     def __init__(self, network: Network, name: str, index: int, of: int, watch: ledger.Watch | None = None) -> None:
         self._work = Work(network, name, index, of)
-        handlers = house.handlers(contracts.NetworkCache(), network.spend_key)
+        handlers = house.handlers(contracts.NetworkCache(), network.spend_key, standing.LaddersCache())
         self._committer = ledger.Committer(network.url, handlers, watch)
         self._ahead: list[ledger.Request] = []
         self._rate = float(GUESS)

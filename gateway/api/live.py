@@ -96,7 +96,7 @@ async def get_position_events(call: Call[None]) -> Stream:
         found = {row.id: row for row in await call.read(store.records_named, caller.book.id, [row.id for row in rows])}
         if len(found) != len(rows):
             raise problems.not_found("record")
-        return [[("record", reading.record_told(found[row.id]))] for row in rows]
+        return [[("record", reading.told_to_shop(found[row.id]))] for row in rows]
 
     async def still() -> None:
         await callers.admit(call.server, Merchant("position:read"), call.sent, call.address)

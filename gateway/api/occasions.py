@@ -20,7 +20,9 @@ async def put_occasions(call: Call[OccasionsIn]) -> OccasionsOut:
     ]
 
     def put(tx: ledger.Tx) -> OccasionsOut:
-        refused = people.put_occasions(tx, ledger.read_book(tx, call.member.book.id), call.member.id, told)
+        refused = people.put_occasions(
+            tx, ledger.read_book(tx, call.member.book.id), call.member.id, told, call.server.keys.spend
+        )
         if refused is not None:
             accepted(refused)
         return _told(tx, call)
@@ -33,7 +35,7 @@ def _told(tx: ledger.Tx, call: Call[Any]) -> OccasionsOut:
     member = people.find(tx, book, id=call.member.id)
     if member is None or member.state == "left":
         raise problems.not_found("member")
-    today = ledger.days.day_of(book.now, book.time_zone)
+    today, counts = ledger.days.day_of(book.now, book.time_zone), people.counting_from(tx, book, member.id)
     return OccasionsOut(
         data=[
             OccasionOut(
@@ -44,6 +46,7 @@ def _told(tx: ledger.Tx, call: Call[Any]) -> OccasionsOut:
                 year=o.year,
                 name=o.name,
                 next_on=people.occasions.next_on(o.anniversary, today),
+                counts_from=counts.get(o.kind),
             )
             for o in people.occasions_of(tx, book, member.id)
         ]

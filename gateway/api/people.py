@@ -189,4 +189,4 @@ def _quote(
         member = _find(tx, book, names.member(body.member, "/member"))
         if member is None or member.state == "left":
             raise problems.not_found("member", "/member")
-    return trade.quote(tx, book, network, caller.id, lines, whole, member, branch)
+    return trade.quote(tx, book, network, caller.id, lines, whole, member, branch, server.ladders)

@@ -133,8 +133,9 @@ def _records(
     after = call.server.cursors.read(of, asked.cursor, (int, int))
     place = (after[0], after[1]) if after else (0, 0)
     rows = store.records(tx, caller.book.id, merchant=merchant, member=member, after=place, limit=asked.limit + 1)
+    told = record_told if merchant is None else told_to_shop
     data, more, cursor = page(
-        rows, asked.limit, lambda row: call.server.cursors.made(of, (row.sequence, row.batch_id)), record_told
+        rows, asked.limit, lambda row: call.server.cursors.made(of, (row.sequence, row.batch_id)), told
     )
     return RecordPage(data=data, has_more=more, next_cursor=cursor)
 
@@ -143,7 +144,7 @@ async def get_record(call: Call[None]) -> RecordOut:
     found = await call.read(store.record, call.merchant.book.id, call.id("record"))
     if found is None:
         raise problems.not_found("record")
-    return record_told(found)
+    return told_to_shop(found)
 
 
 def record_told(row: store.RecordTold) -> RecordOut:
@@ -156,6 +157,16 @@ def record_told(row: store.RecordTold) -> RecordOut:
         subject=names.shown(_SUBJECTS.get(row.kind, "window"), row.subject_id),
         facts=cast(dict[str, Any], _facts_told(_sponsored(row.payload))),
     )
+
+
+def told_to_shop(row: store.RecordTold) -> RecordOut:
+    """The same without the segments and occasions of the member: a sponsor's rules may have asked for them, and a shop is
+    told by which of its own rules a sale earned."""
+    known = row.payload.get("facts")
+    if known is None:
+        return record_told(row)
+    known = {name: value for name, value in known.items() if name not in ("segments", "occasions")}
+    return record_told(row._replace(payload={**row.payload, "facts": known}))
 
 
 def _sponsored(facts: dict[str, Any]) -> dict[str, Any]:

@@ -59,6 +59,7 @@ _COUNTS: Final = {
     "bonus": "select count(*) from merchants.bonus where book_id = any(%(books)s)",
     "segment_version": "select count(*) from merchants.segment_version where book_id = any(%(books)s)",
     "segment_member": "select count(*) from merchants.segment_member where book_id = any(%(books)s)",
+    "occasion_memory": "select count(*) from merchants.occasion_memory where book_id = any(%(books)s)",
     "next_offer": "select count(*) from merchants.next_offer where book_id = any(%(books)s)",
     **{
         table: f"select count(*) from merchants.{table} where book_id = any(%(books)s)"  # noqa: S608 - our own names

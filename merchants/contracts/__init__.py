@@ -14,6 +14,7 @@ from merchants.contracts.handlers import (
 )
 from merchants.contracts.keys import Key, KeyRing
 from merchants.contracts.leaving import BuyOut, BuyOutDone, BuyOutHandler
+from merchants.contracts.naming import Found, Naming
 from merchants.contracts.parties import Branch, Contract, Merchant, Sponsorship, Taken, Terms, Till
 from merchants.contracts.policy_store import RulePolicy, RulePolicyHandler, RulePolicyInForce, policy_of
 from merchants.contracts.snapshot import Network, NetworkCache, load
@@ -50,9 +51,11 @@ __all__ = [
     "ContractHandler",
     "ContractInForce",
     "EndSponsorship",
+    "Found",
     "Key",
     "KeyRing",
     "Merchant",
+    "Naming",
     "Network",
     "NetworkCache",
     "NewContract",

@@ -9,7 +9,7 @@ from uuid import UUID, uuid5
 
 import ledger
 from ledger.errors import Invalid, NotFound, StateConflict
-from merchants.contracts import changes, policy_store, store
+from merchants.contracts import changes, naming, policy_store, store
 from merchants.contracts.changes import LONGEST_LIFE_DAYS, NewContract, NewRules
 from merchants.contracts.parties import MODES, PERSONS, Contract, Merchant, Terms
 
@@ -208,20 +208,31 @@ class RulesRound:
 class TermsHandler:
     """Decides requests of kind `terms`, body `NewTerms`.
 
-    `faults` reads rules and says what is wrong with them, `forbidden` what the network's policy forbids in them.
+    `faults` reads rules and says what is wrong with them, `forbidden` what the network's policy forbids in them, `names`
+    looks up what they name.
     """
 
     exclusive = True
 
-    def __init__(self, faults: Faults, forbidden: policy_store.Forbidden = policy_store.nothing) -> None:
+    def __init__(
+        self,
+        faults: Faults,
+        forbidden: policy_store.Forbidden = policy_store.nothing,
+        names: naming.Naming | None = None,
+    ) -> None:
         self._faults = faults
         self._forbidden = forbidden
+        self._names = names or naming.Unnamed()
 
     def prepare(self, tx: ledger.Tx, book: ledger.Book, requests: Sequence[ledger.Request]) -> "TermsRound":
         merchants, agreed, versions = store.parties_to(tx, book.id, [request.body.merchant_id for request in requests])
         values = {id: contract.unit_value_minor for id, contract in agreed.items()}
         _, policy = policy_store.policy_of(tx, book.id)
-        return TermsRound(merchants, values, versions, self._faults, self._forbidden, policy)
+        (request,) = requests
+        shop, rules = request.body.merchant_id, request.body.rules
+        faults = list(self._faults(rules))
+        found = naming.Found(rules, faults) if faults else self._names.find(tx, book, shop, rules, [shop])
+        return TermsRound(merchants, values, versions, found, self._names, self._forbidden, policy)
 
 
 class TermsRound:
@@ -230,7 +241,8 @@ class TermsRound:
         merchants: dict[UUID, Merchant],
         values: dict[UUID, int],
         versions: dict[UUID, int],
-        faults: Faults,
+        found: naming.Found,
+        names: naming.Naming,
         forbidden: policy_store.Forbidden,
         policy: policy_store.RulePolicy,
     ) -> None:
@@ -238,27 +250,29 @@ class TermsRound:
         self._merchants = merchants
         self._values = values
         self._versions = versions
-        self._faults = faults
+        self._found = found
+        self._names = names
         self._forbidden = forbidden
         self._policy = policy
         self._born: list[Terms] = []
 
     def decide(self, request: ledger.Request, working: ledger.Working) -> ledger.Decision:
-        """No such merchant, then rules that cannot be read, then what the network forbids, then a merchant that left."""
+        """No such merchant, then rules that cannot be read or name what is not there, then what the network forbids, then a
+        merchant that left."""
         body: NewTerms = request.body
         merchant = self._merchants.get(body.merchant_id)
         if merchant is None:
             return NotFound("merchant")
-        if wrong := self._faults(body.rules):
-            pointer, _, detail = wrong[0]
-            return Invalid(f"/rules{pointer}", detail)
+        if self._found.faults:
+            pointer, _, detail = self._found.faults[0]
+            return Invalid(pointer, detail)
         value = self._values.get(merchant.id, working.book.face_value_minor)
         if barred := policy_store.refused(self._forbidden, body.rules, self._policy, value, working.now):
             return barred
         if merchant.state == "exited":
             return StateConflict("merchant", "exited")
         version = self._versions.get(merchant.id, 0) + 1
-        terms = Terms(ledger.ids.new(), merchant.id, version, body.rules)
+        terms = Terms(ledger.ids.new(), merchant.id, version, self._found.rules)
         draft = working.record(
             "terms",
             request.actor,
@@ -275,4 +289,5 @@ class TermsRound:
     def write(self, tx: ledger.Tx, working: ledger.Working) -> None:
         if self._born:
             store.put_terms(tx, working.book.id, self._born, working.now)
+            self._names.keep(tx, working.book, self._found)
             ledger.raise_settings_revision(tx, working.book.id)

@@ -18,7 +18,7 @@ from ledger.errors import Invalid
 class RulePolicy:
     """Without one a network forbids nothing.
 
-    `equal_persons`: rules may not depend on the kind, tier or segment of a person. `largest_share_ppm`: no rule gives back
+    `equal_persons`: rules may not depend on the kind, tier, segment or occasion of a person. `largest_share_ppm`: no rule gives back
     more of the price. `not_before`: none is valid from before it is in force.
     """
 
@@ -46,13 +46,18 @@ def nothing(
 
 
 def refused(
-    forbidden: Forbidden, rules: Mapping[str, Any], policy: RulePolicy, unit_value_minor: int, now: datetime
+    forbidden: Forbidden,
+    rules: Mapping[str, Any],
+    policy: RulePolicy,
+    unit_value_minor: int,
+    now: datetime,
+    under: str = "",
 ) -> Invalid | None:
-    """The first thing that the network forbids, with the reason."""
+    """The first thing that the network forbids, with the reason. `under`: where in the body the rules stand."""
     if policy == RulePolicy():
         return None
     found = forbidden(rules, policy, unit_value_minor, now)
-    return Invalid(f"/rules{found[0][0]}", found[0][2]) if found else None
+    return Invalid(under + found[0][0], found[0][2]) if found else None
 
 
 def policy_of(tx: ledger.Tx, book_id: int) -> tuple[int, RulePolicy]:

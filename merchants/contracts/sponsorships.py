@@ -8,7 +8,7 @@ from uuid import UUID
 
 import ledger
 from ledger.errors import Invalid, LimitExceeded, NotFound, StateConflict
-from merchants.contracts import policy_store, sponsorship_store, store
+from merchants.contracts import naming, policy_store, sponsorship_store, store
 from merchants.contracts.handlers import Faults
 from merchants.contracts.parties import SPONSORS, Merchant, Sponsorship
 
@@ -60,14 +60,21 @@ Asked = NewSponsorship | EndSponsorship | ChangeBudget
 class SponsorshipHandler:
     """Decides requests of the kinds `sponsorship`, `sponsorship_end` and `sponsorship_budget`.
 
-    `faults` reads rules and says what is wrong with them, `forbidden` what the network's policy forbids in them.
+    `faults` reads rules and says what is wrong with them, `forbidden` what the network's policy forbids in them, `names`
+    looks up what they name: a sponsor's own segments, or the network's, and no shop's.
     """
 
     exclusive = True
 
-    def __init__(self, faults: Faults, forbidden: policy_store.Forbidden = policy_store.nothing) -> None:
+    def __init__(
+        self,
+        faults: Faults,
+        forbidden: policy_store.Forbidden = policy_store.nothing,
+        names: naming.Naming | None = None,
+    ) -> None:
         self._faults = faults
         self._forbidden = forbidden
+        self._names = names or naming.Unnamed()
 
     def prepare(self, tx: ledger.Tx, book: ledger.Book, requests: Sequence[ledger.Request]) -> "SponsorshipRound":
         (request,) = requests
@@ -75,7 +82,7 @@ class SponsorshipHandler:
         found = {m.id: m for m in store.all_merchants(tx, book.id)}
         needs = ledger.Needs()
         if asked.merchant_id not in found:
-            return SponsorshipRound(needs, self._faults, self._forbidden, policy_store.RulePolicy(), found, [], None)
+            return SponsorshipRound(needs, self._names, self._forbidden, policy_store.RulePolicy(), found, [], None)
         # whichever of them it issues from: the ledger knows
         needs.accounts |= {ledger.AccountName(kind, asked.merchant_id) for kind in ("pool", "credit", "own")}
         if isinstance(asked, NewSponsorship):
@@ -88,13 +95,21 @@ class SponsorshipHandler:
             needs.accounts.add(ledger.budgets.name(asked.merchant_id, id))
         _, policy = policy_store.policy_of(tx, book.id)
         open = sponsorship_store.open_sponsorships(tx, book.id)
-        return SponsorshipRound(needs, self._faults, self._forbidden, policy, found, open, named, id)
+        made = SponsorshipRound(needs, self._names, self._forbidden, policy, found, open, named, id)
+        if isinstance(asked, NewSponsorship):
+            faults = list(self._faults(asked.rules))
+            made.rules = (
+                naming.Found(asked.rules, faults)
+                if faults
+                else self._names.find(tx, book, asked.merchant_id, asked.rules, asked.shops)
+            )
+        return made
 
 
 @dataclass(slots=True)
 class SponsorshipRound:
     needs: ledger.Needs
-    faults: Faults
+    names: naming.Naming
     forbidden: policy_store.Forbidden
     policy: policy_store.RulePolicy
     merchants: Mapping[UUID, Merchant]
@@ -102,6 +117,8 @@ class SponsorshipRound:
     # the one that the request names
     named: Sponsorship | None
     id: UUID = field(default_factory=ledger.ids.new)
+    # of a new one, with what they name
+    rules: naming.Found = field(default_factory=lambda: naming.Found({}))
     _born: Sponsorship | None = None
     _ended: Sponsorship | None = None
 
@@ -129,7 +146,10 @@ class SponsorshipRound:
             return _unfit(merchant)
         if wrong := self._fault(asked, working.now):
             return wrong
-        if barred := policy_store.refused(self.forbidden, asked.rules, self.policy, issuer.unit_value, working.now):
+        barred = policy_store.refused(
+            self.forbidden, asked.rules, self.policy, issuer.unit_value, working.now, "/rules"
+        )
+        if barred is not None:
             return barred
         if limit := self._crowded(asked, working.now):
             return limit
@@ -140,7 +160,7 @@ class SponsorshipRound:
             id=self.id,
             merchant_id=merchant.id,
             shops=None if asked.shops is None else frozenset(asked.shops),
-            rules=asked.rules,
+            rules=self.rules.rules,
             begins_at=working.now if asked.begins_at is None else asked.begins_at,
             ends_at=asked.ends_at,
             state="open",
@@ -209,8 +229,8 @@ class SponsorshipRound:
         """The first wrong field, in their order."""
         if wrong := self._shops_fault(asked):
             return wrong
-        if faults := self.faults(asked.rules):
-            pointer, _, detail = faults[0]
+        if self.rules.faults:
+            pointer, _, detail = self.rules.faults[0]
             return Invalid(f"/rules{pointer}", detail)
         if asked.ends_at is not None and asked.ends_at <= max(now, asked.begins_at or now):
             return Invalid("/ends_at", "must be later than its beginning, and than now")
@@ -244,6 +264,7 @@ class SponsorshipRound:
     def write(self, tx: ledger.Tx, working: ledger.Working) -> None:
         if self._born is not None:
             sponsorship_store.put_sponsorship(tx, working.book.id, self._born)
+            self.names.keep(tx, working.book, self.rules)
         if self._ended is not None:
             sponsorship_store.end_sponsorship(tx, working.book.id, self._ended.id, working.now)
         if self._born is not None or self._ended is not None:

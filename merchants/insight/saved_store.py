@@ -1,7 +1,7 @@
 """The SQL of saved segments: their versions, and the members that are kept for whoever asks while posting."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -89,6 +89,16 @@ def find(tx: Tx, scope: Scope, id: UUID) -> Saved | None:
         [id, scope.book.id, scope.merchant_id],
     ).fetchone()
     return None if row is None else Saved(*row)
+
+
+def latest_versions(tx: Tx, book: ledger.Book, merchant_id: UUID, ids: Collection[UUID]) -> dict[UUID, int]:
+    """Of some segments, those that are the merchant's own or the network's, with the number of their last version."""
+    rows = tx.execute(
+        "select s.id, max(v.version) from merchants.segment s join merchants.segment_version v on v.segment_id = s.id"
+        " where s.id = any(%s::uuid[]) and s.book_id = %s and (s.merchant_id = %s or s.merchant_id is null) group by s.id",
+        [sorted(ids), book.id, merchant_id],
+    )
+    return dict(rows.fetchall())
 
 
 def saved(tx: Tx, scope: Scope, *, after: UUID | None, limit: int) -> list[Saved]:

@@ -53,17 +53,19 @@ KINDS: Final = ("offer_draft", "offer_launch", "offer_end")
 
 
 class OfferHandler:
-    """Decides requests of KINDS. `faults` reads the rules of variants and says what is wrong with them."""
+    """Decides requests of KINDS. `faults` reads the rules of variants and says what is wrong with them, `names` looks up what
+    they name when an offer is launched."""
 
     exclusive = True
 
-    def __init__(self, faults: Faults) -> None:
+    def __init__(self, faults: Faults, names: contracts.Naming) -> None:
         self._faults = faults
+        self._names = names
 
     def prepare(self, tx: ledger.Tx, book: ledger.Book, requests: Sequence[ledger.Request]) -> "OfferRound":
         (request,) = requests
         asked: Asked = request.body
-        made = OfferRound(self._faults, contracts.merchant(tx, book, asked.merchant_id))
+        made = OfferRound(self._faults, self._names, contracts.merchant(tx, book, asked.merchant_id))
         made.drafts, made.running, made.lately = store.counts(tx, book, asked.merchant_id)
         if isinstance(asked, NewOffer):
             made.unknown = store.unknown_members(tx, book.id, asked.design.members)
@@ -71,18 +73,25 @@ class OfferHandler:
         made.named = store.offer(tx, book.id, asked.merchant_id, asked.offer_id, lock=True)
         if isinstance(asked, LaunchOffer) and made.named is not None and made.named.state == "draft":
             made.audience = store.audience(tx, book.id, made.named)
+            made.rules = [
+                self._names.find(tx, book, asked.merchant_id, variant.rules, [asked.merchant_id])
+                for variant in made.named.design.variants
+            ]
         return made
 
 
 @dataclass(slots=True)
 class OfferRound:
     faults: Faults
+    names: contracts.Naming
     merchant: contracts.Merchant | None
     needs: ledger.Needs = field(default_factory=ledger.Needs)
     # the offer that the request names, and who is in its audience now
     named: Offer | None = None
     audience: list[UUID] = field(default_factory=list)
     unknown: set[UUID] = field(default_factory=set)
+    # of an offer to be launched, the rules of each variant with what they name
+    rules: list[contracts.Found] = field(default_factory=list)
     drafts: int = 0
     running: int = 0
     lately: int = 0
@@ -131,13 +140,17 @@ class OfferRound:
     def _launch(
         self, offer: Offer, merchant: contracts.Merchant, actor: str, working: ledger.Working
     ) -> ledger.Decision:
-        """The merchant, the offer's state, its times, how many run and were launched today, then its audience."""
+        """The merchant, the offer's state, its times, what its rules name, how many run and were launched today, then its
+        audience."""
         if unfit := _unfit(merchant):
             return unfit
         if offer.state != "draft":
             return StateConflict("offer", offer.state)
         if wrong := design.late(offer.design, working.now):
             return wrong
+        for i, found in enumerate(self.rules):
+            for pointer, _, detail in found.faults:
+                return Invalid(f"/variants/{i}/rules{pointer}", detail)
         if self.running >= LARGEST_RUNNING:
             return LimitExceeded("running offers", LARGEST_RUNNING, self.running + 1)
         if self.lately >= LARGEST_DAY:
@@ -148,9 +161,11 @@ class OfferRound:
             return LimitExceeded("audience", LARGEST_AUDIENCE, len(self.audience))
         # nothing below may refuse
         begins = max(working.now, offer.design.begins_at or working.now)
+        named = zip(offer.design.variants, self.rules, strict=True)
+        variants = tuple(replace(variant, rules=found.rules) for variant, found in named)
         launched = replace(
             offer,
-            design=replace(offer.design, begins_at=begins),
+            design=replace(offer.design, begins_at=begins, variants=variants),
             state="launched",
             launched_at=working.now,
             audience_size=len(self.audience),
@@ -164,7 +179,7 @@ class OfferRound:
             merchant=merchant.id,
             subject=offer.id,
             payload={
-                **design.told(offer.design),
+                **design.told(launched.design),
                 "members": len(self.audience),
                 "audience_hash": assigning.audience_hash(self.audience).hex(),
                 "salt": offer.salt.hex(),
@@ -196,6 +211,8 @@ class OfferRound:
             store.add(tx, working.book.id, self._born)
         if self._launched is not None:
             store.launch(tx, working.book.id, *self._launched)
+            for found in self.rules:
+                self.names.keep(tx, working.book, found)
         if self._ended is not None:
             store.end(tx, working.book.id, self._ended.id, working.now)
 

@@ -69,15 +69,20 @@ def _json(value: Any) -> Jsonb:
     return Jsonb(value, dumps=lambda each: _encode(each).decode())
 
 
+def _variants(design: Design) -> Jsonb:
+    return _json(
+        [{"name": v.name, "ppm": v.ppm, "rules": dict(v.rules), "ends_at": v.ends_at} for v in design.variants]
+    )
+
+
 def _values(design: Design) -> list[Any]:
-    variants = [{"name": v.name, "ppm": v.ppm, "rules": dict(v.rules), "ends_at": v.ends_at} for v in design.variants]
     margin = design.margin
     return [
         design.name,
         design.audience,
         list(design.members),
         design.holdout_ppm,
-        _json(variants),
+        _variants(design),
         design.begins_at,
         design.ends_at,
         list(design.windows_days),
@@ -189,11 +194,19 @@ def change(tx: ledger.Tx, book_id: int, offer: Offer) -> None:
 
 
 def launch(tx: ledger.Tx, book_id: int, offer: Offer, members: Sequence[tuple[UUID, str]]) -> None:
-    """A draft is out, with its audience. Its row is locked."""
+    """A draft is out, with its audience and the rules of its variants as they are from then on. Its row is locked."""
     tx.execute(
         "update merchants.offer set state = 'launched', launched_at = %s, begins_at = %s, audience_size = %s,"
-        " count_at = %s where book_id = %s and id = %s and state = 'draft'",
-        [offer.launched_at, offer.design.begins_at, offer.audience_size, offer.count_at, book_id, offer.id],
+        " count_at = %s, variants = %s where book_id = %s and id = %s and state = 'draft'",
+        [
+            offer.launched_at,
+            offer.design.begins_at,
+            offer.audience_size,
+            offer.count_at,
+            _variants(offer.design),
+            book_id,
+            offer.id,
+        ],
     )
     tx.execute(
         "insert into merchants.offer_member (offer_id, book_id, member_id, arm)"

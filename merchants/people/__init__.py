@@ -5,7 +5,13 @@ from merchants.people.household_store import Invitation, household_of, invitatio
 from merchants.people.household_store import households as lock_households
 from merchants.people.households import Household, Person
 from merchants.people.members import Device, DeviceRow, Enrolled, Member
-from merchants.people.occasion_store import forget_occasions, occasions_of, put_occasions
+from merchants.people.occasion_store import (
+    counting_from,
+    forget_occasions,
+    occasions_of,
+    occasions_that_count,
+    put_occasions,
+)
 from merchants.people.occasions import Anniversary, Occasion
 from merchants.people.one_time_codes import OneTimeCode
 from merchants.people.store import (
@@ -40,6 +46,7 @@ __all__ = [
     "confirm_consents",
     "consents_of",
     "count_wrong_codes",
+    "counting_from",
     "devices_of",
     "digits",
     "enrol",
@@ -55,6 +62,7 @@ __all__ = [
     "numbers",
     "occasions",
     "occasions_of",
+    "occasions_that_count",
     "one_time_codes",
     "phones",
     "put_consents",

@@ -5,11 +5,15 @@ day before it in the others: 29 February on 28 February, 30 Esfand on 29 Esfand.
 """
 
 import calendar as gregorian
+import functools
+import hashlib
+import hmac
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Final, NamedTuple
+from uuid import UUID
 
 from persiantools.jdatetime import JalaliDate
 
@@ -18,6 +22,12 @@ from ledger.errors import Invalid
 
 KINDS: Final = ("birthday", "wedding_anniversary", "company_anniversary", "own")
 CALENDARS: Final = ("jalali", "gregorian")
+#: What rules may ask for: these by themselves, and with so many days before and after each.
+FOR_RULES: Final = KINDS[:3]
+WEEK: Final = "_week"
+DAYS_AROUND: Final = 3
+#: How long it is known that one was taken back: afterwards another one may count at once, and is the only one of a year.
+REMEMBERED: Final = timedelta(days=366)
 LARGEST_OCCASIONS: Final = 10
 LONGEST_NAME: Final = 60
 #: Days before and after an occasion that may be meant by it, together.
@@ -122,6 +132,66 @@ def around(anniversary: Anniversary, today: date, before_days: int = 0, after_da
         if -after_days <= away <= before_days:
             return year
     return None
+
+
+@functools.lru_cache(maxsize=10_000)
+def names(kind: str, anniversary: Anniversary, today: date) -> frozenset[str]:
+    """What rules call today for whoever has this anniversary: its day, and its week."""
+    if around(anniversary, today, DAYS_AROUND, DAYS_AROUND) is None:
+        return frozenset()
+    week = f"{kind}{WEEK}"
+    return frozenset([week] if around(anniversary, today) is None else [kind, week])
+
+
+# -- from when an anniversary counts for rules
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What is remembered of an anniversary that was told: from when it counts. Of one that was taken back, no day but
+    what it can be told again by, until nobody needs to know."""
+
+    counts_from: datetime
+    removed_at: datetime | None = None
+    digest: bytes | None = field(default=None, repr=False)
+
+
+def remembered(
+    before: Anniversary | None, memory: Memory | None, told: Anniversary | None, digest: bytes, now: datetime
+) -> Memory | None:
+    """What is remembered when a member who told `before` tells `told` now (None: none). `digest` is of the one that is told,
+    or of the one that is taken back.
+
+    The first one counts at once. Another one counts a year after it was told, and so does another one in the place of one
+    that was taken back; the same one goes on counting from when it did.
+    """
+    if memory is not None and memory.removed_at is not None and memory.removed_at + REMEMBERED <= now:
+        memory = None
+    if told is None:
+        if before is None or memory is None:
+            return memory
+        return Memory(memory.counts_from, now, digest)
+    if memory is None:
+        return Memory(now)
+    if before is not None:
+        same = told == before
+    else:
+        same = memory.digest is not None and hmac.compare_digest(memory.digest, digest)
+    return Memory(memory.counts_from if same else a_year_after(now))
+
+
+def a_year_after(at: datetime) -> datetime:
+    """The same moment of the year after; of 29 February, a day later."""
+    try:
+        return at.replace(year=at.year + 1)
+    except ValueError:
+        return at.replace(year=at.year + 1, month=3, day=1)
+
+
+def digest(key: bytes, member_id: UUID, kind: str, anniversary: Anniversary) -> bytes:
+    """What an anniversary is told again by, to nobody but whoever has the house's key."""
+    words = f"occasion {member_id} {kind} {anniversary.calendar} {anniversary.month} {anniversary.day}"
+    return hmac.digest(key, words.encode(), hashlib.sha256)
 
 
 def window(

@@ -138,6 +138,23 @@ household_person = Table(
     Index("household_asking", "member_id", postgresql_where=text("state = 'invited'")),
 )
 
+occasion_memory = Table(
+    "occasion_memory",
+    metadata,
+    # from when an anniversary counts for rules: nobody has twelve birthdays a year by telling a new one every month
+    Column("member_id", UUID(as_uuid=True), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("book_id", Integer, nullable=False),
+    Column("counts_from", DateTime(timezone=True), nullable=False),
+    # of one that was taken back, for a year: no day, but what it is known by when it is told again
+    Column("removed_at", DateTime(timezone=True)),
+    Column("digest", LargeBinary),
+    PrimaryKeyConstraint("member_id", "kind", name="occasion_memory_pkey"),
+    CheckConstraint("kind in ('birthday', 'wedding_anniversary', 'company_anniversary')", name="occasion_memory_kind"),
+    CheckConstraint("(removed_at is null) = (digest is null)", name="occasion_memory_removed"),
+    Index("occasion_memory_over", "book_id", "removed_at", postgresql_where=text("removed_at is not null")),
+)
+
 occasion = Table(
     "occasion",
     metadata,

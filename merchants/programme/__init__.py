@@ -3,12 +3,12 @@
 from merchants.programme.basket import Basket, Facts, Line, Past
 from merchants.programme.engine import Earned, Explained, Fired, Programme, Skipped, earned, explained
 from merchants.programme.faults import BadRules, Fault
-from merchants.programme.rules import Fixed, Multiplier, Rate, Rule, When
-from merchants.programme.schema import AWAITED
+from merchants.programme.naming import Named, named, with_versions
+from merchants.programme.rules import OCCASIONS, Fixed, Multiplier, Rate, Rule, When
 from merchants.programme.terms import faults, parse, rules_of
 
 __all__ = [
-    "AWAITED",
+    "OCCASIONS",
     "BadRules",
     "Basket",
     "Earned",
@@ -19,6 +19,7 @@ __all__ = [
     "Fixed",
     "Line",
     "Multiplier",
+    "Named",
     "Past",
     "Programme",
     "Rate",
@@ -28,6 +29,8 @@ __all__ = [
     "earned",
     "explained",
     "faults",
+    "named",
     "parse",
     "rules_of",
+    "with_versions",
 ]

@@ -72,14 +72,16 @@ class Facts(Struct, frozen=True):
     occasions: Collection[str] = ()
     past: Past = Past()
 
-    def told(self, past: bool) -> dict[str, Any]:
-        """What a decision rested on beyond the sale itself, to be kept with it."""
+    def told(
+        self, *, tier: bool = False, segments: bool = False, occasions: bool = False, past: bool = False
+    ) -> dict[str, Any]:
+        """What a decision rested on beyond the sale itself, to be kept with it: of what was asked, and of nothing else."""
         told: dict[str, Any] = {"kind": self.kind}
-        if self.tier is not None:
+        if tier:
             told["tier"] = self.tier
-        if self.segments:
+        if segments:
             told["segments"] = sorted(self.segments)
-        if self.occasions:
+        if occasions:
             told["occasions"] = sorted(self.occasions)
         if past:
             told["past"] = {

@@ -120,7 +120,8 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Programme:
-    """Rules, ready to be asked. `windows`: the numbers of days that they count the past over."""
+    """Rules, ready to be asked. `windows`: the numbers of days that they count the past over. `segments` and `occasions`:
+    those that they name."""
 
     everybody: Part
     by_kind: Mapping[str, Part]
@@ -134,6 +135,15 @@ class Programme:
     windows: frozenset[int]
     # how many days back it looks, today included
     furthest: int
+    # whether it asks for the member's tier
+    of_tier: bool = False
+    segments: frozenset[str] = frozenset()
+    occasions: frozenset[str] = frozenset()
+
+    @property
+    def asks_of_member(self) -> bool:
+        """Whether it asks for more of a member than the kind of person."""
+        return self.of_past or self.of_tier or bool(self.segments) or bool(self.occasions)
 
     def of(self, kind: str) -> Part:
         return self.by_kind.get(kind, self.everybody)
@@ -363,6 +373,9 @@ def ready(
         any(when.first_purchase is not None for when in whens),
         windows,
         max((1, *windows, *lately)),
+        any(when.tier is not None for when in whens),
+        frozenset(name for when in whens for name in when.segment or ()),
+        frozenset(name for when in whens for name in when.occasion or ()),
     )
 
 

@@ -47,7 +47,7 @@ def _of_rules(json: Mapping[str, Any], policy: Any, unit: int, now: datetime) ->
     for i, rule in enumerate(rules):
         at = f"/rules/{i}"
         if policy.equal_persons:
-            for name in ("kind", "tier", "segment"):
+            for name in ("kind", "tier", "segment", "occasion"):
                 if getattr(rule.when, name) is not None:
                     yield _unequal(f"{at}/when/{name}")
         if policy.largest_share_ppm is not None:

@@ -14,6 +14,11 @@ OF_MONEY: Final = (MONEY, NET, MARGIN)
 BASES: Final = (*OF_MONEY, VISITS, UNITS)
 MEASURE: Final = "measure:"
 
+#: A member's own days, each by itself and with the three days before it and after it.
+OCCASIONS: Final = tuple(
+    name + days for name in ("birthday", "wedding_anniversary", "company_anniversary") for days in ("", "_week")
+)
+
 WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
@@ -81,6 +86,7 @@ class When:
     channel: frozenset[str] | None = None
     kind: frozenset[str] | None = None
     tier: frozenset[str] | None = None
+    #: in force: each with its version, such as seg_...@3
     segment: frozenset[str] | None = None
     occasion: frozenset[str] | None = None
     payment: frozenset[str] | None = None

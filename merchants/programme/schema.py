@@ -20,6 +20,7 @@ from merchants.programme.rules import (
     BASES,
     CONDITIONS,
     MEASURE,
+    OCCASIONS,
     OF_MONEY,
     WEEKDAYS,
     Bounds,
@@ -41,18 +42,12 @@ LARGEST_FIXED: Final = 1_000_000
 LARGEST_PRIORITY: Final = 1_000
 MOST_PERCENT: Final = 10_000
 
-#: Conditions whose facts no room supplies yet: rules with them are read, and do not come into force. A room that supplies
-#: one takes it out of here.
-AWAITED: Final[Mapping[str, str]] = {
-    "tier": "members have no tiers yet",
-    "segment": "there are no segments yet",
-    "occasion": "members' occasions are not known yet",
-}
 EFFECTS: Final = ("rate", "points", "multiplier")
 STACKING: Final = ("stack", "exclusive")
 
 _ID: Final = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 _MEASURE: Final = re.compile(r"measure:[a-z][a-z0-9_]{0,31}")
+_SEGMENT: Final = re.compile(r"seg_[0-9a-f]{32}(@[1-9][0-9]{0,3})?")
 _CLOCK: Final = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 _TOP: Final = ("rules", "minimum", "cap_points")
 _RULE: Final = ("id", "name", "basis", "effect", "when", "cap_points", "valid", "priority", "stacking")
@@ -61,6 +56,7 @@ _ONE_OF: Final = {
     "channel": ("physical", "online"),
     "kind": ("natural", "legal"),
     "payment": ("cash", "card", "transfer", "credit", "voucher", "points", "other"),
+    "occasion": OCCASIONS,
 }
 _NAMED: Final = {"merchant": "merchant", "branch": "branch"}
 _LISTS: Final = (
@@ -72,8 +68,8 @@ _LISTS: Final = (
 # -- what is wrong
 
 
-def faults(json: Mapping[str, Any], *, supplied: bool) -> Iterator[Fault]:
-    """Everything that is wrong with the long form. `supplied`: as if every room that supplies facts were there."""
+def faults(json: Mapping[str, Any]) -> Iterator[Fault]:
+    """Everything that is wrong with the long form."""
     yield from wrong.unknown(dict(json), "", _TOP)
     if "minimum" in json:
         yield from wrong.integer(json["minimum"], "/minimum", 0)
@@ -91,7 +87,7 @@ def faults(json: Mapping[str, Any], *, supplied: bool) -> Iterator[Fault]:
     windows: set[int] = set()
     for i, rule in enumerate(rules):
         at = f"/rules/{i}"
-        found = list(_rule_faults(rule, at, supplied=supplied))
+        found = list(_rule_faults(rule, at))
         yield from found
         if found:
             continue
@@ -109,7 +105,7 @@ def faults(json: Mapping[str, Any], *, supplied: bool) -> Iterator[Fault]:
             return
 
 
-def _rule_faults(rule: Any, at: str, *, supplied: bool) -> Iterator[Fault]:
+def _rule_faults(rule: Any, at: str) -> Iterator[Fault]:
     if not isinstance(rule, dict):
         yield Fault(at, "wrong_type", "must be an object")
         return
@@ -125,7 +121,7 @@ def _rule_faults(rule: Any, at: str, *, supplied: bool) -> Iterator[Fault]:
         yield Fault(f"{at}/basis", "unknown_basis", f"must be one of {', '.join(BASES)} or {MEASURE} and a measure")
         basis = "units"
     yield from _effect_faults(rule, at, basis)
-    yield from _when_faults(rule.get("when", {}), f"{at}/when", supplied=supplied)
+    yield from _when_faults(rule.get("when", {}), f"{at}/when")
     if rule.get("cap_points") is not None:
         yield from wrong.integer(rule["cap_points"], f"{at}/cap_points", 0)
     yield from _valid_faults(rule.get("valid", {}), f"{at}/valid")
@@ -192,7 +188,7 @@ def _valid_faults(valid: Any, at: str) -> Iterator[Fault]:
         yield Fault(f"{at}/until", "bad_range", "must be later than from")
 
 
-def _when_faults(when: Any, at: str, *, supplied: bool) -> Iterator[Fault]:
+def _when_faults(when: Any, at: str) -> Iterator[Fault]:
     if not isinstance(when, dict):
         yield Fault(at, "wrong_type", "must be an object")
         return
@@ -201,10 +197,7 @@ def _when_faults(when: Any, at: str, *, supplied: bool) -> Iterator[Fault]:
         if name not in when:
             continue
         here = f"{at}/{name}"
-        found = list(_list_faults(name, when[name], here) if name in _LISTS else _CHECKS[name](when[name], here))
-        yield from found
-        if not found and not supplied and name in AWAITED:
-            yield Fault(here, "not_available", AWAITED[name])
+        yield from _list_faults(name, when[name], here) if name in _LISTS else _CHECKS[name](when[name], here)
 
 
 def _list_faults(name: str, value: Any, at: str) -> Iterator[Fault]:
@@ -222,6 +215,11 @@ def _list_faults(name: str, value: Any, at: str) -> Iterator[Fault]:
         elif name in _NAMED:
             if not isinstance(each, str) or ids.read(_NAMED[name], each) is None:
                 yield Fault(here, "bad_name", f"must be the id of a {name}")
+        elif name == "segment":
+            if not isinstance(each, str) or _SEGMENT.fullmatch(each) is None:
+                yield Fault(
+                    here, "bad_name", "must be the id of a segment, or of one of its versions, such as seg_...@3"
+                )
         else:
             yield from wrong.text(each, here, "a name")
 

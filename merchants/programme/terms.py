@@ -8,19 +8,19 @@ from merchants.programme.engine import Programme
 from merchants.programme.faults import BadRules, Fault
 
 
-def faults(json: Any, *, supplied: bool = False) -> list[Fault]:
+def faults(json: Any) -> list[Fault]:
     """Everything that is wrong with `json` as rules, in the order of its fields; empty when nothing is.
 
-    `supplied`: as if every room were there that supplies facts. Without it, rules that nobody can decide are refused.
+    Whether there is what they name, a tier or a segment, is asked when they come into force.
     """
     if isinstance(json, dict) and "rules" in json:
-        return list(schema.faults(json, supplied=supplied))
+        return list(schema.faults(json))
     return list(short.faults(json))
 
 
 def parse(json: Any) -> Programme:
     """Read rules. Raises BadRules with everything that is wrong."""
-    if found := faults(json, supplied=True):
+    if found := faults(json):
         raise BadRules(found)
     if "rules" in json:
         every = (schema.rules(json), json.get("minimum", 0), json.get("cap_points"))

@@ -308,9 +308,8 @@ class FollowRound:
             store.put_sweep(tx, *self.swept)
 
 
-def handlers() -> dict[str, ledger.Handler]:
+def handlers(cache: LaddersCache) -> dict[str, ledger.Handler]:
     """The kinds that this room decides, for `ledger.Committer`."""
-    cache = LaddersCache()
     return {"ladder": LadderHandler(), "tier_by_hand": ByHandHandler(cache), "standing": Follower(cache)}
 
 

@@ -41,6 +41,7 @@ from merchants.trade.commands import (
 from merchants.trade.facts import FACTS
 from merchants.trade.gift_rules import GiftRulesInForce
 from merchants.trade.handler import handlers
+from merchants.trade.naming import Names
 from merchants.trade.quoting import quote, spendable_at
 
 __all__ = [
@@ -64,6 +65,7 @@ __all__ = [
     "Line",
     "MemberRef",
     "Named",
+    "Names",
     "NewVoucher",
     "Payment",
     "Quote",

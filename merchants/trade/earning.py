@@ -1,17 +1,13 @@
-"""Earning: what rules are asked about a sale, on which facts, and what they answer. The one place that fills facts in.
+"""Earning: what rules are asked about a sale, on which facts, and what they answer. The one place that fills facts in."""
 
-Whoever comes to know more of members (tiers, segments, occasions) tells it here, and takes the condition out of
-`programme.AWAITED`.
-"""
-
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from ledger import Book, Minor, days
-from merchants import contracts, people, programme, sales
+from ledger import Book, Minor, Tx, days, ids
+from merchants import contracts, insight, people, programme, sales, standing
 from merchants.trade.commands import Line, Payment
 
 #: Rules that an answer names at most.
@@ -56,6 +52,77 @@ def asking(network: contracts.Network, merchant_id: UUID, now: datetime) -> list
     return found
 
 
+# -- facts
+
+#: The rules that are asked of a member at a merchant.
+Asked = Mapping[sales.Pair, Sequence[programme.Programme]]
+
+
+@dataclass(frozen=True, slots=True)
+class Persons:
+    """What is known of members where rules ask for it: their tiers, and by member the segments and occasions that they are
+    in, by the names that rules have for them."""
+
+    tiers: standing.Tiers | None = None
+    segments: Mapping[UUID, frozenset[str]] = field(default_factory=dict)
+    occasions: Mapping[UUID, frozenset[str]] = field(default_factory=dict)
+
+
+def gather(
+    tx: Tx, book: Book, ladders: standing.LaddersCache, asked: Asked
+) -> tuple[dict[sales.Pair, sales.Before], Persons]:
+    """Everything that rules ask of the members and merchants of a batch, each kind of it in one statement for all, and what
+    no rule asks for in none. To be asked behind the locks of the members' wallets, which keep the past still."""
+    past = {pair: found for pair, rules in asked.items() if (found := wanted(book, rules)) is not None}
+    before = sales.purchases(tx, book, past) if past else {}
+    of_tier = {member for (member, _), rules in asked.items() if any(each.of_tier for each in rules)}
+    tiers = standing.tiers_of(tx, book, ladders.of(tx, book), of_tier) if of_tier else None
+    return before, Persons(tiers, _segments(tx, asked), _occasions(tx, book, asked))
+
+
+def _named(asked: Asked, names: Callable[[programme.Programme], frozenset[str]]) -> dict[UUID, frozenset[str]]:
+    """By member, what rules name; members of whom they name nothing are left out."""
+    found: dict[UUID, frozenset[str]] = {}
+    for (member, _), rules in asked.items():
+        for each in rules:
+            if names(each):
+                found[member] = found.get(member, frozenset()) | names(each)
+    return found
+
+
+def _segments(tx: Tx, asked: Asked) -> dict[UUID, frozenset[str]]:
+    named = _named(asked, lambda rules: rules.segments)
+    if not named:
+        return {}
+    versions = {name: _segment(name) for names in named.values() for name in names}
+    inside = insight.members_in(tx, list(versions.values()), list(named))
+    return {
+        member: frozenset(name for name in names if (*versions[name], member) in inside)
+        for member, names in named.items()
+    }
+
+
+def _segment(name: str) -> tuple[UUID, int]:
+    """A version of a segment, as rules in force name it."""
+    id, _, version = name.partition("@")
+    found = ids.read("segment", id)
+    assert found is not None, name
+    return found, int(version)
+
+
+def _occasions(tx: Tx, book: Book, asked: Asked) -> dict[UUID, frozenset[str]]:
+    named = _named(asked, lambda rules: rules.occasions)
+    if not named:
+        return {}
+    kinds = {name.removesuffix(people.occasions.WEEK) for names in named.values() for name in names}
+    today = days.day_of(book.now, book.time_zone)
+    found: dict[UUID, frozenset[str]] = {}
+    for member, kind, anniversary in people.occasions_that_count(tx, book, named, kinds):
+        of_today = people.occasions.names(kind, anniversary, today) & named[member]
+        found[member] = found.get(member, frozenset()) | of_today
+    return found
+
+
 def wanted(book: Book, rules: Iterable[programme.Programme]) -> sales.Wanted | None:
     """What of the past these rules ask for; None: nothing."""
     asked = [each for each in rules if each.of_past]
@@ -86,15 +153,35 @@ def basket(
 
 
 def facts(
-    member: people.Member, now: datetime, rules: Sequence[programme.Programme], before: sales.Before | None
+    member: people.Member,
+    merchant_id: UUID,
+    now: datetime,
+    rules: Sequence[programme.Programme],
+    before: sales.Before | None,
+    persons: Persons,
 ) -> programme.Facts:
-    """What rules may know of a member at `now`, which is of the network's time zone."""
-    if before is None:
-        return programme.Facts(now, member.kind)
+    """What rules may know of a member at a merchant at `now`, which is of the network's time zone: what they ask for."""
+    of_past = past_of(before, now.date(), rules) if before is not None else programme.Past()
+    tiers = persons.tiers if any(each.of_tier for each in rules) else None
+    return programme.Facts(
+        now,
+        member.kind,
+        tiers.at(merchant_id, member.id) if tiers is not None else None,
+        _of_these(persons.segments.get(member.id), (each.segments for each in rules)),
+        _of_these(persons.occasions.get(member.id), (each.occasions for each in rules)),
+        of_past,
+    )
+
+
+def _of_these(found: frozenset[str] | None, asked: Iterable[frozenset[str]]) -> frozenset[str]:
+    """What the rules of one merchant ask for: in a batch those of others may ask for more."""
+    return found.intersection(frozenset().union(*asked)) if found else frozenset()
+
+
+def past_of(before: sales.Before, today: date, rules: Sequence[programme.Programme]) -> programme.Past:
     windows = {window for each in rules for window in each.windows}
     furthest = max(each.furthest for each in rules if each.of_past)
-    found = past(before, now.date(), windows, furthest, first=any(each.of_first for each in rules))
-    return programme.Facts(now, member.kind, past=found)
+    return past(before, today, windows, furthest, first=any(each.of_first for each in rules))
 
 
 def past(before: sales.Before, today: date, windows: Iterable[int], furthest: int, *, first: bool) -> programme.Past:
@@ -116,7 +203,12 @@ def kept(rules: Sequence[programme.Programme], known: programme.Facts) -> dict[s
     """The facts that a sale's record keeps, so that what was decided can be decided again; None: the rules need none."""
     if not any(each.keeps_facts for each in rules):
         return None
-    return known.told(past=any(each.of_past for each in rules))
+    return known.told(
+        tier=any(each.of_tier for each in rules),
+        segments=any(each.segments for each in rules),
+        occasions=any(each.occasions for each in rules),
+        past=any(each.of_past for each in rules),
+    )
 
 
 def told(fired: tuple[programme.Fired, ...], terms: contracts.Terms | None) -> tuple[programme.Fired, ...]:

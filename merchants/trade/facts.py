@@ -35,7 +35,8 @@ class Known(Fact):
     """What rules knew of a sale's member when they were asked."""
 
     kind: str
-    tier: str | UnsetType = UNSET
+    # none: rules asked, and the member had none there
+    tier: str | UnsetType | None = UNSET
     segments: list[str] | UnsetType = UNSET
     occasions: list[str] | UnsetType = UNSET
     past: Past | UnsetType = UNSET

@@ -10,7 +10,7 @@ from uuid import UUID
 import ledger
 from ledger import AccountName, Book, Decision, Needs, Request, Tx, Working, budgets
 from ledger.errors import Stale
-from merchants import contracts, people, safety, sales
+from merchants import contracts, people, programme, safety, sales, standing
 from merchants.trade import (
     approving,
     earning,
@@ -48,8 +48,11 @@ class Trade:
 
     exclusive = False
 
-    def __init__(self, networks: contracts.NetworkCache, spend_key: bytes) -> None:
+    def __init__(
+        self, networks: contracts.NetworkCache, spend_key: bytes, ladders: standing.LaddersCache | None = None
+    ) -> None:
         self._networks = networks
+        self._ladders = ladders or standing.LaddersCache()
         self._spend_key = spend_key
         self._limits = safety.LimitsCache()
 
@@ -159,7 +162,7 @@ class Trade:
         if given:
             givers = {c.giver_id for c in given}
             known.lineages = ledger.lineages(tx, book.id, givers, needs.holds | needs.restored)
-        return Round(known, needs, _asked_of_past(known, book, sold))
+        return Round(known, needs, _asked_of_members(known, book, sold), self._ladders)
 
 
 def _redemptions_named(command: Any) -> list[Named]:
@@ -308,17 +311,18 @@ def _needs_of_refunds_to_come(known: Known, sold: Sequence[Sale], now: datetime)
     return needs
 
 
-def _asked_of_past(known: Known, book: Book, sold: Sequence[Sale]) -> dict[sales.Pair, sales.Wanted]:
-    """The members and merchants of which rules in force want to know what was bought before."""
-    by_merchant: dict[UUID, sales.Wanted | None] = {}
+def _asked_of_members(known: Known, book: Book, sold: Sequence[Sale]) -> dict[sales.Pair, list[programme.Programme]]:
+    """The members and merchants of which rules in force want to know more than the sale tells."""
+    by_merchant: dict[UUID, list[programme.Programme]] = {}
     found = {}
     for sale in sold:
         shop = sale.merchant_id
         if shop not in by_merchant:
-            by_merchant[shop] = earning.wanted(book, earning.asking(known.network, shop, book.now))
-        wanted = by_merchant[shop]
-        if wanted is not None and sale.member is not None and (member := known.member(sale.member)) is not None:
-            found[member.id, shop] = wanted
+            rules = earning.asking(known.network, shop, book.now)
+            by_merchant[shop] = [each for each in rules if each.asks_of_member]
+        asking = by_merchant[shop]
+        if asking and sale.member is not None and (member := known.member(sale.member)) is not None:
+            found[member.id, shop] = asking
     return found
 
 
@@ -353,14 +357,15 @@ def _needs_of_refunds(known: Known, refunded: Sequence[SaleRefund | RedemptionRe
 class Round:
     known: Known
     needs: Needs
-    # whose purchases, at which merchants, the rules in force ask about
-    past: dict[sales.Pair, sales.Wanted]
+    # of whom, at which merchants, rules in force ask more than the sale tells
+    asked: earning.Asked
+    ladders: standing.LaddersCache
 
     def look(self, tx: Tx, working: Working) -> None:
-        if not self.past:
+        if not self.asked:
             return
         pasts = self.known.pasts
-        pasts.before = sales.purchases(tx, working.book, self.past)
+        pasts.before, self.known.persons = earning.gather(tx, working.book, self.ladders, self.asked)
         refunded = {s.id for s in self.known.refundable.values() if (s.member_id, s.merchant_id) in pasts.before}
         pasts.days |= sales.sold_on(tx, working.book, refunded)
 
@@ -417,9 +422,11 @@ class Round:
         safety.put_flags(tx, working.book, self.known.flags)
 
 
-def handlers(networks: contracts.NetworkCache, spend_key: bytes) -> dict[str, ledger.Handler]:
+def handlers(
+    networks: contracts.NetworkCache, spend_key: bytes, ladders: standing.LaddersCache | None = None
+) -> dict[str, ledger.Handler]:
     """The kinds trade decides, for `ledger.Committer`."""
-    trade = Trade(networks, spend_key)
+    trade = Trade(networks, spend_key, ladders)
     kinds = ("sale", "redemption", "capture", "void", "sale_refund", "redemption_refund", "voucher", "voucher_return")
     more = ("approval", "approval_lapse", "gift", "household")
     return {**dict.fromkeys((*kinds, *more), trade), **gift_rules.handlers()}

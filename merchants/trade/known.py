@@ -8,7 +8,7 @@ from ledger import Hold, Points, Refusal, Working
 from ledger.errors import NotFound, StateConflict
 from merchants import contracts, people, safety, sales
 from merchants.trade.commands import Capture, Gift, MemberRef, Named, RedemptionRefund, SaleRefund, Void
-from merchants.trade.earning import Pasts
+from merchants.trade.earning import Pasts, Persons
 
 
 @dataclass(slots=True)
@@ -20,6 +20,8 @@ class Known:
     # the batch's moment, as clocks show it where the network is
     local: datetime
     pasts: Pasts = field(default_factory=Pasts)
+    # tiers, segments and occasions of members, where rules ask for them
+    persons: Persons = field(default_factory=Persons)
     # whether the network expires the points of the inactive, so that an earn moves the time of those there are
     inactivity: bool = False
     members: dict[UUID | str, people.Member] = field(default_factory=dict)

@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from ledger import Book, Minor, Points, Tx, balances, budgets, days, open_lots
-from merchants import contracts, people, sales
+from merchants import contracts, people, standing
 from merchants.trade import earning, selling, spending, sponsoring
 from merchants.trade.commands import Line, Quote
 
@@ -28,15 +28,17 @@ def quote(
     total: Minor,
     member: people.Member | None,
     branch: contracts.Branch | None = None,
+    ladders: standing.LaddersCache | None = None,
 ) -> Quote:
     """What the terms in force would give for this basket paid in money, and what the member may spend on it."""
     if member is None:
         return Quote(Points(0), None, None, None, None, None)
     basket = earning.basket(merchant_id, branch, lines, (), total, total)
     rules = earning.asking(network, merchant_id, book.now)
-    wanted, pair = earning.wanted(book, rules), (member.id, merchant_id)
-    before = None if wanted is None else sales.purchases(tx, book, {pair: wanted})[pair]
-    facts = earning.facts(member, days.local(book.now, book.time_zone), rules, before)
+    pair = (member.id, merchant_id)
+    pasts, persons = earning.gather(tx, book, ladders or standing.LaddersCache(), {pair: rules})
+    now = days.local(book.now, book.time_zone)
+    facts = earning.facts(member, merchant_id, now, rules, pasts.get(pair), persons)
     explained = selling.explained(network, merchant_id, basket, facts, member, branch)
     points, refused, fired = explained.earned
     found = sponsoring.bonuses(network, merchant_id, basket, facts, book.now, branch)

@@ -204,7 +204,8 @@ def _earns(
     branch = network.branch(command.branch_id)
     basket = earning.basket(command.merchant_id, branch, command.lines, command.payments, money, command.total)
     rules = earning.asking(network, command.merchant_id, working.now)
-    facts = earning.facts(member, known.local, rules, known.pasts.before.get((member.id, command.merchant_id)))
+    before = known.pasts.before.get((member.id, command.merchant_id))
+    facts = earning.facts(member, command.merchant_id, known.local, rules, before, known.persons)
     points, refused, fired = earned(network, command.merchant_id, basket, facts, member, branch)
     if points and (working.issuing_limit(working.issuers[command.merchant_id], points)):
         # issued in whole or not at all: a shop that has run dry tops up, and knows from the reason that it must

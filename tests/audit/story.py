@@ -7,12 +7,12 @@ import msgspec
 
 import ledger
 import settlement
-from merchants import contracts, insight, offers, safety, sales, trade
+from merchants import contracts, insight, offers, people, safety, sales, standing, trade
 from settlement import rails, reconciliation
 from tests.audit import climbing
 from tests.settlement.proving import SEALING
 from tests.settlement.rails import bank
-from tests.world import World
+from tests.world import SPEND_KEY, World
 
 MAKER, APPROVER = UUID(int=1), UUID(int=2)
 
@@ -72,6 +72,7 @@ def lived(url: str) -> World:
     reconciled(world)
     understood(world)
     ruled(world)
+    asked_who(world)
     world.house.drain(world.book_id)
     settlement.sealing.catch_up(world.house.db, world.book_id, SEALING)
     return world
@@ -250,6 +251,25 @@ def ruled(world: World) -> None:
     bought = [world.sale("zoe", "bakery", 1_000, lines=bread) for _ in range(3)]
     world.refund(bought[1])
     world.sale("zoe", "bakery", 1_000, lines=bread)
+
+
+def asked_who(world: World) -> None:
+    """Rules that ask for a tier, a segment and a birthday; occasions told, and one taken back."""
+    db, shop = world.house.db, world.shops["bakery"]
+    ((regulars,),) = world.rows("select id from merchants.segment where merchant_id is null")
+    when = ("tier", ["silver"]), ("segment", [ledger.ids.show("segment", regulars)]), ("occasion", ["birthday_week"])
+    rules = [{"id": f"r{n}", "effect": {"points": 3 + n}, "when": dict([each])} for n, each in enumerate(when)]
+    base = {"id": "base", "effect": {"rate": {"points": 1, "per": 100}}}
+    world.do("terms", contracts.NewTerms(shop, {"rules": [base, *rules]}))
+    today = people.Anniversary("gregorian", world.book.now.month, world.book.now.day)
+    told = [people.Occasion(kind, today) for kind in ("birthday", "wedding_anniversary")]
+    with db.tx("door") as tx:
+        for some in (told, told[:1]):
+            assert people.put_occasions(tx, world.book, world.members["zoe"], some, SPEND_KEY) is None
+    world.do("tier_by_hand", standing.PutByHand(None, world.members["zoe"], "silver", "a friend"))
+    world.later(minutes=1)
+    fired = [dict(world.sale(member, "bakery", 1_000).fired) for member in ("zoe", "ann")]
+    assert fired == [{"base": 10, "r0": 3, "r2": 5}, {"base": 10, "r1": 4}], fired
 
 
 def reconciled(world: World) -> None:

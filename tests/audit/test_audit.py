@@ -640,27 +640,88 @@ CRIMES = [
         "earned_by_rules",
         "a rule is made to give more than it gave",
         "update merchants.terms set rules = jsonb_set(rules, '{rules,0,effect,rate,points}', '2') where rules ? 'rules';"
-        " select subject_id as sale from ledger.record where payload ? 'facts' order by batch_id, n limit 1",
+        " select subject_id as sale from ledger.record where payload -> 'facts' ? 'past' order by batch_id, n limit 1",
     ),
     Crime(
         "earned_by_rules",
         "the line that earned is another's",
         "update merchants.sale set lines = jsonb_set(lines, '{0,category}', '\"toys\"') where id = (select subject_id"
-        " from ledger.record where payload ? 'facts' order by batch_id desc, n desc limit 1) returning id as sale",
+        " from ledger.record where payload -> 'facts' ? 'past' order by batch_id desc, n desc limit 1) returning id as sale",
     ),
     Crime(
         "past_as_it_was",
         "a member's first purchase was never the first",
         "update ledger.record set payload = jsonb_set(payload, '{facts,past,first}', 'false') where (batch_id, n) ="
-        " (select batch_id, n from ledger.record where payload ? 'facts' order by batch_id, n limit 1)"
+        " (select batch_id, n from ledger.record where payload -> 'facts' ? 'past' order by batch_id, n limit 1)"
         " returning subject_id as sale",
     ),
     Crime(
         "past_as_it_was",
         "a refund between two visits is taken out of the sequence",
         "update ledger.record set member_id = null where kind = 'refund' and subject_id in (select subject_id from"
-        " ledger.record where payload ? 'facts'); select subject_id as sale from ledger.record where payload ? 'facts'"
+        " ledger.record where payload -> 'facts' ? 'past'); select subject_id as sale from ledger.record where payload -> 'facts' ? 'past'"
         " order by batch_id desc, n desc limit 1",
+    ),
+    Crime(
+        "tier_as_told",
+        "a sale was decided on a tier that its member never had",
+        "update ledger.record set payload = jsonb_set(payload, '{facts,tier}', '\"gold\"')"
+        " where payload -> 'facts' ->> 'tier' = 'silver' returning subject_id as sale",
+    ),
+    Crime(
+        "tier_as_told",
+        "nothing tells of the tier that a sale was decided on",
+        "delete from ledger.record where kind = 'tier_changed' and payload ->> 'tier' = 'silver' and member_id in"
+        " (select member_id from ledger.record where payload -> 'facts' ->> 'tier' = 'silver');"
+        " select subject_id as sale from ledger.record where payload -> 'facts' ->> 'tier' = 'silver'",
+    ),
+    Crime(
+        "tier_as_told",
+        "a sale had no tier long after one was told",
+        "update ledger.record set at = at - interval '1 hour' where kind = 'tier_changed';"
+        " update ledger.record set payload = jsonb_set(payload, '{facts,tier}', 'null')"
+        " where payload -> 'facts' ->> 'tier' = 'silver' returning subject_id as sale",
+    ),
+    Crime(
+        "facts_asked",
+        "a sale tells of a wedding that no rule asked for",
+        "update ledger.record set payload = jsonb_set(payload, '{facts,occasions}', '[\"wedding_anniversary\"]')"
+        " where payload -> 'facts' ? 'occasions' returning subject_id as sale",
+    ),
+    Crime(
+        "facts_asked",
+        "a sale tells of a tier where no rule asked for any",
+        "update ledger.record set payload = jsonb_set(payload, '{facts,tier}', '\"vip\"')"
+        " where payload -> 'facts' ? 'past' returning subject_id as sale",
+    ),
+    Crime(
+        "facts_asked",
+        "a sale forgets in which segments its member was",
+        "update ledger.record set payload = payload #- '{facts,segments}'"
+        " where payload -> 'facts' ? 'segments' returning subject_id as sale",
+    ),
+    Crime(
+        "segments_in_force",
+        "rules ask for a version that nobody keeps",
+        "update merchants.terms set rules = replace(rules::text, '@2', '@1')::jsonb where rules::text like '%@2%'"
+        " returning id as rules",
+    ),
+    Crime(
+        "segments_in_force",
+        "a segment that rules ask for becomes another shop's",
+        "update merchants.segment set merchant_id = gen_random_uuid() where merchant_id is null;"
+        " select id as rules from merchants.terms where rules::text like '%@2%'",
+    ),
+    Crime(
+        "occasions_remembered",
+        "it is forgotten that a birthday was told",
+        "delete from merchants.occasion_memory where removed_at is null returning member_id as member",
+    ),
+    Crime(
+        "occasions_remembered",
+        "a day that was taken back is kept",
+        "update merchants.occasion_memory set removed_at = null, digest = null where removed_at is not null"
+        " returning member_id as member",
     ),
     Crime(
         "sales_under_contract",

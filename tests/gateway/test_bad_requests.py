@@ -99,6 +99,11 @@ def sale(what: str, *wanted: Any, **changes: Any) -> Bad:
     return bad(what, "POST", SALES, "cafe", but(SALE, **changes), *wanted)
 
 
+def asking(**when: Any) -> dict[str, Any]:
+    """Terms with one rule, which asks for this."""
+    return {"rules": [{"id": "a", "effect": {"points": 1}, "when": when}]}
+
+
 def amount(what: str, raw: bytes, *wanted: Any) -> Bad:
     body = json.dumps(SALE).encode().replace(b'"amount": 100', b'"amount": ' + raw)
     return bad(f"a sale of {what}", "POST", SALES, "cafe", body, *wanted)
@@ -794,8 +799,14 @@ OPERATORS = [
     bad("a rule policy by an approver", "PUT", f"{OF_BOOK}/rule-policy", "approver", {}, *FORBIDDEN),
     bad("terms of rates and rules at once", "POST", f"{MERCHANTS}/$cafe/terms", "maker",
         but(TERMS, rules=[{"id": "a", "effect": {"points": 1}}]), *INVALID, "/points"),
-    bad("rules that nobody can decide yet", "POST", f"{MERCHANTS}/$cafe/terms", "maker",
-        {"rules": [{"id": "a", "effect": {"points": 1}, "when": {"tier": ["gold"]}}]}, *INVALID, "/rules/0/when/tier"),
+    bad("rules of a segment that has no id", "POST", f"{MERCHANTS}/$cafe/terms", "maker",
+        asking(segment=["regulars"]), *INVALID, "/rules/0/when/segment/0"),
+    bad("rules of another shop's segment", "POST", f"{MERCHANTS}/$grocer/terms", "maker",
+        asking(segment=["$segment"]), *INVALID, "/rules/0/when/segment/0"),
+    bad("rules of a version that is not there", "POST", f"{MERCHANTS}/$cafe/terms", "maker",
+        asking(segment=["$segment", "$segment@2"]), *INVALID, "/rules/0/when/segment/1"),
+    bad("rules of a day that nobody has", "POST", f"{MERCHANTS}/$cafe/terms", "maker",
+        asking(occasion=["birthday", "norouz"]), *INVALID),
     bad("a rule with two effects", "POST", f"{MERCHANTS}/$cafe/terms", "maker",
         {"rules": [{"id": "a", "effect": {"points": 1, "multiplier": {"percent": 200}}}]}, *INVALID, "/rules/0/effect"),
     bad("a rule with an effect that nobody knows", "POST", f"{MERCHANTS}/$cafe/terms", "maker",
@@ -1157,6 +1168,8 @@ SPONSORS = [
     bad("a sponsorship without rules", "POST", SPONSORSHIPS, "maker", {}, *INVALID, "/rules"),
     bad("a sponsorship that gives more than was paid", "POST", SPONSORSHIPS, "maker",
         {"rules": {"points": 2, "per": 1}}, *INVALID, "/rules/points"),
+    bad("a sponsor's rules of a shop's segment", "POST", SPONSORSHIPS, "maker",
+        {"rules": asking(segment=["$segment"])}, *INVALID, "/rules/rules/0/when/segment/0"),
     bad("a sponsorship of a shop", "POST", f"{MERCHANTS}/$cafe/sponsorships", "maker", SPONSORING, *CONFLICT),
     bad("a sponsorship of nobody", "POST", f"{MERCHANTS}/mer_{NONE}/sponsorships", "maker", SPONSORING, *MISSING),
     bad("a sponsorship at no shop", "POST", SPONSORSHIPS, "maker", but(SPONSORING, shops=[]), *INVALID, "/shops"),

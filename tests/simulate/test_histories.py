@@ -15,7 +15,7 @@ from deploy.simulate import database, running
 from deploy.simulate.asking import Operation, Step
 from deploy.simulate.plain import Expected, Plain
 from deploy.simulate.real import Simulated
-from merchants import contracts
+from merchants import contracts, standing
 
 SEEDS = 100
 ROOT = Path(__file__).parents[2]
@@ -437,7 +437,7 @@ def test_a_seed_is_the_same_history_in_every_process() -> None:
 
 
 def test_operations_know_which_have_a_batch_of_their_own_and_which_go_on_while_all_is_stopped() -> None:
-    true = handlers(contracts.NetworkCache(), b"s" * 32)
+    true = handlers(contracts.NetworkCache(), b"s" * 32, standing.LaddersCache())
     for kind in set(operations(Operation)):
         handler = true[kind.kind]
         assert kind.exclusive == handler.exclusive, kind

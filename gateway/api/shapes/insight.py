@@ -150,6 +150,8 @@ class OccasionOut(Answer, frozen=True, kw_only=True):
     name: str | None
     # the next day of it, today included, by the Gregorian calendar and where the network is
     next_on: date
+    # from when shops' rules take it into account: one that was changed counts a year later; null: rules never ask for it
+    counts_from: datetime | None
 
 
 class OccasionsOut(Answer, frozen=True, kw_only=True):

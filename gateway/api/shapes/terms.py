@@ -90,7 +90,8 @@ class LastPurchase(Body, frozen=True, kw_only=True):
 
 
 class When(Body, frozen=True, kw_only=True, omit_defaults=True):
-    """Conditions, all of which must hold. `tier`, `segment` and `occasion` are not available yet."""
+    """Conditions, all of which must hold. A segment is one of the merchant's own or the network's, by its id; in force it is
+    one version of it, `seg_...@3`."""
 
     merchant: Names | None = None
     branch: Names | None = None
@@ -98,7 +99,22 @@ class When(Body, frozen=True, kw_only=True, omit_defaults=True):
     kind: Annotated[list[PersonKind], Meta(min_length=1, max_length=2)] | None = None
     tier: Names | None = None
     segment: Names | None = None
-    occasion: Names | None = None
+    occasion: (
+        Annotated[
+            list[
+                Literal[
+                    "birthday",
+                    "birthday_week",
+                    "wedding_anniversary",
+                    "wedding_anniversary_week",
+                    "company_anniversary",
+                    "company_anniversary_week",
+                ]
+            ],
+            Meta(min_length=1, max_length=6),
+        ]
+        | None
+    ) = None
     payment: (
         Annotated[
             list[Literal["cash", "card", "transfer", "credit", "voucher", "points", "other"]],

@@ -247,9 +247,9 @@ def test_terms_come_into_force_as_a_record(
 def test_terms_that_cannot_be_read(book: ledger.Book, committer: ledger.Committer, cafe: UUID) -> None:
     refused = post(committer, book, contracts.NewTerms(cafe, {"points": 1, "per_minor": 0, "more": 1}))
     assert isinstance(refused, Invalid)
-    assert refused.pointer == "/rules/more"
+    assert refused.pointer == "/more"
     refused = post(committer, book, contracts.NewTerms(cafe, {"points": 1, "per_minor": 0}))
-    assert (refused.pointer, refused.detail) == ("/rules/per_minor", "must be at least 1")
+    assert (refused.pointer, refused.detail) == ("/per_minor", "must be at least 1")
 
 
 def test_a_repeated_request_makes_one_version(

@@ -16,7 +16,7 @@ import ledger
 from merchants import insight, people
 from merchants.insight import behaviour, definitions
 from merchants.insight.behaviour import Person, Sold
-from tests.world import World
+from tests.world import SPEND_KEY, World
 
 ZONE = "Asia/Tehran"
 NOW = dt.datetime(2017, 5, 1, 21, 0, tzinfo=dt.UTC)  # half past one of the day after where the network is
@@ -317,8 +317,8 @@ def test_occasions_are_put_told_and_forgotten(world: World) -> None:
     ann = world.member("ann")
     told = [people.Occasion("birthday", people.Anniversary("jalali", 12, 30), 1370)]
     with world.house.db.tx("door") as tx:
-        assert people.put_occasions(tx, world.book, ann, told) is None
-        assert people.put_occasions(tx, world.book, ann, told) is None
+        assert people.put_occasions(tx, world.book, ann, told, SPEND_KEY) is None
+        assert people.put_occasions(tx, world.book, ann, told, SPEND_KEY) is None
         assert people.occasions_of(tx, world.book, ann) == told
         people.forget_occasions(tx, world.book, ann)
         assert people.occasions_of(tx, world.book, ann) == []

@@ -2,11 +2,15 @@
 
 import datetime as dt
 from datetime import date
+from itertools import pairwise
+from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from persiantools.jdatetime import JalaliDate
 
 from merchants.people import occasions
 from merchants.people.occasions import Anniversary, Occasion
@@ -76,6 +80,73 @@ def test_a_window_is_whole_days_of_the_network(anniversary: Anniversary, year: i
     for moment, year_told in ((start, own), (middle, own), (end - dt.timedelta(seconds=1), own), (end, None)):
         day = moment.astimezone(ZoneInfo(zone)).date()
         assert occasions.around(anniversary, day, 3, 3) == year_told
+
+
+class Told:
+    """A member who tells a birthday, another one or none, and what is remembered of it."""
+
+    def __init__(self) -> None:
+        self.day: Anniversary | None = None
+        self.memory: occasions.Memory | None = None
+
+    def tell(self, day: Anniversary | None, now: dt.datetime) -> None:
+        known = day or self.day
+        digest = b"" if known is None else occasions.digest(b"key", UUID(int=1), "birthday", known)
+        self.memory = occasions.remembered(self.day, self.memory, day, digest, now)
+        self.day = day
+
+    def has_week(self, now: dt.datetime) -> bool:
+        if self.day is None or self.memory is None or self.memory.counts_from > now:
+            return False
+        return "birthday_week" in occasions.names("birthday", self.day, now.date())
+
+
+def anniversary_of(day: date, calendar: str) -> Anniversary:
+    if calendar == "gregorian":
+        return Anniversary(calendar, day.month, day.day)
+    there = JalaliDate(day)  # type: ignore[no-untyped-call]
+    return Anniversary(calendar, there.month, there.day)
+
+
+#: Days later, and what is told then: often the day that is tomorrow.
+TELLING = st.lists(st.tuples(st.integers(0, 150), st.none() | st.integers(-2, 40)), min_size=1, max_size=25)
+
+
+@settings(max_examples=60, deadline=None)
+@given(TELLING, st.sampled_from(["gregorian", "jalali"]))
+def test_whatever_is_told_no_two_birthday_weeks_are_within_a_year(telling: list[Any], calendar: str) -> None:
+    told, now = Told(), dt.datetime(2023, 12, 30, 12, tzinfo=dt.UTC)
+    counted: list[date] = []
+    for later, ahead in [*telling, (400, None)]:
+        for _ in range(later):
+            if told.has_week(now):
+                counted.append(now.date())
+            now += dt.timedelta(days=1)
+        day = None
+        if ahead is not None:
+            day = anniversary_of(now.date() + dt.timedelta(days=ahead), calendar)
+        told.tell(day, now)
+        assert told.memory is None or (told.memory.digest is None) == (told.day is not None)
+    away = {(later - sooner).days for sooner, later in pairwise(counted)}
+    assert all(days <= 6 or days >= 357 for days in away), counted
+
+
+@pytest.mark.parametrize(
+    ("at", "after"),
+    [
+        (dt.datetime(2023, 3, 1, 9), dt.datetime(2024, 3, 1, 9)),
+        (dt.datetime(2024, 2, 29, 9), dt.datetime(2025, 3, 1, 9)),
+    ],
+)
+def test_a_year_after(at: dt.datetime, after: dt.datetime) -> None:
+    assert occasions.a_year_after(at) == after
+
+
+def test_what_rules_call_a_day() -> None:
+    day = Anniversary("gregorian", 1, 2)
+    called = [sorted(occasions.names("birthday", day, date(2023, 12, 29) + dt.timedelta(days=n))) for n in range(9)]
+    week = [["birthday_week"]] * 3
+    assert called == [[], *week, ["birthday", "birthday_week"], *week, []]
 
 
 def occasion(

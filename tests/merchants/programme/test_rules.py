@@ -67,12 +67,30 @@ def test_a_worked_rule(rules: Any, case: dict[str, Any]) -> None:
         assert dict(skipped) == case["skipped"]
 
 
-def test_worked_rules_come_into_force_but_those_that_nobody_can_decide_yet() -> None:
-    found = [[(f.pointer, f.code) for f in programme.faults(rules)] for rules in BLOCKS[::2]]
-    assert [faults for faults in found if faults] == [
-        [("/rules/1/when/tier", "not_available")],
-        [("/rules/1/when/occasion", "not_available")],
+def test_worked_rules_have_no_fault() -> None:
+    assert [programme.faults(rules) for rules in BLOCKS[::2]] == [[]] * 10
+
+
+SEGMENT = "seg_" + "0" * 31 + "7"
+
+
+def test_rules_name_tiers_and_segments_and_are_kept_with_versions() -> None:
+    when = {"tier": ["gold"], "segment": [SEGMENT, f"{SEGMENT}@2"]}
+    rules: dict[str, Any] = {"rules": [BASE, {**BASE, "id": "b", "when": when}], "minimum": 5}
+    assert programme.faults(rules) == []
+    named = programme.named(rules)
+    assert [(each.at, each.name, each.version) for each in named] == [
+        ("/rules/1/when/tier/0", "gold", None),
+        ("/rules/1/when/segment/0", SEGMENT, None),
+        ("/rules/1/when/segment/1", f"{SEGMENT}@2", 2),
     ]
+    pinned = programme.with_versions(rules, {SEGMENT: f"{SEGMENT}@2", f"{SEGMENT}@2": f"{SEGMENT}@2"})
+    kept = {"tier": ["gold"], "segment": [f"{SEGMENT}@2"]}
+    assert pinned == {**rules, "rules": [BASE, {**BASE, "id": "b", "when": kept}]}
+    assert rules["rules"][1]["when"] is when, "what was asked stays as it was"
+    assert programme.named({"points": 1, "per_minor": 5}) == []
+    read = programme.parse(pinned)
+    assert (read.of_tier, read.segments, read.occasions) == (True, frozenset([f"{SEGMENT}@2"]), frozenset())
 
 
 # -- faults
@@ -112,9 +130,10 @@ BASE: dict[str, Any] = {"id": "base", "effect": {"rate": {"points": 1, "per": 10
         ({"when": {"kind": ["robot"]}}, "/when/kind/0", "unknown_value"),
         ({"when": {"payment": []}}, "/when/payment", "too_few"),
         ({"when": {"category": "food"}}, "/when/category", "wrong_type"),
-        ({"when": {"tier": ["gold"]}}, "/when/tier", "not_available"),
-        ({"when": {"segment": ["lost"]}}, "/when/segment", "not_available"),
-        ({"when": {"occasion": ["norouz"]}}, "/when/occasion", "not_available"),
+        ({"when": {"tier": [7]}}, "/when/tier/0", "bad_name"),
+        ({"when": {"segment": ["lost"]}}, "/when/segment/0", "bad_name"),
+        ({"when": {"segment": [SEGMENT, f"{SEGMENT}@0"]}}, "/when/segment/1", "bad_name"),
+        ({"when": {"occasion": ["birthday", "norouz"]}}, "/when/occasion/1", "unknown_value"),
         ({"when": {"time": {}}}, "/when/time", "too_few"),
         ({"when": {"time": {"weekdays": ["someday"]}}}, "/when/time/weekdays/0", "unknown_value"),
         ({"when": {"time": {"from": "24:00"}}}, "/when/time/from", "bad_time"),
