@@ -26,6 +26,7 @@ MODULES = (
     "wallet_app/joining.py",
     "merchants/contracts/keys.py",
     "merchants/offers/assigning.py",
+    "merchants/people/occasions.py",
     "merchants/people/one_time_codes.py",
     "merchants/people/spend_codes.py",
     "merchants/people/store.py",

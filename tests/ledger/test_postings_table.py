@@ -352,7 +352,18 @@ def _sides(
     money = points = 0
     for kind, owner, _, _, amount in record.entries:
         at[kind, owner] += amount
-        if kind in ("bank", "psp", "prefund", "backing", "collateral", "loss", "shares", "position", "fees"):
+        if kind in (
+            "bank",
+            "psp",
+            "prefund",
+            "backing",
+            "collateral",
+            "loss",
+            "shares",
+            "position",
+            "fees",
+            "charge_backs",
+        ):
             money += amount
         else:
             points += amount
