@@ -821,6 +821,7 @@ CRIMES = [
         "a gift passed over what would have gone sooner",
         "update ledger.lot set expires_at = expires_at - interval '1 hour' where id = (select id from ledger.lot where"
         " member_id = (select giver_id from merchants.gift where points = 25) and parent_id is null"
+        " and batch_id < (select batch_id from merchants.gift where points = 25)"
         " order by batch_id desc limit 1) returning id as passed_over",
     ),
     Crime(
@@ -1354,7 +1355,9 @@ CRIMES = [
         "no_earning_behind_a_brake",
         "a sale at a frozen branch earns",
         "update ledger.record set payload = payload || '{\"points\": 10}'"
-        f" where {first('sale', 'batch_id desc, n desc')} returning id as record, subject_id as sale",
+        " where id = (select id from ledger.record where kind = 'sale' and payload ->> 'branch' in"
+        " (select subject_id::text from ledger.record where kind = 'branch_frozen') order by batch_id desc, n desc limit 1)"
+        " returning id as record, subject_id as sale",
     ),
     Crime(
         "nothing_while_stopped",
@@ -1588,8 +1591,8 @@ CRIMES = [
         "adjustments_of_breaks",
         "an adjustment is said to be for another break",
         "update settlement.break_adjustment set break_id = (select id from settlement.break where type ="
-        " 'unknown_beneficiary') where id = (select subject_id from ledger.record where kind = 'adjustment' and payload ?"
-        " 'break') returning id as adjustment",
+        " 'unknown_beneficiary' limit 1) where id in (select subject_id from ledger.record where kind = 'adjustment'"
+        " and payload ? 'break') returning id as adjustment",
     ),
     Crime(
         "adjustments_of_breaks",

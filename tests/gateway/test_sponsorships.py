@@ -25,6 +25,7 @@ def opened(api: Api, bank: str, **more: Any) -> Any:
 
 def test_a_sponsorship_is_read_as_it_was_opened(api: Api, bank: str) -> None:
     rules = {"points": 2, "per": 300, "minimum": 50, "cap_points": 9, "categories": {"FUEL": {"points": 0, "per": 1}}}
+    rules["rules"] = None
     rules["by_kind"] = {"legal": {"points": 1, "per": 900, "minimum": 0, "cap_points": None, "categories": {}}}
     ends = (api.clock() + timedelta(days=9)).strftime("%Y-%m-%dT%H:%M:%SZ")
     shops = sorted(shop.id for shop in api.shops.values())
@@ -40,6 +41,7 @@ def test_a_sponsorship_is_read_as_it_was_opened(api: Api, bank: str) -> None:
         "cap_points": None,
         "categories": {},
         "by_kind": {},
+        "rules": None,
     }
     page = api.done("GET", f"{bank}/sponsorships?limit=1", by=api.approver)
     assert (page["data"], page["has_more"]) == ([made], True)
