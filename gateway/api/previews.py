@@ -1,5 +1,7 @@
 """What other terms would have given a shop's own sales: asked by the shop, or by the network's operator."""
 
+import threading
+from typing import Final
 from uuid import UUID
 
 import ledger
@@ -20,6 +22,11 @@ from gateway.problems import Problem, of_refusal
 from gateway.server import BookFacts
 from ledger import ids
 from merchants import whatif
+
+#: A preview computes for seconds. So many run in a process at once; whoever else asks is told to come again.
+AT_ONCE: Final = 2
+
+_room = threading.BoundedSemaphore(AT_ONCE)
 
 
 async def post_terms_preview(call: Call[TermsPreviewIn]) -> TermsPreviewOut:
@@ -43,10 +50,14 @@ async def _previewed(call: Call[TermsPreviewIn], facts: BookFacts, merchant: UUI
     book, value, barred = await call.work(read)
     if barred is not None:
         raise of_refusal(barred)
+    if not _room.acquire(blocking=False):
+        raise Problem("unavailable", "other previews are under way; ask again in a moment")
     try:
         found = await call.thread(whatif.preview, call.server.db, book, merchant, value, rules, call.body.days)
     except whatif.TookTooLong:
         raise Problem("unavailable", "the preview took too long; ask for fewer days, or again later") from None
+    finally:
+        _room.release()
     return _told(call, facts, merchant, found)
 
 

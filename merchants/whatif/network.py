@@ -11,7 +11,7 @@ import ledger
 from merchants import contracts, programme
 from merchants.whatif import fate_store, fates, replaying, store
 from merchants.whatif.fates import Debts, Earned, Standing
-from merchants.whatif.previewing import asked_of, unit_value
+from merchants.whatif.previewing import asked_of
 
 LONGEST_DAYS: Final = 366
 MEMBERS_AT_A_TIME: Final = 250
@@ -26,10 +26,15 @@ class Found:
 
     since: datetime
     as_of: datetime
+    face_value_minor: int
+    # where a contract says another
     unit_values: Mapping[UUID, int]
     standings: dict[UUID, Standing] = field(default_factory=dict)
     debts: Debts = field(default_factory=Debts)
     ended: Mapping[UUID, tuple[int, int]] = field(default_factory=dict)
+
+    def unit_value(self, merchant: UUID) -> int:
+        return self.unit_values.get(merchant, self.face_value_minor)
 
     def breakage(self, merchant: UUID, points: int) -> int | None:
         """How many of so many points would expire where as many do as of those whose time ended; None: no time ended."""
@@ -53,8 +58,8 @@ def simulate(
         agreed = store.contracts_of(tx, book, None)
         of = fate_store.count(tx, book)
         ended = fate_store.ended(tx, book, since, book.now)
-    values = {merchant: unit_value(book, merchant, network) for merchant in network.merchants}
-    found = Found(since, book.now, values, ended=ended)
+    values = {merchant: contract.unit_value_minor for merchant, contract in network.contracts.items()}
+    found = Found(since, book.now, book.face_value_minor, values, ended=ended)
     for merchant in proposed:
         found.standings[merchant] = Standing(changed=True)
     asked = asked_of(book, since, *_EVERYWHERE, [*proposed.values(), *agreed.versions.values()])
@@ -96,8 +101,8 @@ def _page(
             sums.earning_before += before > 0
             sums.earning_after += after > 0
             assert sold.basket is not None
-            if (lot := sold.basket.lot) is not None:
-                whose[lot], issued[lot] = pair, sold.basket.own
+            if (own := sold.basket.lot) is not None:
+                whose[own], issued[own] = pair, sold.basket.own
                 if sold.refunded:
                     refunded.append(sold.id)
     spent: dict[UUID, int] = {}
@@ -119,7 +124,7 @@ def _page(
         became.given += issued[id] - lot.home - lot.left - spent.get(id, 0)
     for (_, merchant), sums in earned.items():
         standing = found.standings.setdefault(merchant, Standing())
-        fates.settle(merchant, sums, found.unit_values[merchant], standing, found.debts)
+        fates.settle(merchant, sums, found.unit_value(merchant), standing, found.debts)
 
 
 def _sides(

@@ -94,10 +94,9 @@ def preview(
                 kinds = store.kinds(tx, book, members)
             with opened() as tx:
                 store.limit(tx)
-                found = store.histories(tx, book, merchant, kinds, asked, agreed)
-            for history in found:
-                for each in replaying.replayed(history, proposed, agreed.versions, book.time_zone):
-                    sums.add(each)
+                for history in store.histories(tx, book, merchant, kinds, asked, agreed):
+                    for each in replaying.replayed(history, proposed, agreed.versions, book.time_zone):
+                        sums.add(each)
     return Preview(since, book.now, chosen.cut, unit_value_minor, sums)
 
 

@@ -4,6 +4,7 @@ What a member bought before a sale is counted again as it was then, so rules tha
 purchase are decided as they would have been at the till.
 """
 
+import heapq
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -54,19 +55,22 @@ class Sold:
 
 
 class Refunded(NamedTuple):
+    """`money`: all that could be refunded of the sale."""
+
     sale: UUID
     place: tuple[int, int]
     amount: int
+    money: int
 
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """One member's purchases at one merchant, in any order; `ever`: whether there was one before all of them."""
+    """One member's purchases at one merchant, in their order; `ever`: whether there was one before all of them."""
 
     member: UUID
     merchant: UUID
     kind: str
-    sold: Sequence[Sold]
+    sold: Iterable[Sold]
     refunded: Sequence[Refunded]
     ever: bool
 
@@ -102,15 +106,13 @@ def replayed(history: History, proposed: programme.Programme, versions: Versions
     """Each of a member's sales that has a basket, in their order."""
     pair = history.member, history.merchant
     pasts = earning.Pasts(before={pair: sales.Before(ever=history.ever)})
-    whole = {sold.id: sold.money for sold in history.sold}
     so_far: dict[UUID, int] = {}
     wanted = unknowable(proposed)
-    came: list[Sold | Refunded] = [*history.sold, *history.refunded]
-    for each in sorted(came, key=lambda event: event.place):
+    came: Iterator[Sold | Refunded] = heapq.merge(history.sold, history.refunded, key=lambda event: event.place)
+    for each in came:
         if isinstance(each, Refunded):
             so_far[each.sale] = so_far.get(each.sale, 0) + each.amount
-            over = so_far[each.sale] == whole.get(each.sale)
-            pasts.refunded(each.sale, pair, each.amount, whole=over)
+            pasts.refunded(each.sale, pair, each.amount, whole=so_far[each.sale] == each.money)
             continue
         now = ledger.days.local(each.at, zone)
         if each.basket is not None:

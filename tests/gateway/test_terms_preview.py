@@ -1,5 +1,7 @@
 """What other terms would have cost, through the doors: stories, and that the terms in force change nothing."""
 
+from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pytest
@@ -7,8 +9,9 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 import ledger
+from gateway.api import previews
 from merchants import programme, whatif
-from merchants.whatif import previewing
+from merchants.whatif import previewing, store
 from tests.gateway.network import Api, Member, new_key
 from tests.merchants.programme.test_rules import lines, rules_of_any_kind
 
@@ -43,7 +46,7 @@ def ann(api: Api) -> Member:
 
 def test_a_shop_sees_what_its_sales_would_have_earned(api: Api, ann: Member) -> None:
     bob = api.member("+15550100124")
-    food = {"lines": [{"amount": usd(4_000), "category": "FOOD"}, {"amount": usd(1_000), "category": "TOYS"}]}
+    food: Any = {"lines": [{"amount": usd(4_000), "category": "FOOD"}, {"amount": usd(1_000), "category": "TOYS"}]}
     api.sell(ann, 5_000, **food)
     api.sell(bob, 300)
     api.sell(None, 9_000)
@@ -138,6 +141,19 @@ def test_more_than_the_newest_are_cut_and_said(api: Api, ann: Member, monkeypatc
     assert (late.status_code, late.json()["code"]) == (503, "unavailable")
 
 
+def test_a_process_computes_few_at_once(api: Api) -> None:
+    body = {"rules": {"points": 1, "per": 100}}
+    for _ in range(previews.AT_ONCE):
+        assert previews._room.acquire(blocking=False)
+    try:
+        answer = api.call("POST", "/v1/terms/preview", body, by=api.shops["cafe"].key)
+        assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+    finally:
+        previews._room.release(previews.AT_ONCE)
+    for _ in range(3):
+        assert api.call("POST", "/v1/terms/preview", body, by=api.shops["cafe"].key).status_code == 200
+
+
 WRONG: list[tuple[Any, str, str]] = [
     ({"rules": {"points": 2, "per": 1}}, "/rules/points", "too_large"),
     ({"rules": {"points": 2}}, "/rules/per", "missing"),
@@ -181,7 +197,15 @@ def test_only_the_shops_own_sales_and_only_with_the_scope(api: Api, ann: Member)
     assert api.done("POST", "/v1/terms/preview", body, by=reader)["before"]["points"] == 50
     assert api.call("POST", "/v1/terms/preview", body, by=seller).json()["code"] == "forbidden"
     of_cafe = f"/v1/operator/merchants/{api.shops['cafe'].id}/terms/preview"
-    assert api.call("POST", of_cafe, body, by=api.shops["grocer"].key).status_code in (401, 403)
+    assert api.call("POST", of_cafe, body, by=api.shops["grocer"].key).status_code == 401
+    # and the second lock: as the grocer the database shows nothing of the cafe's, whatever is asked
+    cafe, grocer = (ledger.ids.read("merchant", api.shops[name].id) for name in ("cafe", "grocer"))
+    assert cafe is not None
+    with api.server.db.tx("door") as tx:
+        (book,) = ledger.books.all_books(tx)
+    for tenant, seen in ((cafe, 1), (grocer, 0)):
+        opened = partial(api.server.db.tx, "tenant", tenant=str(tenant))
+        assert store.choose(opened, book, cafe, datetime(2016, 1, 1, tzinfo=UTC), 10).sales == seen
 
 
 # -- the identity
