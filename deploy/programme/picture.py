@@ -14,7 +14,7 @@ FIGURES: Final = 110
 ROW: Final = 92
 TOP: Final = 96
 LINE: Final = 19
-NOTE: Final = 62
+NOTE: Final = 60
 #: Merchants with a pair of bars of their own; the rest is one more.
 LARGEST_ROWS: Final = 24
 
@@ -57,7 +57,9 @@ def drawn(told: Mapping[str, Any]) -> str:
         parts.append(f'<text x="{EDGE}" y="{TOP + 24}">There were no sales to members.</text>')
     for n, row in enumerate(rows):
         y = TOP + ROW * n
-        parts.append(f'<text class="m" x="{EDGE}" y="{y + 20}">{escape(textwrap.shorten(row["name"], 30))}</text>')
+        parts.append(
+            f'<text class="m" x="{EDGE}" y="{y + 20}">{escape(textwrap.shorten(row["name"], 30, placeholder="…"))}</text>'
+        )
         net = f"net {row['before']['net_minor']:,} → {row['after']['net_minor']:,}"
         parts.append(f'<text class="s" x="{WIDTH - EDGE}" y="{y + 20}" text-anchor="end">{escape(net)}</text>')
         for place, (name, side) in enumerate((("b", "before"), ("a", "after"))):
