@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -180,15 +180,10 @@ def _total(sides: list[dict[str, Any]]) -> dict[str, Any]:
 
 # -- for people
 
-_COLUMNS: Final = (
-    ("earning", "sales_earning"),
-    ("points", "points"),
-    ("spent here", "spent_here_points"),
-    ("elsewhere", "spent_elsewhere_points"),
-    ("unspent", "unspent_points"),
-    ("liability", "liability_minor"),
-    ("breakage", "breakage_points"),
-    ("net", "net_minor"),
+#: Tables narrow enough for a terminal of 80 columns: each figure before and after.
+_TABLES: Final = (
+    (("earning", "sales_earning"), ("points", "points"), ("breakage", "breakage_points")),
+    (("elsewhere", "spent_elsewhere_points"), ("liability", "liability_minor"), ("net", "net_minor")),
 )
 
 
@@ -198,17 +193,23 @@ def show(console: Console, told: Mapping[str, Any]) -> None:
         f" {told['currency']}",
         highlight=False,
     )
-    table = Table("merchant", "", box=None, pad_edge=False)
-    for title, _ in _COLUMNS:
-        table.add_column(title, justify="right")
-    for row in (*told["merchants"], {"name": "all", "changed": True, **told["all"]}):
-        style = "bold" if row["name"] == "all" and "merchant" not in row else ""
-        table.add_row(row["name"], "before", *_cells(row["before"]), style=style)
-        table.add_row("" if row["changed"] else "(as it is)", "after", *_cells(row["after"]), style=style)
-    console.print(table)
+    for figures in _TABLES:
+        table = Table(box=None, pad_edge=False)
+        table.add_column("merchant", no_wrap=True, overflow="ellipsis", max_width=18)
+        for title, _ in figures:
+            # a figure that finds no room goes on in the next line, and is never cut
+            table.add_column(f"{title}\nbefore", justify="right", overflow="fold")
+            table.add_column("\nafter", justify="right", overflow="fold")
+        for row in told["merchants"]:
+            table.add_row(row["name"], *_cells(row, figures), style="" if row["changed"] else "dim")
+        table.add_row("all", *_cells(told["all"], figures), style="bold")
+        console.print()
+        console.print(table)
+    console.print()
     for words in (*told["says"], *told["says_not"]):
         console.print(f"· {words}", highlight=False, style="dim")
 
 
-def _cells(side: Mapping[str, Any]) -> list[str]:
-    return ["-" if side[name] is None else f"{side[name]:,}" for _, name in _COLUMNS]
+def _cells(row: Mapping[str, Any], figures: Sequence[tuple[str, str]]) -> list[str]:
+    values = [row[side][name] for _, name in figures for side in ("before", "after")]
+    return ["-" if value is None else f"{value:,}" for value in values]
