@@ -55,6 +55,7 @@ def town(own_database_url: str) -> str:
     return own_database_url
 
 
+@pytest.mark.row("C10")
 def test_the_commands_of_the_page(town: str, tmp_path: Path) -> None:
     (tmp_path / "new.yaml").write_text(RULES)
     before = everything(town)

@@ -58,6 +58,7 @@ def of(found: dict[str, Any], name: str) -> Any:
     return row
 
 
+@pytest.mark.row("C10")
 def test_twice_the_points_go_where_the_points_went(town: World) -> None:
     town.redeem("ann", "gym", 550)  # what the gym gave goes first, and fifty of the cafe's hundred
     before = everything(town.url)
@@ -94,6 +95,7 @@ def test_what_is_no_part_of_new_rules_stays_as_it_was(town: World) -> None:
     assert bank["before"] == bank["after"]
 
 
+@pytest.mark.row("C10")
 def test_breakage_is_what_expired_of_what_ended(world: World) -> None:
     world.shop("cafe")
     world.member("ann")
@@ -106,6 +108,7 @@ def test_breakage_is_what_expired_of_what_ended(world: World) -> None:
     assert [of(found, "cafe")[side]["breakage_points"] for side in ("before", "after")] == [60, 120]
 
 
+@pytest.mark.row("C10")
 def test_whatever_a_story_did_its_own_rules_change_nothing(world: World) -> None:
     """A story of chance with rules, refunds, spends given back and gifts: replayed with the rules in force it is itself."""
     shops, people = ("cafe", "gym", "mill"), ("ann", "bob", "cem")
@@ -281,6 +284,7 @@ def test_a_bad_file_is_refused_with_the_reason(tmp_path: Path) -> None:
 # -- the picture
 
 
+@pytest.mark.row("C10")
 def test_the_picture_tells_every_merchant_and_the_rest_together(town: World) -> None:
     found = told(town, {"*": {"points": 2, "per_minor": 100}}, 60)
     words = " ".join(ElementTree.fromstring(picture.drawn(found)).itertext())  # noqa: S314 - our own
