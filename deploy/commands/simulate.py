@@ -1,12 +1,16 @@
-"""`manex simulate`: random histories told to the real ledger and to a plain model, in a database of their own."""
+"""`manex simulate`: random histories told to the real ledger and to a plain model, in a database of their own; and what a
+real house's own sales would have come to under other rules."""
 
 from __future__ import annotations
 
+import contextlib
+import json
 import logging
 import os
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,25 +18,85 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from deploy import books, config, postgres
+from deploy.commands.audit import DEMO
 from deploy.errors import Refusal
+from deploy.home import manex_home
+from deploy.programme import picture, reading
+from deploy.programme import running as programmes
 from deploy.simulate import database, faults, running
 from deploy.simulate.asking import Step
 from deploy.simulate.plain import Expected
 from deploy.simulate.plots import Plot
 from deploy.simulate.real import Simulated
 from deploy.simulate.running import Failure, Run
+from merchants import whatif
 
 app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     no_args_is_help=True,
-    help="Random histories in a database of their own.",
+    help="Random histories in a database of their own, and a house's own sales under other rules.",
 )
 
 
 @app.callback()
 def simulate() -> None:
-    """Random histories in a database of their own."""
+    """Random histories in a database of their own, and a house's own sales under other rules."""
+
+
+@app.command("programme")
+def of_programme(
+    rules: Annotated[
+        Path,
+        typer.Option("--rules", metavar="FILE", help="YAML or JSON: terms by merchant's id or name; '*' is the rest."),
+    ],
+    merchant: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Change the rules of this one only: its mer_... or name.")
+    ] = None,
+    days: Annotated[int, typer.Option(min=1, max=whatif.LONGEST_DAYS, help="Today and the days before it.")] = 30,
+    book: Annotated[
+        str | None, typer.Option(metavar="ID", help="Where there are several: its bok_... or number.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    svg: Annotated[Path | None, typer.Option("--svg", metavar="FILE", help="Draw it as well, into this file.")] = None,
+    data: Annotated[
+        Path | None, typer.Option("--data", metavar="DIR", help="The home to look in; by default this one's.")
+    ] = None,
+    database: Annotated[
+        str | None, typer.Option(help=f"The database of that home: by default the house's own, else {DEMO}.")
+    ] = None,
+) -> None:
+    """What the sales of the last days would have earned under new rules, and what that would come to. Nothing is written."""
+    new = reading.read(rules)
+    home = manex_home() if data is None else data.absolute()
+    configured = config.text("MANEX_DATABASE_URL")
+    if data is not None and configured:
+        raise Refusal("--data is a home with a database of its own, and MANEX_DATABASE_URL says another")
+    if not configured and not (home / "postgres").is_dir():
+        raise Refusal(f"there is no house at {home}: manex demo makes one")
+    with postgres.reached(home) as server, _members() as went:
+        url = server.dsn(database) if database else books.where(server, DEMO)
+        told = programmes.simulated(url, new, days, merchant=merchant, named=book, went=went)
+    if svg is not None:
+        try:
+            svg.write_text(picture.drawn(told), encoding="utf-8")
+        except OSError as error:
+            raise Refusal(f"{svg} cannot be written: {error.strerror}") from None
+    if as_json:
+        typer.echo(json.dumps(told, indent=2, ensure_ascii=False))
+    else:
+        programmes.show(Console(emoji=False), told)
+
+
+@contextlib.contextmanager
+def _members() -> Iterator[Callable[[int, int], None]]:
+    """How far it is, on a terminal."""
+    console = Console(stderr=True)
+    columns = TextColumn("members"), BarColumn(), TextColumn("{task.completed:,.0f}"), TimeRemainingColumn()
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
+        task = progress.add_task("", total=None)
+        yield lambda done, of: progress.update(task, completed=done, total=max(done, of))
 
 
 @app.command("ledger")

@@ -1,6 +1,7 @@
 """Rules at the till: what a member bought before counts, exactly, whoever sells at the same time; and a sale says why."""
 
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 import ledger
 from deploy.house import House
 from merchants import contracts, people, trade
+from tests import unchanged
 from tests.world import SPEND_KEY, World
 
 
@@ -28,10 +30,12 @@ def fired(done: trade.SaleDone) -> dict[str, int]:
 
 
 @pytest.fixture
-def cafe(world: World) -> World:
+def cafe(world: World) -> Iterator[World]:
+    """Whatever its story does, a replay under the same rules tells the same."""
     world.shop("cafe")
     world.member("ann")
-    return world
+    yield world
+    unchanged.replayed(world)
 
 
 def test_lines_earn_by_what_they_carry_and_the_sale_says_by_which_rules(cafe: World) -> None:

@@ -294,7 +294,22 @@ from gateway.api.shapes.standing_in import (
     PaymentReturnOut,
     ShareOut,
 )
-from gateway.api.shapes.terms import Rate, Rates, Rule, RulePolicyIn, RulePolicyOut, TermsIn, TermsOut
+from gateway.api.shapes.terms import (
+    NotKnown,
+    Rate,
+    Rates,
+    Rule,
+    RuleGave,
+    RulePolicyIn,
+    RulePolicyOut,
+    StoppedSales,
+    TermsChange,
+    TermsIn,
+    TermsOut,
+    TermsPreviewIn,
+    TermsPreviewOut,
+    TermsSide,
+)
 from gateway.api.shapes.values import Balance, Body, Money, NothingIn, PageIn, PointsAsked, Reference, Sum
 from gateway.api.shapes.vouchers import OwnVoucherOut, VoucherIn, VoucherOut, VoucherPage
 
@@ -435,6 +450,7 @@ __all__ = [
     "NextOfferReason",
     "NextOffersOn",
     "NextTierOut",
+    "NotKnown",
     "NothingIn",
     "OccasionIn",
     "OccasionOut",
@@ -526,6 +542,7 @@ __all__ = [
     "RotateIn",
     "Rule",
     "RuleFired",
+    "RuleGave",
     "RulePolicyIn",
     "RulePolicyOut",
     "RuleSkipped",
@@ -573,6 +590,7 @@ __all__ = [
     "StatementPage",
     "StatementTimeOut",
     "StepOut",
+    "StoppedSales",
     "StreamOut",
     "Sum",
     "SummaryOut",
@@ -580,8 +598,12 @@ __all__ = [
     "SupplyOut",
     "SupplyReceiptOut",
     "TakenOut",
+    "TermsChange",
     "TermsIn",
     "TermsOut",
+    "TermsPreviewIn",
+    "TermsPreviewOut",
+    "TermsSide",
     "Texts",
     "Thresholds",
     "TierBenefit",

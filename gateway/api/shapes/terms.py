@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
-from gateway.api.shapes.values import Amount, Answer, Body, Category, PersonKind, PointsAsked, Time
+from gateway.api.shapes.values import Amount, Answer, Body, Category, PersonKind, PointsAsked, Sum, Time
 from ledger import LARGEST_AMOUNT
 
 
@@ -188,6 +188,75 @@ class TermsOut(Answer, frozen=True, kw_only=True):
     by_kind: dict[PersonKind, Rates]
     rules: list[Rule] | None
     in_force_at: datetime
+
+
+class TermsPreviewIn(Body, frozen=True, kw_only=True):
+    """Terms as they would be put in force, and the days of sales to try them on: today and those before."""
+
+    rules: TermsIn
+    days: Annotated[int, Meta(ge=1, le=92)] = 30
+
+
+class RuleGave(Answer, frozen=True, kw_only=True):
+    """What a rule gave in all, and at how many sales."""
+
+    rule: str
+    points: int
+    sales: int
+
+
+class TermsSide(Answer, frozen=True, kw_only=True):
+    """What the sales earned under one set of rules; `cost` is the points at their unit value in force now."""
+
+    sales_earning: int
+    points: int
+    cost: Sum
+    # rounded down; money is what was paid in it and not refunded
+    points_per_million_minor: int
+    # the ten that gave most
+    rules: list[RuleGave]
+
+
+class TermsChange(Answer, frozen=True, kw_only=True):
+    """`median_points`: of all sales, of an even number the lower of the middle two. The largest ones are without a sign."""
+
+    sales_gaining: int
+    sales_losing: int
+    median_points: int
+    largest_gain_points: int
+    largest_loss_points: int
+
+
+class NotKnown(Answer, frozen=True, kw_only=True):
+    """A condition that nobody can decide any more of so many sales, and that did not hold there."""
+
+    condition: str
+    sales: int
+
+
+class StoppedSales(Answer, frozen=True, kw_only=True):
+    """Sales that a brake or a limit let earn nothing; here they earn nothing before and after."""
+
+    reason: str
+    sales: int
+
+
+class TermsPreviewOut(Answer, frozen=True, kw_only=True):
+    """The shop's own points only: what sponsors gave is not among them."""
+
+    merchant: str
+    days: int
+    since: datetime
+    as_of: datetime
+    sales: int
+    # there were more sales than are looked at: these are the newest
+    cut: bool
+    money: Sum
+    before: TermsSide
+    after: TermsSide
+    change: TermsChange
+    not_known: list[NotKnown]
+    stopped: list[StoppedSales]
 
 
 class RulePolicyIn(Body, frozen=True, kw_only=True):

@@ -2,7 +2,18 @@
 
 from typing import Final
 
-from gateway.api import adjustments, charge_backs, funding, keys, live, rails, reading, shapes, statement_files
+from gateway.api import (
+    adjustments,
+    charge_backs,
+    funding,
+    keys,
+    live,
+    previews,
+    rails,
+    reading,
+    shapes,
+    statement_files,
+)
 from gateway.operation import Merchant, Operation
 
 OPERATIONS: Final = (
@@ -22,6 +33,15 @@ OPERATIONS: Final = (
         reading.get_record,
         "One record.",
         answer=shapes.RecordOut,
+    ),
+    Operation(
+        "POST",
+        "/v1/terms/preview",
+        Merchant("records:read"),
+        previews.post_terms_preview,
+        "What the merchant's sales of the last days would have earned under other terms. Posts nothing.",
+        answer=shapes.TermsPreviewOut,
+        request=shapes.TermsPreviewIn,
     ),
     Operation(
         "GET",

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from gateway.api import funding, operator_merchants, shapes, sponsorships, terms
+from gateway.api import funding, operator_merchants, previews, shapes, sponsorships, terms
 from gateway.api.table.operator_paths import OF_BOOK, OF_MERCHANT, OPERATOR
 from gateway.operation import ANY_OPERATOR, MAKER, Operation
 
@@ -77,6 +77,15 @@ OPERATIONS: Final = (
         request=shapes.TermsIn,
         keyed="taken",
         refusals=("state_conflict",),
+    ),
+    Operation(
+        "POST",
+        f"{OF_MERCHANT}/terms/preview",
+        ANY_OPERATOR,
+        previews.post_terms_preview_of,
+        "What a merchant's sales of the last days would have earned under other terms. Posts nothing.",
+        answer=shapes.TermsPreviewOut,
+        request=shapes.TermsPreviewIn,
     ),
     Operation(
         "POST",
