@@ -29,7 +29,7 @@ def handlers(networks: contracts.NetworkCache, spend_key: bytes) -> dict[str, le
             ("sponsorship", "sponsorship_end", "sponsorship_budget"),
             contracts.SponsorshipHandler(terms.faults, policy.forbidden),
         ),
-        **dict.fromkeys(offers.KINDS, offers.OfferHandler(terms.faults)),
+        **dict.fromkeys(offers.KINDS, offers.OfferHandler(terms.faults, policy.forbidden)),
         **settlement.handlers(),
     }
 

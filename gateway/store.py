@@ -1,6 +1,6 @@
 """The doors' SQL: operators' keys, and what is read for a caller from the tables of the rooms below."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -59,6 +59,12 @@ def revoke_operator_key(tx: ledger.Tx, id: UUID, now: datetime) -> bool:
 
 
 # -- sales and redemptions, read back
+
+
+def giver(bonus: Mapping[str, Any]) -> str:
+    """Whether by a sponsorship or by an offer: whoever gave a bonus that a sale's record tells of."""
+    id: str = bonus["offer"] if "offer" in bonus else bonus["sponsorship"]
+    return id
 
 
 class SaleTold(NamedTuple):

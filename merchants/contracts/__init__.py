@@ -15,7 +15,15 @@ from merchants.contracts.handlers import (
 from merchants.contracts.keys import Key, KeyRing
 from merchants.contracts.leaving import BuyOut, BuyOutDone, BuyOutHandler
 from merchants.contracts.parties import Branch, Contract, Merchant, Sponsorship, Taken, Terms, Till
-from merchants.contracts.policy_store import RulePolicy, RulePolicyHandler, RulePolicyInForce, policy_of
+from merchants.contracts.policy_store import (
+    Forbidden,
+    RulePolicy,
+    RulePolicyHandler,
+    RulePolicyInForce,
+    nothing,
+    policy_of,
+    refused,
+)
 from merchants.contracts.snapshot import Network, NetworkCache, load
 from merchants.contracts.sponsorship_store import list_sponsorships, sponsorship
 from merchants.contracts.sponsorships import (
@@ -50,6 +58,7 @@ __all__ = [
     "ContractHandler",
     "ContractInForce",
     "EndSponsorship",
+    "Forbidden",
     "Key",
     "KeyRing",
     "Merchant",
@@ -84,7 +93,9 @@ __all__ = [
     "list_tills",
     "load",
     "merchant",
+    "nothing",
     "policy_of",
+    "refused",
     "set_state",
     "sponsorship",
     "sponsorships",

@@ -1,5 +1,6 @@
 """What an offer is: to whom, what, when, and how it will be measured. Changed freely before the launch, never after. Pure."""
 
+import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,8 +9,11 @@ from itertools import pairwise
 from typing import Any, Final
 from uuid import UUID
 
+import ledger
 from ledger.errors import Invalid
+from merchants.offers import giving
 from merchants.offers.assigning import HOLDOUT, PARTS, Arm
+from merchants.offers.giving import Giving
 
 #: What is compared between the arms: money paid at the shop, visits, and what the shop earns by the money.
 METRICS: Final = ("spend", "visits", "margin")
@@ -58,7 +62,7 @@ class Margin:
 class Design:
     """`members` of a list. `begins_at` None: at the launch. `ends_at` None: until it is ended. `windows_days` count from
     the beginning; the last is the one that decides. `pre_days` before the beginning are compared with, to measure
-    closer; 0: they are not."""
+    closer; 0: they are not. `giving` None: it gives no points, whatever its rules say, and is measured only."""
 
     name: str
     audience: str
@@ -70,6 +74,7 @@ class Design:
     windows_days: tuple[int, ...] = (7, 14, 28)
     pre_days: int = 28
     margin: Margin | None = None
+    giving: Giving | None = None
 
     @property
     def arms(self) -> tuple[Arm, ...]:
@@ -107,7 +112,7 @@ def fault(design: Design, faults: Faults) -> Invalid | None:
         for at, ppm in rates.items():
             if not 0 <= ppm <= PARTS:
                 return Invalid(at, f"must be 0 to {PARTS}")
-    return None
+    return None if design.giving is None else giving.fault(design.giving)
 
 
 def _members_fault(design: Design) -> Invalid | None:
@@ -165,4 +170,11 @@ def told(design: Design) -> dict[str, Any]:
         "margin": None
         if design.margin is None
         else {"ppm": design.margin.ppm, "by_category": dict(design.margin.by_category)},
+        **({} if design.giving is None else {"giving": giving.told(design.giving)}),
     }
+
+
+def agreed(design: Design) -> bytes:
+    """What a funder agrees to: SHA-256 of the whole draft as it stands. It fits no other, so that a change asks anew."""
+    whole = {**told(design), "members": design.members, "begins_at": design.begins_at, "ends_at": design.ends_at}
+    return hashlib.sha256(ledger.canonical(whole)).digest()

@@ -10,8 +10,10 @@ import msgspec
 from psycopg.types.json import Jsonb
 
 import ledger
+from ledger.errors import NotFound
+from merchants.offers import giving
 from merchants.offers.assigning import Arm
-from merchants.offers.design import LARGEST_AUDIENCE, Design, Margin, Variant
+from merchants.offers.design import LARGEST_AUDIENCE, Design, Margin, Variant, agreed
 
 _encode: Final = msgspec.json.encode
 
@@ -30,35 +32,50 @@ class Offer:
     audience_size: int | None = None
     ended_at: datetime | None = None
     count_at: datetime | None = None
+    # whose points it gives, None: it gives none; and the draft that they agreed to, where they are not the shop's own
+    funder_id: UUID | None = None
+    agreed: bytes | None = None
+
+    @property
+    def agreed_to(self) -> bool:
+        """Whether whoever is to pay for it agreed to it as it stands; a shop, by making it. What is launched was."""
+        giving = self.design.giving
+        return giving is None or giving.by == "merchant" or self.state != "draft" or self.agreed == agreed(self.design)
 
     @property
     def arms(self) -> tuple[Arm, ...]:
         return self.design.arms
 
 
-_DESIGN: Final = "name, audience, members, holdout_ppm, variants, begins_at, ends_at, windows_days, pre_days, margin"
-_OFFER: Final = f"id, merchant_id, salt, state, drafted_at, launched_at, audience_size, ended_at, count_at, {_DESIGN}"
+_DESIGN: Final = (
+    "name, audience, members, holdout_ppm, variants, begins_at, ends_at, windows_days, pre_days, margin, giving"
+)
+_OFFER: Final = (
+    "id, merchant_id, salt, state, drafted_at, launched_at, audience_size, ended_at, count_at, funder_id, agreed,"
+    f" {_DESIGN}"
+)
 
 
 def _offer(row: tuple[Any, ...]) -> Offer:
-    id, merchant_id, salt, *life = row[:9]
-    name, audience, members, holdout_ppm, variants, begins_at, ends_at, windows_days, pre_days, margin = row[9:]
+    id, merchant_id, salt, *life = row[:11]
+    name, audience, members, holdout_ppm, variants, begins_at, ends_at, windows_days, pre_days, margin, given = row[11:]
     design = Design(
         name=name,
         audience=audience,
         members=tuple(members),
         holdout_ppm=holdout_ppm,
-        variants=tuple(_variant(v) for v in variants),
+        variants=tuple(variant_read(v) for v in variants),
         begins_at=begins_at,
         ends_at=ends_at,
         windows_days=tuple(windows_days),
         pre_days=pre_days,
         margin=None if margin is None else Margin(margin["ppm"], margin["by_category"]),
+        giving=None if given is None else giving.read(given),
     )
     return Offer(id, merchant_id, design, bytes(salt), *life)
 
 
-def _variant(told: Mapping[str, Any]) -> Variant:
+def variant_read(told: Mapping[str, Any]) -> Variant:
     ends_at = told["ends_at"]
     return Variant(
         told["name"], told["ppm"], told["rules"], None if ends_at is None else datetime.fromisoformat(ends_at)
@@ -83,6 +100,7 @@ def _values(design: Design) -> list[Any]:
         list(design.windows_days),
         design.pre_days,
         None if margin is None else _json({"ppm": margin.ppm, "by_category": dict(margin.by_category)}),
+        None if design.giving is None else _json(giving.told(design.giving)),
     ]
 
 
@@ -97,6 +115,24 @@ def offer(tx: ledger.Tx, book_id: int, merchant_id: UUID, id: UUID, *, lock: boo
         [book_id, merchant_id, id],
     ).fetchone()
     return None if row is None else _offer(row)
+
+
+def funded_by(tx: ledger.Tx, book_id: int, funder_id: UUID, id: UUID, *, lock: bool = False) -> Offer | None:
+    """One offer, of whichever merchant, that gives the points of `funder_id`."""
+    row = tx.execute(
+        f"select {_OFFER} from merchants.offer where book_id = %s and funder_id = %s and id = %s"
+        + (" for no key update" if lock else ""),
+        [book_id, funder_id, id],
+    ).fetchone()
+    return None if row is None else _offer(row)
+
+
+def network_issuer(tx: ledger.Tx, book_id: int) -> UUID | None:
+    """Under whose contract the network itself issues, the first of them; None: it issues nothing."""
+    row = tx.execute(
+        "select id from merchants.merchant where book_id = %s and kind = 'network' order by id limit 1", [book_id]
+    ).fetchone()
+    return None if row is None else row[0]
 
 
 def list_offers(
@@ -133,12 +169,25 @@ def arm_of(tx: ledger.Tx, offer_ids: Sequence[UUID], member_id: UUID) -> dict[UU
     )
 
 
-def unknown_members(tx: ledger.Tx, book_id: int, member_ids: Sequence[UUID]) -> set[UUID]:
-    """Those that are no members of the book."""
-    known = tx.execute(
-        "select id from merchants.member where book_id = %s and id = any(%s)", [book_id, list(member_ids)]
+def unknown(tx: ledger.Tx, book_id: int, merchant_id: UUID, design: Design) -> NotFound | None:  # noqa: ARG001
+    """The first thing that an audience names and the book does not know."""
+    if not design.members:
+        return None
+    rows = tx.execute(
+        "select id from merchants.member where book_id = %s and id = any(%s)", [book_id, list(design.members)]
     )
-    return set(member_ids) - {id for (id,) in known}
+    known = {id for (id,) in rows}
+    missing = (i for i, member in enumerate(design.members) if member not in known)
+    at = next(missing, None)
+    return None if at is None else NotFound("member", f"/audience/members/{at}")
+
+
+def sponsor(tx: ledger.Tx, book_id: int, id: UUID | None) -> UUID | None:
+    """A sponsor of the book's by its id, or None."""
+    row = tx.execute(
+        "select id from merchants.merchant where book_id = %s and id = %s and kind = 'sponsor'", [book_id, id]
+    ).fetchone()
+    return None if row is None else row[0]
 
 
 #: Who can be in an audience: members of the book that neither left nor are frozen.
@@ -172,18 +221,27 @@ def audience(tx: ledger.Tx, book_id: int, offer: Offer) -> list[UUID]:
 
 def add(tx: ledger.Tx, book_id: int, offer: Offer) -> None:
     tx.execute(
-        f"insert into merchants.offer (book_id, id, merchant_id, salt, state, drafted_at, {_DESIGN})"
-        " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
-        [book_id, offer.id, offer.merchant_id, offer.salt, offer.state, offer.drafted_at, *_values(offer.design)],
+        f"insert into merchants.offer (book_id, id, merchant_id, salt, state, drafted_at, funder_id, {_DESIGN})"
+        " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        [
+            book_id,
+            offer.id,
+            offer.merchant_id,
+            offer.salt,
+            offer.state,
+            offer.drafted_at,
+            offer.funder_id,
+            *_values(offer.design),
+        ],
     )
 
 
 def change(tx: ledger.Tx, book_id: int, offer: Offer) -> None:
     """Write a draft's design anew. Its row is locked."""
     done = tx.execute(
-        f"update merchants.offer set ({_DESIGN}) = (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+        f"update merchants.offer set (funder_id, {_DESIGN}) = (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
         " where book_id = %s and id = %s and state = 'draft'",
-        [*_values(offer.design), book_id, offer.id],
+        [offer.funder_id, *_values(offer.design), book_id, offer.id],
     )
     assert done.rowcount == 1, offer.id
 
@@ -207,6 +265,11 @@ def end(tx: ledger.Tx, book_id: int, id: UUID, now: datetime) -> None:
         "update merchants.offer set state = 'ended', ended_at = %s where book_id = %s and id = %s and state = 'launched'",
         [now, book_id, id],
     )
+
+
+def agree(tx: ledger.Tx, book_id: int, id: UUID, draft: bytes) -> None:
+    """Its funder agrees to a draft as it stands. Its row is locked."""
+    tx.execute("update merchants.offer set agreed = %s where book_id = %s and id = %s", [draft, book_id, id])
 
 
 # -- what falls due

@@ -101,6 +101,7 @@ def earned_by_rules(scope: Scope) -> Iterator[Row]:
     )
     # read once: a version may have thousands of rules, and decide as many sales
     in_force = {table: _written(scope, table) for table in ("terms", "sponsorship")}
+    launched = _variants(scope)
     for (
         subject,
         record,
@@ -131,7 +132,7 @@ def earned_by_rules(scope: Scope) -> Iterator[Row]:
             facts or {},
         )
         why = _own(in_force["terms"].get(terms), sale, own, payload, earns_for)
-        why = why or _bonuses(in_force["sponsorship"], sale, payload)
+        why = why or _bonuses(in_force["sponsorship"], launched, sale, payload)
         if why is not None:
             yield {"sale": subject, "record": record, "points": own, "refused": payload["refused"], "why": why}
 
@@ -164,13 +165,34 @@ def _own(rules: Any, sale: _Sale, own: int, payload: Mapping[str, Any], earns_fo
     return None
 
 
-def _bonuses(sponsored: Mapping[str, Any], sale: _Sale, payload: Mapping[str, Any]) -> str | None:
+def _variants(scope: Scope) -> dict[tuple[str, str], Any]:
+    """The rules of each variant of each offer, as its launch tells them."""
+    rows = scope.tx.execute(
+        f"select r.subject_id::text, v ->> 'name', v -> 'rules' from {_RECORDS} r"
+        " cross join lateral jsonb_array_elements(r.payload -> 'variants') v where r.kind = 'offer_launched'",
+        {"books": scope.books},
+    )
+    return {(offer, name): rules for offer, name, rules in rows}
+
+
+def _bonuses(
+    sponsored: Mapping[str, Any],
+    launched: Mapping[tuple[str, str], Any],
+    sale: _Sale,
+    payload: Mapping[str, Any],
+) -> str | None:
     for bonus in payload.get("bonuses", ()):
-        points, _ = _gives(sponsored[bonus["sponsorship"]], sale)
+        if "offer" in bonus:
+            whose, rules = "offer", launched.get((bonus["offer"], bonus["variant"]))
+        else:
+            whose, rules = "sponsor", sponsored.get(bonus["sponsorship"])
+        if rules is None:
+            return "a bonus by no rules that are known"
+        points, _ = _gives(rules, sale)
         if not points:
             return "a bonus of rules that give nothing"
         if bonus["refused"] is None and bonus["points"] != points:
-            return f"the sponsor's rules give {points}"
+            return f"the {whose}'s rules give {points}"
     return None
 
 

@@ -9,6 +9,7 @@ from ledger.errors import NotFound, StateConflict
 from merchants import contracts, people, safety, sales
 from merchants.trade.commands import Capture, Gift, MemberRef, Named, RedemptionRefund, SaleRefund, Void
 from merchants.trade.earning import Pasts
+from merchants.trade.offering import Offered
 
 
 @dataclass(slots=True)
@@ -20,6 +21,8 @@ class Known:
     # the batch's moment, as clocks show it where the network is
     local: datetime
     pasts: Pasts = field(default_factory=Pasts)
+    # the offers that give, and how this batch's members stand to them
+    offered: Offered = field(default_factory=Offered)
     # whether the network expires the points of the inactive, so that an earn moves the time of those there are
     inactivity: bool = False
     members: dict[UUID | str, people.Member] = field(default_factory=dict)
