@@ -267,9 +267,10 @@ def lots_named(tx: ledger.Tx, book_id: int, ids: Sequence[UUID]) -> dict[UUID, L
     if not ids:
         return {}
     rows = tx.execute(
-        "select l.id, l.issuer_id, l.unit_value_minor, l.rule_id, sp.id is not null, l.parent_id, l.earned_at,"
-        " l.available_at, l.expires_at, r.id"
+        "select l.id, l.issuer_id, l.unit_value_minor, l.rule_id, coalesce(sp.id, o.id) is not null,"
+        " l.parent_id, l.earned_at, l.available_at, l.expires_at, r.id"
         " from ledger.lot l left join merchants.sponsorship sp on sp.id = l.rule_id"
+        " left join merchants.offer o on o.id = l.rule_id"
         " left join merchants.sale s on s.id = l.sale_id and s.member_id = l.member_id"
         " left join ledger.record r on r.batch_id = s.batch_id and r.n = s.n"
         " where l.book_id = %s and l.id = any(%s::uuid[])",

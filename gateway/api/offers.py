@@ -122,7 +122,11 @@ def _found(tx: ledger.Tx, book_id: int, merchant_id: UUID, id: UUID) -> offers.O
 
 
 def _design(body: OfferIn) -> offers.Design:
-    members = body.audience.members
+    members, kind = body.audience.members, body.audience
+    chosen = None
+    if kind.segment is not None or kind.tiers:
+        segment = names.read_or_none("segment", kind.segment, "/audience/segment")
+        chosen = offers.Chosen(segment, tiers=tuple(kind.tiers))
     return offers.Design(
         name=body.name,
         audience=body.audience.kind,
@@ -138,6 +142,7 @@ def _design(body: OfferIn) -> offers.Design:
         pre_days=body.pre_days,
         margin=None if body.margin is None else offers.Margin(body.margin.ppm, body.margin.by_category),
         giving=_giving(body),
+        chosen=chosen,
     )
 
 
@@ -210,6 +215,8 @@ def _told(offer: offers.Offer, gave: _Gave | None = None) -> OfferOut:
         name=design.name,
         state=cast(Any, offer.state),
         audience=cast(Any, design.audience),
+        segment=None if design.chosen is None else names.shown("segment", design.chosen.segment),
+        tiers=[] if design.chosen is None else list(design.chosen.tiers),
         members=listed if offer.audience_size is None else offer.audience_size,
         holdout_ppm=design.holdout_ppm,
         variants=[

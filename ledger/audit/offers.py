@@ -47,11 +47,11 @@ def offers_recorded(scope: Scope) -> Iterable[Row]:
             or l.sequence < d.sequence
             or (l.id is not null and (o.launched_at, o.merchant_id, o.salt, o.begins_at, to_jsonb(o.audience_size),
                     to_jsonb(o.audience), to_jsonb(o.holdout_ppm), o.variants, to_jsonb(o.windows_days),
-                    to_jsonb(o.pre_days), coalesce(o.margin, 'null'), o.ends_at, o.giving)
+                    to_jsonb(o.pre_days), coalesce(o.margin, 'null'), o.ends_at, o.giving, o.chosen)
                 is distinct from (l.at, l.merchant_id, l.salt, l.begins_at, l.payload -> 'members',
                     l.payload -> 'audience', l.payload -> 'holdout_ppm', l.payload -> 'variants',
                     l.payload -> 'windows_days', l.payload -> 'pre_days', l.payload -> 'margin',
-                    (l.payload ->> 'ends_at')::timestamptz, l.payload -> 'giving'))
+                    (l.payload ->> 'ends_at')::timestamptz, l.payload -> 'giving', l.payload -> 'chosen'))
         """
     )
 

@@ -2,7 +2,7 @@
 
 from merchants.offers import assigning, measuring, picture
 from merchants.offers.assigning import HOLDOUT, Arm
-from merchants.offers.design import METRICS, Design, Margin, Variant, fault
+from merchants.offers.design import METRICS, Chosen, Design, Margin, Variant, fault
 from merchants.offers.facts import FACTS
 from merchants.offers.giving import CAP_REACHED, Cap, Count, Given, Giving, Pair, Running, Use, left_for
 from merchants.offers.giving_store import RunningCache, add_given, given, own, put_uses, running, running_at, uses
@@ -36,6 +36,7 @@ __all__ = [
     "ArmResult",
     "Cap",
     "ChangeOfferBudget",
+    "Chosen",
     "Comparison",
     "Count",
     "Design",

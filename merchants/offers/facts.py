@@ -70,6 +70,8 @@ class OfferLaunched(Fact):
     windows_days: list[int]
     pre_days: int
     margin: OfferMargin | None
+    # of an audience by segment or tiers: which, in the version of the launch
+    chosen: dict[str, Any] | UnsetType = UNSET
     # of one that gives points: how, and whose they are
     giving: OfferGiving | UnsetType = UNSET
     funder: UUID | UnsetType = UNSET

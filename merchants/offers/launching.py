@@ -14,7 +14,7 @@ from uuid import UUID
 import ledger
 from ledger.errors import Invalid, LimitExceeded, NotFound, StateConflict, Suspended
 from merchants import contracts
-from merchants.offers import assigning, design, giving, giving_store, store, tally_store
+from merchants.offers import assigning, audience_store, design, giving, giving_store, store, tally_store
 from merchants.offers.design import LARGEST_AUDIENCE, LARGEST_DAY, LARGEST_DRAFTS, LARGEST_RUNNING, Design, Faults
 from merchants.offers.giving import NOTHING, Count, Given, Giving
 from merchants.offers.store import Offer
@@ -90,7 +90,7 @@ class OfferHandler:
         made = OfferRound(self._faults, self._forbidden, contracts.merchant(tx, book, asked.merchant_id))
         made.drafts, made.running, made.lately = store.counts(tx, book, asked.merchant_id)
         if isinstance(asked, NewOffer):
-            made.unknown = store.unknown(tx, book.id, asked.merchant_id, asked.design)
+            made.unknown = audience_store.unknown(tx, book, asked.merchant_id, asked.design)
             made.funder_id = funder_of(tx, book.id, asked.merchant_id, asked.design)
             return made
         found = store.funded_by if isinstance(asked, FundOffer | ChangeOfferBudget) else store.offer
@@ -98,7 +98,8 @@ class OfferHandler:
         if made.named is None:
             return made
         if isinstance(asked, LaunchOffer) and made.named.state == "draft":
-            made.audience = store.audience(tx, book.id, made.named)
+            made.named = audience_store.settled(tx, book, made.named)
+            made.audience = audience_store.audience(tx, book, made.named)
         if (funder_id := made.named.funder_id) is not None:
             made.funder = contracts.merchant(tx, book, funder_id)
             _, made.policy = contracts.policy_of(tx, book.id)
@@ -365,7 +366,10 @@ def change(
         return NotFound("offer")
     if found.state != "draft":
         return StateConflict("offer", found.state)
-    unknown, funder_id = store.unknown(tx, book.id, merchant_id, wanted), funder_of(tx, book.id, merchant_id, wanted)
+    unknown, funder_id = (
+        audience_store.unknown(tx, book, merchant_id, wanted),
+        funder_of(tx, book.id, merchant_id, wanted),
+    )
     if wrong := design_fault(wanted, unknown, funder_id, faults):
         return wrong
     changed = replace(found, design=wanted, funder_id=funder_id)

@@ -10,10 +10,9 @@ import msgspec
 from psycopg.types.json import Jsonb
 
 import ledger
-from ledger.errors import NotFound
 from merchants.offers import giving
 from merchants.offers.assigning import Arm
-from merchants.offers.design import LARGEST_AUDIENCE, Design, Margin, Variant, agreed
+from merchants.offers.design import Chosen, Design, Margin, Variant, agreed
 
 _encode: Final = msgspec.json.encode
 
@@ -48,7 +47,7 @@ class Offer:
 
 
 _DESIGN: Final = (
-    "name, audience, members, holdout_ppm, variants, begins_at, ends_at, windows_days, pre_days, margin, giving"
+    "name, audience, members, chosen, holdout_ppm, variants, begins_at, ends_at, windows_days, pre_days, margin, giving"
 )
 _OFFER: Final = (
     "id, merchant_id, salt, state, drafted_at, launched_at, audience_size, ended_at, count_at, funder_id, agreed,"
@@ -58,11 +57,13 @@ _OFFER: Final = (
 
 def _offer(row: tuple[Any, ...]) -> Offer:
     id, merchant_id, salt, *life = row[:11]
-    name, audience, members, holdout_ppm, variants, begins_at, ends_at, windows_days, pre_days, margin, given = row[11:]
+    name, audience, members, chosen, holdout_ppm, variants, begins_at, ends_at, windows_days, pre_days, *rest = row[11:]
+    margin, given = rest
     design = Design(
         name=name,
         audience=audience,
         members=tuple(members),
+        chosen=None if chosen is None else chosen_read(chosen),
         holdout_ppm=holdout_ppm,
         variants=tuple(variant_read(v) for v in variants),
         begins_at=begins_at,
@@ -82,6 +83,12 @@ def variant_read(told: Mapping[str, Any]) -> Variant:
     )
 
 
+def chosen_read(kept: Mapping[str, Any]) -> Chosen:
+    if "segment" in kept:
+        return Chosen(UUID(kept["segment"]), kept["version"])
+    return Chosen(tiers=tuple(kept["tiers"]))
+
+
 def _json(value: Any) -> Jsonb:
     return Jsonb(value, dumps=lambda each: _encode(each).decode())
 
@@ -93,6 +100,7 @@ def _values(design: Design) -> list[Any]:
         design.name,
         design.audience,
         list(design.members),
+        None if design.chosen is None else _json(design.chosen.told),
         design.holdout_ppm,
         _json(variants),
         design.begins_at,
@@ -169,19 +177,6 @@ def arm_of(tx: ledger.Tx, offer_ids: Sequence[UUID], member_id: UUID) -> dict[UU
     )
 
 
-def unknown(tx: ledger.Tx, book_id: int, merchant_id: UUID, design: Design) -> NotFound | None:  # noqa: ARG001
-    """The first thing that an audience names and the book does not know."""
-    if not design.members:
-        return None
-    rows = tx.execute(
-        "select id from merchants.member where book_id = %s and id = any(%s)", [book_id, list(design.members)]
-    )
-    known = {id for (id,) in rows}
-    missing = (i for i, member in enumerate(design.members) if member not in known)
-    at = next(missing, None)
-    return None if at is None else NotFound("member", f"/audience/members/{at}")
-
-
 def sponsor(tx: ledger.Tx, book_id: int, id: UUID | None) -> UUID | None:
     """A sponsor of the book's by its id, or None."""
     row = tx.execute(
@@ -190,39 +185,13 @@ def sponsor(tx: ledger.Tx, book_id: int, id: UUID | None) -> UUID | None:
     return None if row is None else row[0]
 
 
-#: Who can be in an audience: members of the book that neither left nor are frozen.
-_AUDIENCES: Final = {
-    "all": "select m.id from merchants.member m where m.book_id = %(book)s and m.state = 'active'",
-    # a shop has fewer customers than the network has members
-    "shop": "select m.id from (select distinct member_id from merchants.sale where merchant_id = %(merchant)s"
-    " and member_id is not null) s join merchants.member m on m.id = s.member_id"
-    " where m.book_id = %(book)s and m.state = 'active'",
-    "list": "select m.id from merchants.member m where m.book_id = %(book)s and m.state = 'active'"
-    " and m.id = any(%(members)s)",
-}
-
-
-def audience(tx: ledger.Tx, book_id: int, offer: Offer) -> list[UUID]:
-    """Who is in an offer's audience now; one more than a launch takes when there are too many."""
-    rows = tx.execute(
-        f"{_AUDIENCES[offer.design.audience]} limit %(limit)s",
-        {
-            "book": book_id,
-            "merchant": offer.merchant_id,
-            "members": list(offer.design.members),
-            "limit": LARGEST_AUDIENCE + 1,
-        },
-    )
-    return [id for (id,) in rows]
-
-
 # -- writing
 
 
 def add(tx: ledger.Tx, book_id: int, offer: Offer) -> None:
     tx.execute(
         f"insert into merchants.offer (book_id, id, merchant_id, salt, state, drafted_at, funder_id, {_DESIGN})"
-        " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
         [
             book_id,
             offer.id,
@@ -239,7 +208,7 @@ def add(tx: ledger.Tx, book_id: int, offer: Offer) -> None:
 def change(tx: ledger.Tx, book_id: int, offer: Offer) -> None:
     """Write a draft's design anew. Its row is locked."""
     done = tx.execute(
-        f"update merchants.offer set (funder_id, {_DESIGN}) = (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+        f"update merchants.offer set (funder_id, {_DESIGN}) = (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
         " where book_id = %s and id = %s and state = 'draft'",
         [offer.funder_id, *_values(offer.design), book_id, offer.id],
     )
@@ -250,8 +219,16 @@ def launch(tx: ledger.Tx, book_id: int, offer: Offer, members: Sequence[tuple[UU
     """A draft is out, with its audience. Its row is locked."""
     tx.execute(
         "update merchants.offer set state = 'launched', launched_at = %s, begins_at = %s, audience_size = %s,"
-        " count_at = %s where book_id = %s and id = %s and state = 'draft'",
-        [offer.launched_at, offer.design.begins_at, offer.audience_size, offer.count_at, book_id, offer.id],
+        " count_at = %s, chosen = %s where book_id = %s and id = %s and state = 'draft'",
+        [
+            offer.launched_at,
+            offer.design.begins_at,
+            offer.audience_size,
+            offer.count_at,
+            None if offer.design.chosen is None else _json(offer.design.chosen.told),
+            book_id,
+            offer.id,
+        ],
     )
     tx.execute(
         "insert into merchants.offer_member (offer_id, book_id, member_id, arm)"

@@ -1530,6 +1530,13 @@ CRIMES = [
         " and payload -> 'bonuses' -> 0 ->> 'refused' is null",
     ),
     Crime(
+        "offers_passed_over_nobody",
+        "a gift is not even tried",
+        "update ledger.record set payload = payload - 'bonuses' where kind = 'sale'"
+        " and payload -> 'bonuses' -> 0 ? 'offer' and jsonb_array_length(payload -> 'bonuses') = 1"
+        " returning subject_id as sale, id as record",
+    ),
+    Crime(
         "bonuses_issued",
         "an offer's lot is called the shop's own",
         "update ledger.lot set rule_id = null where rule_id in (select id from merchants.offer) returning sale_id as sale",

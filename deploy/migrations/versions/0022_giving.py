@@ -52,6 +52,6 @@ def upgrade() -> None:
         *new_table("merchants.offer_day", "insert, update to manex_ledger"),
         # with the rest of a draft; what its funder agreed to is the ledger's
         "grant update (giving, funder_id, chosen) on merchants.offer to manex_door",
-        "grant update (agreed) on merchants.offer to manex_ledger",
+        "grant update (agreed, chosen) on merchants.offer to manex_ledger",
     ):
         op.execute(statement)

@@ -14,12 +14,16 @@ Part = Annotated[int, Meta(ge=0, le=1_000_000)]
 
 
 class OfferAudience(Body, frozen=True, kw_only=True):
-    """Members of the network that neither left nor are frozen: all of them, those who bought at the shop, or a list. Who is
-    in it is settled at the launch."""
+    """Members of the network that neither left nor are frozen: all of them, those who bought at the shop, a list, those in
+    one of the shop's segments, or on tiers that count at the shop. Who is in it is settled at the launch."""
 
-    kind: Literal["all", "shop", "list"]
+    kind: Literal["all", "shop", "list", "segment", "tier"]
     # of a list: mem_...
     members: Annotated[list[Annotated[str, Meta(max_length=64)]], Meta(max_length=5_000)] = []
+    # seg_..., one of the shop's own
+    segment: Annotated[str, Meta(max_length=64)] | None = None
+    # of the shop's own ladder if it has one, else of the network's
+    tiers: Annotated[list[Annotated[str, Meta(max_length=64)]], Meta(max_length=20)] = []
 
 
 class OfferVariantIn(Body, frozen=True, kw_only=True):
@@ -138,7 +142,10 @@ class OfferOut(Answer, frozen=True, kw_only=True):
     id: str
     name: str
     state: Literal["draft", "launched", "ended"]
-    audience: Literal["all", "shop", "list"]
+    audience: Literal["all", "shop", "list", "segment", "tier"]
+    # of an audience by segment, which; by tier, which
+    segment: str | None
+    tiers: list[str]
     # how many were in it at the launch; of a draft, how many its list names
     members: int | None
     holdout_ppm: int
