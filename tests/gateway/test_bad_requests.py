@@ -1300,7 +1300,7 @@ OF_OFFERS = [
     bad("a budget for an offer that gives nothing", "POST", f"{LAUNCHED}/budget", "cafe", {"add_points": 5}, *MISSING),
     bad("a budget up and down", "POST", f"{LAUNCHED}/budget", "cafe", {"add_points": 5, "release_points": 5}, *INVALID,
         "/add_points"),
-    bad("a budget of nothing", "POST", f"{LAUNCHED}/budget", "cafe", {}, *INVALID, "/add_points"),
+    bad("an offer's budget of nothing", "POST", f"{LAUNCHED}/budget", "cafe", {}, *INVALID, "/add_points"),
     bad("one's own offers by a shop", "GET", "/v1/me/offers", "cafe", None, *WHO),
     bad("one's own offers with another's cursor", "GET", "/v1/me/offers?cursor=$cursor", "ann", None, *CURSOR),
     bad("an offer activated that gives nothing", "POST", "/v1/me/offers/$launched/activate", "ann", {}, *MISSING),
