@@ -32,7 +32,7 @@ def handlers(
             ("sponsorship", "sponsorship_end", "sponsorship_budget"),
             contracts.SponsorshipHandler(terms.faults, policy.forbidden, names),
         ),
-        **dict.fromkeys(offers.KINDS, offers.OfferHandler(terms.faults, names)),
+        **dict.fromkeys(offers.KINDS, offers.OfferHandler(terms.faults, names, policy.forbidden)),
         **settlement.handlers(),
     }
 

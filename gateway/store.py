@@ -1,6 +1,6 @@
 """The doors' SQL: operators' keys, and what is read for a caller from the tables of the rooms below."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -59,6 +59,12 @@ def revoke_operator_key(tx: ledger.Tx, id: UUID, now: datetime) -> bool:
 
 
 # -- sales and redemptions, read back
+
+
+def giver(bonus: Mapping[str, Any]) -> str:
+    """Whether by a sponsorship or by an offer: whoever gave a bonus that a sale's record tells of."""
+    id: str = bonus["offer"] if "offer" in bonus else bonus["sponsorship"]
+    return id
 
 
 class SaleTold(NamedTuple):
@@ -261,9 +267,10 @@ def lots_named(tx: ledger.Tx, book_id: int, ids: Sequence[UUID]) -> dict[UUID, L
     if not ids:
         return {}
     rows = tx.execute(
-        "select l.id, l.issuer_id, l.unit_value_minor, l.rule_id, sp.id is not null, l.parent_id, l.earned_at,"
-        " l.available_at, l.expires_at, r.id"
+        "select l.id, l.issuer_id, l.unit_value_minor, l.rule_id, coalesce(sp.id, o.id) is not null,"
+        " l.parent_id, l.earned_at, l.available_at, l.expires_at, r.id"
         " from ledger.lot l left join merchants.sponsorship sp on sp.id = l.rule_id"
+        " left join merchants.offer o on o.id = l.rule_id"
         " left join merchants.sale s on s.id = l.sale_id and s.member_id = l.member_id"
         " left join ledger.record r on r.batch_id = s.batch_id and r.n = s.n"
         " where l.book_id = %s and l.id = any(%s::uuid[])",

@@ -34,23 +34,26 @@ def limit(working: Working, issuer: Issuer, points: int) -> LimitExceeded | None
     return working.issuing_limit(issuer, points)
 
 
-def add(working: Working, actor: str, issuer: Issuer, purpose: UUID, points: int) -> Draft:
-    """issuer's pool, credit or own -> its budget for `purpose`. Ask for the limit first."""
+def add(working: Working, actor: str, issuer: Issuer, purpose: UUID, points: int, *, of: str | None = None) -> Draft:
+    """issuer's pool, credit or own -> its budget for `purpose`. Ask for the limit first. `of` says what the purpose is,
+    where it is no sponsorship."""
     assert limit(working, issuer, points) is None, (issuer.merchant_id, points)
     account = name(issuer.merchant_id, purpose)
     draft = working.record(
-        "budget_set", actor, payload=_told(issuer, points), merchant=issuer.merchant_id, subject=purpose
+        "budget_set", actor, payload=_told(issuer, points, of), merchant=issuer.merchant_id, subject=purpose
     )
     working.move(draft, issuer.source, account, points)
     draft.payload["left"] = working.accounts[account].balance
     return draft
 
 
-def release(working: Working, actor: str, issuer: Issuer, purpose: UUID, points: int) -> Draft:
+def release(
+    working: Working, actor: str, issuer: Issuer, purpose: UUID, points: int, *, of: str | None = None
+) -> Draft:
     """Budget -> where its points came from. Nothing stops it but that they are there."""
     account = name(issuer.merchant_id, purpose)
     draft = working.record(
-        "budget_released", actor, payload=_told(issuer, points), merchant=issuer.merchant_id, subject=purpose
+        "budget_released", actor, payload=_told(issuer, points, of), merchant=issuer.merchant_id, subject=purpose
     )
     working.move(draft, account, issuer.source, points)
     draft.payload["left"] = working.accounts[account].balance
@@ -75,8 +78,9 @@ def release_all(working: Working, actor: str, issuer: Issuer) -> list[Draft]:
     return drafts
 
 
-def _told(issuer: Issuer, points: int) -> dict[str, Any]:
+def _told(issuer: Issuer, points: int, of: str | None) -> dict[str, Any]:
     return {
+        **({} if of is None else {"of": of}),
         "points": points,
         "funding": issuer.mode,
         "unit_value_minor": issuer.unit_value,

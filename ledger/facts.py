@@ -100,21 +100,23 @@ class ExpiryNotice(Fact):
 
 
 class Budget(Fact):
-    """Points were set aside for a sponsorship, or released. `left` is what the budget holds then."""
+    """Points were set aside for a sponsorship or an offer, or released. `left` is what the budget holds then."""
 
     points: int
     funding: Funding
     unit_value_minor: int
     contract: UUID
     left: int
+    # what the subject is, where that is known and it is no sponsorship: offer
+    of: str | UnsetType = UNSET
 
 
 class BudgetSet(Budget):
-    """Points were set aside for a sponsorship; `left` is what its budget holds then."""
+    """Points were set aside for a sponsorship or an offer; `left` is what its budget holds then."""
 
 
 class BudgetReleased(Budget):
-    """Points of a sponsorship's budget went back to where they came from; `left` is what it holds then."""
+    """Points of a sponsorship's or an offer's budget went back to where they came from; `left` is what it holds then."""
 
 
 class Bought(Fact):

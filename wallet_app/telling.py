@@ -41,6 +41,8 @@ WHY: Final[dict[str, str]] = {
     "terms_exclude": N_("These goods earn no points at this shop."),
     "below_one_point": N_("The amount was too small for one point."),
     "issuing_limit_reached": N_("The shop could not give points at that moment."),
+    "cap_reached": N_("The offer had given as much as it gives."),
+    "budget_too_small": N_("Too few of the points set aside for it were left."),
 }
 WHY_NOT_KNOWN: Final = N_("This purchase earned no points.")
 

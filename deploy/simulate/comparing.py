@@ -51,7 +51,7 @@ def _sides(plain: Plain, real: Real) -> Iterator[tuple[str, dict[Any, Any], dict
             "select merchant_id, mode, unit_value_minor, suspended from ledger.issuer where book_id = %s", [book]
         )
         bonuses = tx.execute(
-            "select sale_id, sponsorship_id, issuer_id, lot_id, points, taken_back, returned from merchants.bonus"
+            "select sale_id, giver_id, issuer_id, lot_id, points, taken_back, returned from merchants.bonus"
             " where book_id = %s",
             [book],
         )

@@ -445,7 +445,7 @@ def answered_again(true: Any) -> Any:
 )
 def sponsors_refund_nothing(true: Any) -> Any:
     def part(earned: Any, sale: Any, working: ledger.Working) -> Any:
-        if earned.sponsorship_id is not None:
+        if earned.giver_id is not None:
             sale = dataclasses.replace(sale, refunded=0)
         return true(earned, sale, working)
 

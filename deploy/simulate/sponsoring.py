@@ -206,7 +206,7 @@ def given(real: Real, label: str, bonuses: tuple[Any, ...]) -> list[tuple[Any, .
     names = {id: name for name, id in real.sponsorships.items()}
     told = []
     for bonus in bonuses:
-        name = names.get(bonus.sponsorship_id, str(bonus.sponsorship_id))
+        name = names.get(bonus.giver_id, str(bonus.giver_id))
         if bonus.lot_id is not None:
             real.name_lot(bonus.lot_id, f"{label}+{name}")
         told.append((name, bonus.points, bonus.refused, bonus.expires_at))

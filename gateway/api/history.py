@@ -138,7 +138,7 @@ def _parts(tx: ledger.Tx, book_id: int, network: contracts.Network, payload: Map
     for part in (*payload.get("lots", ()), *payload.get("slices", ()), *payload.get("parts", ())):
         id = store.uuid(part["lot"])
         points[id] = points.get(id, 0) + part.get("points", 0)
-    given = {bonus["sponsorship"] for bonus in payload.get("bonuses", ())}
+    given = {store.giver(bonus) for bonus in payload.get("bonuses", ())}
     lots = store.lots_named(tx, book_id, list(points))
     return [
         Part(

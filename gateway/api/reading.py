@@ -52,6 +52,10 @@ _NAMED: Final = {
     "household": "household",
     "consented_by": "member",
     "sponsorship": "sponsorship",
+    "offer": "offer",
+    "shop": "merchant",
+    "funder": "merchant",
+    "sponsor": "merchant",
     "shops": "merchant",
     "approval": "record",
     "declined_by": "member",
@@ -97,7 +101,7 @@ _SUBJECTS: Final = {
     ),
     "sponsorship": "sponsorship",
     "sponsorship_ended": "sponsorship",
-    **dict.fromkeys(("offer_drafted", "offer_launched", "offer_ended"), "offer"),
+    **dict.fromkeys(("offer_drafted", "offer_funded", "offer_launched", "offer_activated", "offer_ended"), "offer"),
     "budget_set": "sponsorship",
     "budget_released": "sponsorship",
     **dict.fromkeys(("adjustment_proposed", "adjustment", "adjustment_rejected", "payment_returned"), "record"),
@@ -154,7 +158,7 @@ def record_told(row: store.RecordTold) -> RecordOut:
         at=row.at,
         actor=row.actor,
         member=names.shown("member", row.member_id),
-        subject=names.shown(_SUBJECTS.get(row.kind, "window"), row.subject_id),
+        subject=names.shown(row.payload.get("of") or _SUBJECTS.get(row.kind, "window"), row.subject_id),
         facts=cast(dict[str, Any], _facts_told(_sponsored(row.payload))),
     )
 
@@ -170,12 +174,12 @@ def told_to_shop(row: store.RecordTold) -> RecordOut:
 
 
 def _sponsored(facts: dict[str, Any]) -> dict[str, Any]:
-    """A lot that a sponsor gave names its sponsorship where others name the terms they were earned by."""
-    given = {bonus["sponsorship"] for bonus in facts.get("bonuses", ())}
+    """A lot that a sponsorship or an offer gave names it where others name the terms they were earned by."""
+    given = {store.giver(b): "offer" if "offer" in b else "sponsorship" for b in facts.get("bonuses", ())}
     if not given:
         return facts
     lots = [
-        {("sponsorship" if name == "rule" and lot["rule"] in given else name): value for name, value in lot.items()}
+        {(given.get(lot["rule"], name) if name == "rule" else name): value for name, value in lot.items()}
         for lot in facts.get("lots", ())
     ]
     return {**facts, "lots": lots}

@@ -109,8 +109,11 @@ def shown(book: BookFacts) -> Callable[[trade.SaleDone], SaleOut]:
 
 
 def bonus_told(bonus: trade.BonusDone) -> BonusOut:
+    offered = bonus.variant is not None
     return BonusOut(
-        sponsorship=ids.show("sponsorship", bonus.sponsorship_id),
+        sponsorship=None if offered else ids.show("sponsorship", bonus.giver_id),
+        offer=ids.show("offer", bonus.giver_id) if offered else None,
+        variant=bonus.variant,
         issuer=ids.show("merchant", bonus.issuer_id),
         points=bonus.points,
         refused=bonus.refused,
@@ -120,9 +123,12 @@ def bonus_told(bonus: trade.BonusDone) -> BonusOut:
 
 
 def _bonus_read(bonus: dict[str, Any], lots: dict[str, dict[str, Any]]) -> BonusOut:
-    lot = lots.get(bonus["sponsorship"])
+    giver = store.giver(bonus)
+    lot, offered = lots.get(giver), "offer" in bonus
     return BonusOut(
-        sponsorship=ids.show("sponsorship", store.uuid(bonus["sponsorship"])),
+        sponsorship=None if offered else ids.show("sponsorship", store.uuid(giver)),
+        offer=ids.show("offer", store.uuid(giver)) if offered else None,
+        variant=bonus.get("variant"),
         issuer=ids.show("merchant", store.uuid(bonus["issuer"])),
         points=bonus["points"],
         refused=bonus["refused"],
@@ -133,7 +139,7 @@ def _bonus_read(bonus: dict[str, Any], lots: dict[str, dict[str, Any]]) -> Bonus
 
 def _told(book: BookFacts, sale: store.SaleTold) -> SaleOut:
     """A sale read back. The balance was the one of its moment, and is not told again."""
-    given = {bonus["sponsorship"] for bonus in sale.bonuses}
+    given = {store.giver(bonus) for bonus in sale.bonuses}
     sponsored = {lot["rule"]: lot for lot in sale.lots if lot["rule"] in given}
     lot = next((lot for lot in sale.lots if lot["rule"] not in given), None)
     return SaleOut(

@@ -45,13 +45,14 @@ _SPONSORSHIPS: Final = f"""
  where s.kind = 'sponsorship')
 """
 
-#: The bonuses of sales as their records tell them.
-_TOLD: Final = f"""
+#: The bonuses of sales as their records tell them, by whichever gave them: a sponsorship, or a variant of an offer.
+TOLD: Final = f"""
 (select r.id as record, r.sequence, r.batch_id, r.n, r.at, r.book_id, r.merchant_id as shop, r.member_id,
-    r.subject_id as sale_id, b.sponsorship, b.issuer, b.points, b.refused
+    r.subject_id as sale_id, coalesce(b.sponsorship, b.offer) as giver, b.sponsorship, b.offer, b.variant, b.issuer,
+    b.points, b.refused
  from {RECORDS} r
  cross join lateral jsonb_to_recordset(r.payload -> 'bonuses')
-    as b(sponsorship uuid, issuer uuid, points bigint, refused text)
+    as b(sponsorship uuid, offer uuid, variant text, issuer uuid, points bigint, refused text)
  where r.kind = 'sale' and jsonb_typeof(r.payload -> 'bonuses') = 'array')
 """
 
@@ -116,7 +117,7 @@ def sponsorships_recorded(scope: Scope) -> Iterable[Row]:
 
 @check(
     "bonuses_issued",
-    "every bonus that a sale tells is one lot of its sponsor, paid from that sponsorship's budget, and no other is there",
+    "every bonus that a sale tells is one lot of its issuer, paid from that sponsorship's or offer's budget, and no other is there",
     over="bonus",
 )
 def bonuses_issued(scope: Scope) -> Iterable[Row]:
@@ -124,6 +125,7 @@ def bonuses_issued(scope: Scope) -> Iterable[Row]:
         f"""
         with agreed as materialized (
             select id from {_SPONSORSHIPS} s
+            union select subject_id from {RECORDS} r where kind = 'offer_launched'
         ), paid as (
             select e.batch_id, e.n, r.subject_id as sale_id, a.owner_id, a.counterparty_id as purpose,
                 -sum(e.amount) as points
@@ -137,14 +139,14 @@ def bonuses_issued(scope: Scope) -> Iterable[Row]:
             where l.book_id = any(%(books)s) and l.parent_id is null group by 1, 2
         )
         select coalesce(t.sale_id, p.sale_id, b.sale_id, l.sale_id) as sale, t.record, t.sequence,
-            coalesce(t.sponsorship, p.purpose, b.sponsorship_id, l.rule_id) as sponsorship, t.points as told,
+            coalesce(t.giver, p.purpose, b.giver_id, l.rule_id) as sponsorship, t.points as told,
             p.points as paid, b.points as of_row, l.points as issued
-        from (select * from {_TOLD} told where refused is null) t
-        full join paid p on p.sale_id = t.sale_id and p.purpose = t.sponsorship
+        from (select * from {TOLD} told where refused is null) t
+        full join paid p on p.sale_id = t.sale_id and p.purpose = t.giver
         full join (select * from merchants.bonus where book_id = any(%(books)s)) b
-            on b.sale_id = coalesce(t.sale_id, p.sale_id) and b.sponsorship_id = coalesce(t.sponsorship, p.purpose)
+            on b.sale_id = coalesce(t.sale_id, p.sale_id) and b.giver_id = coalesce(t.giver, p.purpose)
         full join lots l on l.sale_id = coalesce(t.sale_id, p.sale_id, b.sale_id)
-            and l.rule_id = coalesce(t.sponsorship, p.purpose, b.sponsorship_id)
+            and l.rule_id = coalesce(t.giver, p.purpose, b.giver_id)
         where t.record is null or t.points <= 0 or l.lots is distinct from 1
             or (t.points, t.issuer) is distinct from (p.points::bigint, p.owner_id)
             or (t.points, t.issuer, l.id) is distinct from (b.points, b.issuer_id, b.lot_id)
@@ -163,10 +165,10 @@ def bonuses_agreed(scope: Scope) -> Iterable[Row]:
         f"""
         with agreed as materialized (select * from {_SPONSORSHIPS} s)
         select t.record, t.sequence, t.shop, t.sponsorship, s.since, s.until, t.points, t.refused
-        from {_TOLD} t left join agreed s on s.id = t.sponsorship
-        where s.id is null or t.member_id is null or t.issuer is distinct from s.merchant_id or t.shop = s.merchant_id
+        from {TOLD} t left join agreed s on s.id = t.sponsorship
+        where t.offer is null and (s.id is null or t.member_id is null or t.issuer is distinct from s.merchant_id or t.shop = s.merchant_id
             or s.since > t.sequence or s.until < t.sequence or t.at < s.begins_at or t.at >= s.ends_at
-            or not coalesce(s.shops ? t.shop::text, true) or (t.refused is not null and t.points <> 0)
+            or not coalesce(s.shops ? t.shop::text, true) or (t.refused is not null and t.points <> 0))
         """
     )
 
@@ -179,7 +181,7 @@ def bonuses_agreed(scope: Scope) -> Iterable[Row]:
 def bonuses_taken_back(scope: Scope) -> Iterable[Row]:
     return scope.rows(
         f"""
-        select b.sale_id as sale, b.sponsorship_id as sponsorship, b.taken_back, coalesce(p.points, 0) as told
+        select b.sale_id as sale, b.giver_id as sponsorship, b.taken_back, coalesce(p.points, 0) as told
         from merchants.bonus b
         left join (
             select r.subject_id as sale_id, part.lot, sum(part.points) as points, sum(part.returned) as returned

@@ -63,7 +63,7 @@ _COUNTS: Final = {
     "next_offer": "select count(*) from merchants.next_offer where book_id = any(%(books)s)",
     **{
         table: f"select count(*) from merchants.{table} where book_id = any(%(books)s)"  # noqa: S608 - our own names
-        for table in ("offer", "offer_member", "offer_tally")
+        for table in ("offer", "offer_member", "offer_tally", "offer_use")
     },
     "tier_held": "select count(*) from merchants.tier_held where book_id = any(%(books)s)",
     "standing": "select count(*) from merchants.standing where book_id = any(%(books)s)",

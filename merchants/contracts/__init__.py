@@ -16,7 +16,15 @@ from merchants.contracts.keys import Key, KeyRing
 from merchants.contracts.leaving import BuyOut, BuyOutDone, BuyOutHandler
 from merchants.contracts.naming import Found, Naming
 from merchants.contracts.parties import Branch, Contract, Merchant, Sponsorship, Taken, Terms, Till
-from merchants.contracts.policy_store import RulePolicy, RulePolicyHandler, RulePolicyInForce, policy_of
+from merchants.contracts.policy_store import (
+    Forbidden,
+    RulePolicy,
+    RulePolicyHandler,
+    RulePolicyInForce,
+    nothing,
+    policy_of,
+    refused,
+)
 from merchants.contracts.snapshot import Network, NetworkCache, load
 from merchants.contracts.sponsorship_store import list_sponsorships, sponsorship
 from merchants.contracts.sponsorships import (
@@ -51,6 +59,7 @@ __all__ = [
     "ContractHandler",
     "ContractInForce",
     "EndSponsorship",
+    "Forbidden",
     "Found",
     "Key",
     "KeyRing",
@@ -87,7 +96,9 @@ __all__ = [
     "list_tills",
     "load",
     "merchant",
+    "nothing",
     "policy_of",
+    "refused",
     "set_state",
     "sponsorship",
     "sponsorships",

@@ -1,19 +1,23 @@
 """What an offer is: to whom, what, when, and how it will be measured. Changed freely before the launch, never after. Pure."""
 
+import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import pairwise
 from typing import Any, Final
 from uuid import UUID
 
+import ledger
 from ledger.errors import Invalid
+from merchants.offers import giving
 from merchants.offers.assigning import HOLDOUT, PARTS, Arm
+from merchants.offers.giving import Giving
 
 #: What is compared between the arms: money paid at the shop, visits, and what the shop earns by the money.
 METRICS: Final = ("spend", "visits", "margin")
-AUDIENCES: Final = ("all", "shop", "list")
+AUDIENCES: Final = ("all", "shop", "list", "segment", "tier")
 SMALLEST_HOLDOUT_PPM: Final = 10_000
 LARGEST_HOLDOUT_PPM: Final = 900_000
 LARGEST_VARIANTS: Final = 4
@@ -23,6 +27,7 @@ LONGEST_WINDOW_DAYS: Final = 366
 LARGEST_AUDIENCE: Final = 50_000
 LARGEST_LIST: Final = 5_000
 LARGEST_CATEGORIES: Final = 500
+LARGEST_TIERS: Final = 20
 #: Offers of a merchant that run at a time, and drafts that it keeps.
 LARGEST_RUNNING: Final = 50
 LARGEST_DRAFTS: Final = 100
@@ -55,10 +60,25 @@ class Margin:
 
 
 @dataclass(frozen=True, slots=True)
+class Chosen:
+    """What an audience goes by: a segment of the shop's, in the version of the launch (None before it), or tiers."""
+
+    segment: UUID | None = None
+    version: int | None = None
+    tiers: tuple[str, ...] = ()
+
+    @property
+    def told(self) -> dict[str, Any]:
+        if self.segment is None:
+            return {"tiers": list(self.tiers)}
+        return {"segment": self.segment, "version": self.version}
+
+
+@dataclass(frozen=True, slots=True)
 class Design:
-    """`members` of a list. `begins_at` None: at the launch. `ends_at` None: until it is ended. `windows_days` count from
+    """`members` of a list, `chosen` of a segment or tiers. `begins_at` None: at the launch. `ends_at` None: until it is ended. `windows_days` count from
     the beginning; the last is the one that decides. `pre_days` before the beginning are compared with, to measure
-    closer; 0: they are not."""
+    closer; 0: they are not. `giving` None: it gives no points, whatever its rules say, and is measured only."""
 
     name: str
     audience: str
@@ -70,6 +90,8 @@ class Design:
     windows_days: tuple[int, ...] = (7, 14, 28)
     pre_days: int = 28
     margin: Margin | None = None
+    giving: Giving | None = None
+    chosen: Chosen | None = None
 
     @property
     def arms(self) -> tuple[Arm, ...]:
@@ -107,12 +129,19 @@ def fault(design: Design, faults: Faults) -> Invalid | None:
         for at, ppm in rates.items():
             if not 0 <= ppm <= PARTS:
                 return Invalid(at, f"must be 0 to {PARTS}")
-    return None
+    return None if design.giving is None else giving.fault(design.giving)
 
 
 def _members_fault(design: Design) -> Invalid | None:
     if (design.audience == "list") != bool(design.members):
         return Invalid("/audience/members", "a list has members, and nothing else has")
+    chosen = design.chosen or Chosen()
+    if (design.audience == "segment") != (chosen.segment is not None):
+        return Invalid("/audience/segment", "an audience by segment names it, and nothing else does")
+    if (design.audience == "tier") != bool(chosen.tiers):
+        return Invalid("/audience/tiers", "an audience by tier names them, and nothing else does")
+    if len(set(chosen.tiers)) < len(chosen.tiers) or len(chosen.tiers) > LARGEST_TIERS:
+        return Invalid("/audience/tiers", f"must be {LARGEST_TIERS} at most, each once")
     if len(design.members) > LARGEST_LIST:
         return Invalid("/audience/members", f"must be {LARGEST_LIST} at most")
     if len(set(design.members)) < len(design.members):
@@ -165,4 +194,15 @@ def told(design: Design) -> dict[str, Any]:
         "margin": None
         if design.margin is None
         else {"ppm": design.margin.ppm, "by_category": dict(design.margin.by_category)},
+        **({} if design.chosen is None else {"chosen": design.chosen.told}),
+        **({} if design.giving is None else {"giving": giving.told(design.giving)}),
     }
+
+
+def agreed(design: Design) -> bytes:
+    """What a funder agrees to: SHA-256 of the whole draft as it stands. It fits no other, so that a change asks anew."""
+    if design.chosen is not None:
+        # of a segment its funder agrees to the version of the launch
+        design = replace(design, chosen=replace(design.chosen, version=None))
+    whole = {**told(design), "members": design.members, "begins_at": design.begins_at, "ends_at": design.ends_at}
+    return hashlib.sha256(ledger.canonical(whole)).digest()

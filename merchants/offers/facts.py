@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Any, Final
+from uuid import UUID
 
 from msgspec import UNSET, UnsetType
 
@@ -27,6 +28,33 @@ class OfferMargin(Fact):
     by_category: dict[str, int]
 
 
+class OfferCap(Fact):
+    times: int | None
+    points: int | None
+
+
+class OfferGiving(Fact):
+    """Who pays for an offer's points (merchant, sponsor, network), how many and how often at most, and whether a member
+    activates it first (auto, activate)."""
+
+    by: str
+    sponsor: UUID | None
+    budget_points: int
+    budget_minor: int | None
+    per_member: OfferCap
+    per_day: OfferCap
+    total_times: int | None
+    activation: str
+
+
+class OfferFunded(Fact):
+    """Whoever is to pay for an offer agreed to its draft as it stood: `draft` is the SHA-256 of it, in hex."""
+
+    draft: str
+    shop: UUID
+    giving: OfferGiving
+
+
 class OfferLaunched(Fact):
     """An offer is out, and nothing of it ever changes. Who is in which arm follows from `salt` (hex) and the members' ids;
     `audience_hash` is the SHA-256 over the ids of the audience, 16 bytes each, in their order."""
@@ -42,6 +70,11 @@ class OfferLaunched(Fact):
     windows_days: list[int]
     pre_days: int
     margin: OfferMargin | None
+    # of an audience by segment or tiers: which, in the version of the launch
+    chosen: dict[str, Any] | UnsetType = UNSET
+    # of one that gives points: how, and whose they are
+    giving: OfferGiving | UnsetType = UNSET
+    funder: UUID | UnsetType = UNSET
 
 
 class OfferEnded(Fact):
@@ -53,5 +86,6 @@ class OfferEnded(Fact):
 FACTS: Final[dict[str, type[Fact]]] = {
     "offer_drafted": OfferDrafted,
     "offer_ended": OfferEnded,
+    "offer_funded": OfferFunded,
     "offer_launched": OfferLaunched,
 }

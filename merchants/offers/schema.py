@@ -4,6 +4,7 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
+    Date,
     DateTime,
     Index,
     Integer,
@@ -27,8 +28,13 @@ offer = Table(
     Column("merchant_id", UUID(as_uuid=True), nullable=False),
     Column("name", Text, nullable=False),
     Column(
-        "audience", Text, CheckConstraint("audience in ('all', 'shop', 'list')", name="offer_audience"), nullable=False
+        "audience",
+        Text,
+        CheckConstraint("audience in ('all', 'shop', 'list', 'segment', 'tier')", name="offer_audience"),
+        nullable=False,
     ),
+    # of an audience by segment or tier, which: {"segment": ...} or {"tiers": [...]}
+    Column("chosen", JSONB),
     # of a list, as it was asked; who of them was in it at the launch are the rows of offer_member
     Column("members", ARRAY(UUID(as_uuid=True)), nullable=False),
     # parts per million
@@ -41,6 +47,12 @@ offer = Table(
     Column("windows_days", ARRAY(Integer), nullable=False),
     Column("pre_days", Integer, nullable=False),
     Column("margin", JSONB),
+    # who pays, how much, how often, whether a member activates it; null: it gives nothing
+    Column("giving", JSONB),
+    # whose points it gives
+    Column("funder_id", UUID(as_uuid=True)),
+    # SHA-256 of the draft that a funder other than the shop agreed to
+    Column("agreed", LargeBinary),
     # secret until the launch; its SHA-256 is in the record of the draft
     Column("salt", LargeBinary, nullable=False),
     Column(
@@ -54,6 +66,7 @@ offer = Table(
     # when the next window that is not counted yet is over; null: all are
     Column("count_at", DateTime(timezone=True)),
     Index("offer_of_merchant", "merchant_id", "id"),
+    Index("offer_giving", "book_id", postgresql_where=text("state = 'launched' and giving is not null")),
     Index("offer_to_end", "book_id", "ends_at", postgresql_where=text("state = 'launched'")),
     Index("offer_to_count", "book_id", "count_at", postgresql_where=text("count_at is not null")),
 )
@@ -68,6 +81,34 @@ offer_member = Table(
     Column("arm", Text, nullable=False),
     PrimaryKeyConstraint("offer_id", "member_id", name="offer_member_pkey"),
     Index("offer_of_member", "member_id"),
+)
+
+offer_use = Table(
+    "offer_use",
+    metadata,
+    # what a member of the audience did with an offer and had of it; behind the lock of the member's wallet
+    Column("offer_id", UUID(as_uuid=True), nullable=False),
+    Column("member_id", UUID(as_uuid=True), nullable=False),
+    Column("book_id", Integer, nullable=False),
+    Column("activated_at", DateTime(timezone=True)),
+    # gifts, and their points: a refund of the sale takes points back and gives no cap back
+    Column("times", BigInteger, nullable=False, server_default="0"),
+    Column("points", BigInteger, nullable=False, server_default="0"),
+    PrimaryKeyConstraint("offer_id", "member_id", name="offer_use_pkey"),
+    postgresql_with={"fillfactor": "80"},
+)
+
+offer_day = Table(
+    "offer_day",
+    metadata,
+    # what an offer gave on a day of the network's calendar; behind the lock of its budget
+    Column("offer_id", UUID(as_uuid=True), nullable=False),
+    Column("day", Date, nullable=False),
+    Column("book_id", Integer, nullable=False),
+    Column("times", BigInteger, nullable=False),
+    Column("points", BigInteger, nullable=False),
+    PrimaryKeyConstraint("offer_id", "day", name="offer_day_pkey"),
+    postgresql_with={"fillfactor": "80"},
 )
 
 offer_tally = Table(

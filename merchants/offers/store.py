@@ -10,8 +10,9 @@ import msgspec
 from psycopg.types.json import Jsonb
 
 import ledger
+from merchants.offers import giving
 from merchants.offers.assigning import Arm
-from merchants.offers.design import LARGEST_AUDIENCE, Design, Margin, Variant
+from merchants.offers.design import Chosen, Design, Margin, Variant, agreed
 
 _encode: Final = msgspec.json.encode
 
@@ -30,39 +31,62 @@ class Offer:
     audience_size: int | None = None
     ended_at: datetime | None = None
     count_at: datetime | None = None
+    # whose points it gives, None: it gives none; and the draft that they agreed to, where they are not the shop's own
+    funder_id: UUID | None = None
+    agreed: bytes | None = None
+
+    @property
+    def agreed_to(self) -> bool:
+        """Whether whoever is to pay for it agreed to it as it stands; a shop, by making it. What is launched was."""
+        giving = self.design.giving
+        return giving is None or giving.by == "merchant" or self.state != "draft" or self.agreed == agreed(self.design)
 
     @property
     def arms(self) -> tuple[Arm, ...]:
         return self.design.arms
 
 
-_DESIGN: Final = "name, audience, members, holdout_ppm, variants, begins_at, ends_at, windows_days, pre_days, margin"
-_OFFER: Final = f"id, merchant_id, salt, state, drafted_at, launched_at, audience_size, ended_at, count_at, {_DESIGN}"
+_DESIGN: Final = (
+    "name, audience, members, chosen, holdout_ppm, variants, begins_at, ends_at, windows_days, pre_days, margin, giving"
+)
+_OFFER: Final = (
+    "id, merchant_id, salt, state, drafted_at, launched_at, audience_size, ended_at, count_at, funder_id, agreed,"
+    f" {_DESIGN}"
+)
 
 
 def _offer(row: tuple[Any, ...]) -> Offer:
-    id, merchant_id, salt, *life = row[:9]
-    name, audience, members, holdout_ppm, variants, begins_at, ends_at, windows_days, pre_days, margin = row[9:]
+    id, merchant_id, salt, *life = row[:11]
+    name, audience, members, chosen, holdout_ppm, variants, begins_at, ends_at, windows_days, pre_days, *rest = row[11:]
+    margin, given = rest
     design = Design(
         name=name,
         audience=audience,
         members=tuple(members),
+        chosen=None if chosen is None else chosen_read(chosen),
         holdout_ppm=holdout_ppm,
-        variants=tuple(_variant(v) for v in variants),
+        variants=tuple(variant_read(v) for v in variants),
         begins_at=begins_at,
         ends_at=ends_at,
         windows_days=tuple(windows_days),
         pre_days=pre_days,
         margin=None if margin is None else Margin(margin["ppm"], margin["by_category"]),
+        giving=None if given is None else giving.read(given),
     )
     return Offer(id, merchant_id, design, bytes(salt), *life)
 
 
-def _variant(told: Mapping[str, Any]) -> Variant:
+def variant_read(told: Mapping[str, Any]) -> Variant:
     ends_at = told["ends_at"]
     return Variant(
         told["name"], told["ppm"], told["rules"], None if ends_at is None else datetime.fromisoformat(ends_at)
     )
+
+
+def chosen_read(kept: Mapping[str, Any]) -> Chosen:
+    if "segment" in kept:
+        return Chosen(UUID(kept["segment"]), kept["version"])
+    return Chosen(tiers=tuple(kept["tiers"]))
 
 
 def _json(value: Any) -> Jsonb:
@@ -81,6 +105,7 @@ def _values(design: Design) -> list[Any]:
         design.name,
         design.audience,
         list(design.members),
+        None if design.chosen is None else _json(design.chosen.told),
         design.holdout_ppm,
         _variants(design),
         design.begins_at,
@@ -88,6 +113,7 @@ def _values(design: Design) -> list[Any]:
         list(design.windows_days),
         design.pre_days,
         None if margin is None else _json({"ppm": margin.ppm, "by_category": dict(margin.by_category)}),
+        None if design.giving is None else _json(giving.told(design.giving)),
     ]
 
 
@@ -102,6 +128,24 @@ def offer(tx: ledger.Tx, book_id: int, merchant_id: UUID, id: UUID, *, lock: boo
         [book_id, merchant_id, id],
     ).fetchone()
     return None if row is None else _offer(row)
+
+
+def funded_by(tx: ledger.Tx, book_id: int, funder_id: UUID, id: UUID, *, lock: bool = False) -> Offer | None:
+    """One offer, of whichever merchant, that gives the points of `funder_id`."""
+    row = tx.execute(
+        f"select {_OFFER} from merchants.offer where book_id = %s and funder_id = %s and id = %s"
+        + (" for no key update" if lock else ""),
+        [book_id, funder_id, id],
+    ).fetchone()
+    return None if row is None else _offer(row)
+
+
+def network_issuer(tx: ledger.Tx, book_id: int) -> UUID | None:
+    """Under whose contract the network itself issues, the first of them; None: it issues nothing."""
+    row = tx.execute(
+        "select id from merchants.merchant where book_id = %s and kind = 'network' order by id limit 1", [book_id]
+    ).fetchone()
+    return None if row is None else row[0]
 
 
 def list_offers(
@@ -138,38 +182,12 @@ def arm_of(tx: ledger.Tx, offer_ids: Sequence[UUID], member_id: UUID) -> dict[UU
     )
 
 
-def unknown_members(tx: ledger.Tx, book_id: int, member_ids: Sequence[UUID]) -> set[UUID]:
-    """Those that are no members of the book."""
-    known = tx.execute(
-        "select id from merchants.member where book_id = %s and id = any(%s)", [book_id, list(member_ids)]
-    )
-    return set(member_ids) - {id for (id,) in known}
-
-
-#: Who can be in an audience: members of the book that neither left nor are frozen.
-_AUDIENCES: Final = {
-    "all": "select m.id from merchants.member m where m.book_id = %(book)s and m.state = 'active'",
-    # a shop has fewer customers than the network has members
-    "shop": "select m.id from (select distinct member_id from merchants.sale where merchant_id = %(merchant)s"
-    " and member_id is not null) s join merchants.member m on m.id = s.member_id"
-    " where m.book_id = %(book)s and m.state = 'active'",
-    "list": "select m.id from merchants.member m where m.book_id = %(book)s and m.state = 'active'"
-    " and m.id = any(%(members)s)",
-}
-
-
-def audience(tx: ledger.Tx, book_id: int, offer: Offer) -> list[UUID]:
-    """Who is in an offer's audience now; one more than a launch takes when there are too many."""
-    rows = tx.execute(
-        f"{_AUDIENCES[offer.design.audience]} limit %(limit)s",
-        {
-            "book": book_id,
-            "merchant": offer.merchant_id,
-            "members": list(offer.design.members),
-            "limit": LARGEST_AUDIENCE + 1,
-        },
-    )
-    return [id for (id,) in rows]
+def sponsor(tx: ledger.Tx, book_id: int, id: UUID | None) -> UUID | None:
+    """A sponsor of the book's by its id, or None."""
+    row = tx.execute(
+        "select id from merchants.merchant where book_id = %s and id = %s and kind = 'sponsor'", [book_id, id]
+    ).fetchone()
+    return None if row is None else row[0]
 
 
 # -- writing
@@ -177,18 +195,27 @@ def audience(tx: ledger.Tx, book_id: int, offer: Offer) -> list[UUID]:
 
 def add(tx: ledger.Tx, book_id: int, offer: Offer) -> None:
     tx.execute(
-        f"insert into merchants.offer (book_id, id, merchant_id, salt, state, drafted_at, {_DESIGN})"
-        " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
-        [book_id, offer.id, offer.merchant_id, offer.salt, offer.state, offer.drafted_at, *_values(offer.design)],
+        f"insert into merchants.offer (book_id, id, merchant_id, salt, state, drafted_at, funder_id, {_DESIGN})"
+        " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        [
+            book_id,
+            offer.id,
+            offer.merchant_id,
+            offer.salt,
+            offer.state,
+            offer.drafted_at,
+            offer.funder_id,
+            *_values(offer.design),
+        ],
     )
 
 
 def change(tx: ledger.Tx, book_id: int, offer: Offer) -> None:
     """Write a draft's design anew. Its row is locked."""
     done = tx.execute(
-        f"update merchants.offer set ({_DESIGN}) = (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+        f"update merchants.offer set (funder_id, {_DESIGN}) = (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
         " where book_id = %s and id = %s and state = 'draft'",
-        [*_values(offer.design), book_id, offer.id],
+        [offer.funder_id, *_values(offer.design), book_id, offer.id],
     )
     assert done.rowcount == 1, offer.id
 
@@ -197,13 +224,14 @@ def launch(tx: ledger.Tx, book_id: int, offer: Offer, members: Sequence[tuple[UU
     """A draft is out, with its audience and the rules of its variants as they are from then on. Its row is locked."""
     tx.execute(
         "update merchants.offer set state = 'launched', launched_at = %s, begins_at = %s, audience_size = %s,"
-        " count_at = %s, variants = %s where book_id = %s and id = %s and state = 'draft'",
+        " count_at = %s, variants = %s, chosen = %s where book_id = %s and id = %s and state = 'draft'",
         [
             offer.launched_at,
             offer.design.begins_at,
             offer.audience_size,
             offer.count_at,
             _variants(offer.design),
+            None if offer.design.chosen is None else _json(offer.design.chosen.told),
             book_id,
             offer.id,
         ],
@@ -220,6 +248,11 @@ def end(tx: ledger.Tx, book_id: int, id: UUID, now: datetime) -> None:
         "update merchants.offer set state = 'ended', ended_at = %s where book_id = %s and id = %s and state = 'launched'",
         [now, book_id, id],
     )
+
+
+def agree(tx: ledger.Tx, book_id: int, id: UUID, draft: bytes) -> None:
+    """Its funder agrees to a draft as it stands. Its row is locked."""
+    tx.execute("update merchants.offer set agreed = %s where book_id = %s and id = %s", [draft, book_id, id])
 
 
 # -- what falls due

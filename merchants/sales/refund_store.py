@@ -41,8 +41,8 @@ class Earned:
     lot_id: UUID
     issuer_id: UUID
     points: int
-    # whose bonus it is; None: the shop's own
-    sponsorship_id: UUID | None = None
+    # the sponsorship or the offer that gave it; None: the shop's own
+    giver_id: UUID | None = None
     taken_back: int = 0
     returned: int = 0
 
@@ -85,8 +85,8 @@ def refundable_sales(tx: Tx, book_id: int, ids: set[UUID]) -> dict[UUID, Refunda
     # after the lock, so that what was refunded while this batch waited is seen
     bonuses: dict[UUID, list[Earned]] = {}
     for sale, *facts in tx.execute(
-        "select sale_id, lot_id, issuer_id, points, sponsorship_id, taken_back, returned from merchants.bonus"
-        " where sale_id = any(%s::uuid[]) order by sale_id, sponsorship_id",
+        "select sale_id, lot_id, issuer_id, points, giver_id, taken_back, returned from merchants.bonus"
+        " where sale_id = any(%s::uuid[]) order by sale_id, giver_id",
         [ledger.array(ids)],
     ):
         bonuses.setdefault(sale, []).append(Earned(*facts))
@@ -137,15 +137,15 @@ def add_refunds(tx: Tx, book_id: int, batch_id: int, rows: Sequence[RefundRow], 
         " from unnest(%s::uuid[], %s::bigint[], %s::bigint[]) as new(id, refunded, taken_back) where s.id = new.id",
         [*changed, ledger.array(r.taken_back for r in refunded)],
     )
-    if bonuses := [(r.id, lot) for r in refunded for lot in r.lots if lot.sponsorship_id is not None]:
+    if bonuses := [(r.id, lot) for r in refunded for lot in r.lots if lot.giver_id is not None]:
         tx.execute(
             "update merchants.bonus b set taken_back = new.taken_back, returned = new.returned"
             " from unnest(%s::uuid[], %s::uuid[], %s::bigint[], %s::bigint[])"
-            " as new(sale_id, sponsorship_id, taken_back, returned)"
-            " where b.sale_id = new.sale_id and b.sponsorship_id = new.sponsorship_id",
+            " as new(sale_id, giver_id, taken_back, returned)"
+            " where b.sale_id = new.sale_id and b.giver_id = new.giver_id",
             [
                 ledger.array(sale for sale, _ in bonuses),
-                ledger.array(lot.sponsorship_id for _, lot in bonuses),
+                ledger.array(lot.giver_id for _, lot in bonuses),
                 ledger.array(lot.taken_back for _, lot in bonuses),
                 ledger.array(lot.returned for _, lot in bonuses),
             ],

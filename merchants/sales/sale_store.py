@@ -1,4 +1,4 @@
-"""SQL of sales and of what sponsors gave at them."""
+"""SQL of sales and of what sponsorships and offers gave at them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -37,7 +37,8 @@ class SaleRow(Struct, frozen=True):
 @dataclass(frozen=True, slots=True)
 class BonusRow:
     sale_id: UUID
-    sponsorship_id: UUID
+    # the sponsorship or the offer
+    giver_id: UUID
     issuer_id: UUID
     lot_id: UUID
     points: int

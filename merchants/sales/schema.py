@@ -55,12 +55,12 @@ sale = Table(
     Index("sale_of_member", "member_id", "at", postgresql_where=text("member_id is not null")),
 )
 
-#: The lots that sponsors gave at sales. The shop's own lot is the rest of what a sale earned, and has no row.
+#: The lots that sponsorships and offers gave at sales. The shop's own lot is the rest of what a sale earned, and has no row.
 bonus = Table(
     "bonus",
     metadata,
     Column("sale_id", UUID(as_uuid=True), primary_key=True),
-    Column("sponsorship_id", UUID(as_uuid=True), primary_key=True),
+    Column("giver_id", UUID(as_uuid=True), primary_key=True),
     Column("book_id", Integer, nullable=False),
     Column("issuer_id", UUID(as_uuid=True), nullable=False),
     Column("lot_id", UUID(as_uuid=True), nullable=False),

@@ -2,6 +2,8 @@
 
 from merchants.trade.approving import JOB as APPROVALS_JOB
 from merchants.trade.commands import (
+    ActivateOffer,
+    ActivationDone,
     AnswerApproval,
     AnswerInvitation,
     ApprovalDone,
@@ -47,6 +49,8 @@ from merchants.trade.quoting import quote, spendable_at
 __all__ = [
     "APPROVALS_JOB",
     "FACTS",
+    "ActivateOffer",
+    "ActivationDone",
     "AnswerApproval",
     "AnswerInvitation",
     "ApprovalDone",

@@ -101,6 +101,7 @@ def earned_by_rules(scope: Scope) -> Iterator[Row]:
     )
     # read once: a version may have thousands of rules, and decide as many sales
     in_force = {table: _written(scope, table) for table in ("terms", "sponsorship")}
+    launched = _variants(scope)
     for (
         subject,
         record,
@@ -117,23 +118,79 @@ def earned_by_rules(scope: Scope) -> Iterator[Row]:
         terms,
         earns_for,
     ) in rows:
-        facts = payload.get("facts")
-        sale = _Sale(
-            lines,
-            {payment["type"] for payment in payments},
-            payload["money_minor"],
-            total,
-            ledger.ids.show("merchant", merchant),
-            ledger.ids.show("branch", UUID(payload["branch"])),
-            channel,
-            facts["kind"] if facts is not None else kind,
-            ledger.days.local(at, zone),
-            facts or {},
-        )
+        sale = _sale(payload, merchant, at, zone, lines, payments, total, channel, kind)
         why = _own(in_force["terms"].get(terms), sale, own, payload, earns_for)
-        why = why or _bonuses(in_force["sponsorship"], sale, payload)
+        why = why or _bonuses(in_force["sponsorship"], launched, sale, payload)
         if why is not None:
             yield {"sale": subject, "record": record, "points": own, "refused": payload["refused"], "why": why}
+
+
+@check(
+    "offers_passed_over_nobody",
+    "whoever an offer was for, and its rules gave something, was given it or told why not",
+    over="sale",
+)
+def offers_passed_over_nobody(scope: Scope) -> Iterator[Row]:
+    rows = scope.stream(
+        f"""
+        with launched as materialized (
+            select l.subject_id as id, l.merchant_id, l.sequence, e.sequence as until, l.payload -> 'variants' as variants,
+                (l.payload ->> 'begins_at')::timestamptz as begins_at, (l.payload ->> 'ends_at')::timestamptz as ends_at,
+                l.payload -> 'giving' ->> 'activation' as activation
+            from {_RECORDS} l left join {_RECORDS} e on e.kind = 'offer_ended' and e.subject_id = l.subject_id
+            where l.kind = 'offer_launched' and l.payload ? 'giving'
+        ), activated as materialized (
+            select subject_id, member_id, min(sequence) as sequence from {_RECORDS} r
+            where kind = 'offer_activated' group by 1, 2
+        )
+        select r.subject_id, r.id, o.id, v -> 'rules', r.payload, r.merchant_id, r.at, k.time_zone, s.lines, s.payments,
+            s.total_minor, n.channel, p.kind
+        from launched o
+        join {_RECORDS} r on r.kind = 'sale' and r.merchant_id = o.merchant_id and r.sequence > o.sequence
+            and (o.until is null or r.sequence < o.until) and r.at >= o.begins_at and (o.ends_at is null or r.at < o.ends_at)
+        join merchants.offer_member m on m.offer_id = o.id and m.member_id = r.member_id
+        join lateral jsonb_array_elements(o.variants) v on v ->> 'name' = m.arm
+        join ledger.book k on k.id = r.book_id
+        join merchants.sale s on s.id = r.subject_id
+        join merchants.branch n on n.id = s.branch_id
+        join merchants.member p on p.id = r.member_id
+        left join activated a on a.subject_id = o.id and a.member_id = r.member_id
+        where (v ->> 'ends_at' is null or r.at < (v ->> 'ends_at')::timestamptz)
+            and (o.activation = 'auto' or a.sequence < r.sequence)
+            and coalesce(r.payload ->> 'refused', '') not in ('merchant_suspended', 'branch_frozen')
+            and not coalesce(r.payload -> 'bonuses' @> jsonb_build_array(jsonb_build_object('offer', o.id)), false)
+        """
+    )
+    for subject, record, offer, rules, *told in rows:
+        points, _ = _gives(rules, _sale(*told))
+        if points:
+            yield {"sale": subject, "record": record, "offer": offer, "points": points}
+
+
+def _sale(
+    payload: Mapping[str, Any],
+    merchant: UUID,
+    at: datetime,
+    zone: str,
+    lines: list[dict[str, Any]],
+    payments: list[dict[str, Any]],
+    total: int,
+    channel: str,
+    kind: str,
+) -> _Sale:
+    facts = payload.get("facts")
+    return _Sale(
+        lines,
+        {payment["type"] for payment in payments},
+        payload["money_minor"],
+        total,
+        ledger.ids.show("merchant", merchant),
+        ledger.ids.show("branch", UUID(payload["branch"])),
+        channel,
+        facts["kind"] if facts is not None else kind,
+        ledger.days.local(at, zone),
+        facts or {},
+    )
 
 
 def _written(scope: Scope, table: str) -> dict[str, Any]:
@@ -164,13 +221,34 @@ def _own(rules: Any, sale: _Sale, own: int, payload: Mapping[str, Any], earns_fo
     return None
 
 
-def _bonuses(sponsored: Mapping[str, Any], sale: _Sale, payload: Mapping[str, Any]) -> str | None:
+def _variants(scope: Scope) -> dict[tuple[str, str], Any]:
+    """The rules of each variant of each offer, as its launch tells them."""
+    rows = scope.tx.execute(
+        f"select r.subject_id::text, v ->> 'name', v -> 'rules' from {_RECORDS} r"
+        " cross join lateral jsonb_array_elements(r.payload -> 'variants') v where r.kind = 'offer_launched'",
+        {"books": scope.books},
+    )
+    return {(offer, name): rules for offer, name, rules in rows}
+
+
+def _bonuses(
+    sponsored: Mapping[str, Any],
+    launched: Mapping[tuple[str, str], Any],
+    sale: _Sale,
+    payload: Mapping[str, Any],
+) -> str | None:
     for bonus in payload.get("bonuses", ()):
-        points, _ = _gives(sponsored[bonus["sponsorship"]], sale)
+        if "offer" in bonus:
+            whose, rules = "offer", launched.get((bonus["offer"], bonus["variant"]))
+        else:
+            whose, rules = "sponsor", sponsored.get(bonus["sponsorship"])
+        if rules is None:
+            return "a bonus by no rules that are known"
+        points, _ = _gives(rules, sale)
         if not points:
             return "a bonus of rules that give nothing"
         if bonus["refused"] is None and bonus["points"] != points:
-            return f"the sponsor's rules give {points}"
+            return f"the {whose}'s rules give {points}"
     return None
 
 
@@ -496,6 +574,15 @@ def facts_asked(scope: Scope) -> Iterator[Row]:
             [scope.books],
         )
     ]
+    offered = [
+        (shop, begins, min((at for at in (ends, ended) if at is not None), default=None), _Asks.of(rules))
+        for shop, begins, ends, ended, rules in scope.tx.execute(
+            "select o.merchant_id, greatest(o.begins_at, o.launched_at), o.ends_at, o.ended_at, v -> 'rules'"
+            " from merchants.offer o, jsonb_array_elements(o.variants) v"
+            " where o.book_id = any(%s) and o.state <> 'draft' and o.giving is not null",
+            [scope.books],
+        )
+    ]
     rows = scope.stream(
         f"""
         select r.book_id, r.subject_id, r.id, r.merchant_id, r.at, r.payload ->> 'terms', coalesce(r.payload -> 'facts', '{{}}')
@@ -506,7 +593,7 @@ def facts_asked(scope: Scope) -> Iterator[Row]:
         asking=asking,
     )
     for book, sale, record, shop, at, of_terms, told in rows:
-        # whatever may have been asked there: the shop's rules, and sponsors'
+        # whatever may have been asked there: the shop's rules, sponsors', and those of its offers
         own = terms.get(of_terms)
         there = [own] if own is not None else []
         there += [
@@ -517,6 +604,11 @@ def facts_asked(scope: Scope) -> Iterator[Row]:
             and (shops is None or shop in shops)
             and begins <= at
             and (ends is None or at <= ends)
+        ]
+        there += [
+            asks
+            for of_shop, begins, ends, asks in offered
+            if of_shop == shop and begins <= at and (ends is None or at <= ends)
         ]
         for fact in _ASKED:
             asked = {name for asks in there for name in asks.of_fact(fact)}

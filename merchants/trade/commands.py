@@ -7,7 +7,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from ledger import Minor, Points
-from merchants import programme, sales
+from merchants import offers, programme, sales
 
 
 class MemberRef(Struct, frozen=True):
@@ -183,14 +183,15 @@ class Lapse:
 
 @dataclass(frozen=True, slots=True)
 class BonusDone:
-    """What a sponsor gave at a sale: its own lot; or, with no points, why not."""
+    """What a sponsorship or an offer gave at a sale: its own lot; or, with no points, why not. `variant` is an offer's."""
 
-    sponsorship_id: UUID
+    giver_id: UUID
     issuer_id: UUID
     points: Points
     refused: str | None
     lot_id: UUID | None
     expires_at: datetime | None
+    variant: str | None = None
 
 
 class SaleDone(Struct, frozen=True):
@@ -333,6 +334,22 @@ class Quote:
     # of the shop's own rules: those that would give points, and those that would not, with why
     fired: tuple[programme.Fired, ...] = ()
     skipped: tuple[programme.Skipped, ...] = ()
+
+
+# -- offers
+
+
+@dataclass(frozen=True, slots=True)
+class ActivateOffer:
+    member_id: UUID
+    offer_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class ActivationDone:
+    offer: offers.Running
+    variant: offers.Variant
+    use: offers.Use
 
 
 # -- households

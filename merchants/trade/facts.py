@@ -10,12 +10,15 @@ from ledger.facts import Born, Fact, Prolonged, Slice
 
 
 class Bonus(Fact):
-    """What a sponsorship's rules gave a sale; `refused` says why it was not issued."""
+    """What a sponsorship's rules gave a sale, or those of the offer's variant that its member is in; `refused` says why it
+    was not issued."""
 
-    sponsorship: UUID
     issuer: UUID
     points: int
     refused: str | None
+    sponsorship: UUID | UnsetType = UNSET
+    offer: UUID | UnsetType = UNSET
+    variant: str | UnsetType = UNSET
 
 
 class Past(Fact):
@@ -47,6 +50,12 @@ class Fired(Fact):
 
     rule: str
     points: int
+
+
+class OfferActivated(Fact):
+    """A member activated an offer, which gives only those who did."""
+
+    variant: str
 
 
 class Sale(Fact):
@@ -219,6 +228,7 @@ FACTS: Final[dict[str, type[Fact]]] = {
     "gift_received": GiftReceived,
     "gift_rules": GiftRules,
     "hold": Hold,
+    "offer_activated": OfferActivated,
     "household_created": HouseholdCreated,
     "household_declined": Household,
     "household_ended": Household,

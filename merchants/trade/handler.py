@@ -10,13 +10,14 @@ from uuid import UUID
 import ledger
 from ledger import AccountName, Book, Decision, Needs, Request, Tx, Working, budgets
 from ledger.errors import Stale
-from merchants import contracts, people, programme, safety, sales, standing
+from merchants import contracts, offers, people, programme, safety, sales, standing
 from merchants.trade import (
     approving,
     earning,
     gift_rules,
     gifting,
     limiting,
+    offering,
     redeeming,
     refunding,
     selling,
@@ -24,6 +25,7 @@ from merchants.trade import (
     vouching,
 )
 from merchants.trade.commands import (
+    ActivateOffer,
     AnswerApproval,
     AnswerInvitation,
     Capture,
@@ -55,6 +57,7 @@ class Trade:
         self._ladders = ladders or standing.LaddersCache()
         self._spend_key = spend_key
         self._limits = safety.LimitsCache()
+        self._offers = offers.RunningCache()
 
     def prepare(self, tx: Tx, book: Book, requests: Sequence[Request]) -> "Round":
         known = Known(
@@ -62,6 +65,7 @@ class Trade:
             self._spend_key,
             ledger.days.local(book.now, book.time_zone),
             inactivity=book.inactivity_days is not None,
+            offered=offering.Offered(self._offers.of(tx, book)),
         )
         asked = [request.body for request in requests]
         by_type: dict[type, list[Any]] = {}
@@ -79,6 +83,7 @@ class Trade:
         refunded: list[SaleRefund | RedemptionRefund] = of(SaleRefund, RedemptionRefund)
         steps: list[HouseholdStep] = of(*typing.get_args(HouseholdStep))
         answered: list[AnswerApproval] = of(AnswerApproval)
+        activated: list[ActivateOffer] = of(ActivateOffer)
         lapsing = {c.redemption_id for c in of(LapseApproval)}
         _name(known, tx, asked)
         # whose wallets they are of stays what it is; what became of them is read again, behind their lock
@@ -93,6 +98,7 @@ class Trade:
             | {c.giver_id for c in given}
             | {c.member_id for c in steps}
             | {c.member_id for c in answered}
+            | {c.member_id for c in activated}
             | {row.member_id for row in awaited.values()},
             {r.number for r in refs if r.number is not None}
             | {c.to_number for c in given if c.to_number is not None}
@@ -159,10 +165,12 @@ class Trade:
         needs |= _needs_of_vouchers(known, promised)
         needs |= _needs_of_gifts(known, given)
         needs |= _needs_of_approvals(known, answered)
+        meeting = _meeting(known, sold, activated, book.now)
+        needs.wallets |= {c.member_id for c in activated if c.member_id in known.members}
         if given:
             givers = {c.giver_id for c in given}
             known.lineages = ledger.lineages(tx, book.id, givers, needs.holds | needs.restored)
-        return Round(known, needs, _asked_of_members(known, book, sold), self._ladders)
+        return Round(known, needs, _asked_of_members(known, book, sold), self._ladders, meeting)
 
 
 def _redemptions_named(command: Any) -> list[Named]:
@@ -266,6 +274,8 @@ def _needs(
             needs.shared.add((ledger.SOURCES[contract.mode], sale.merchant_id))
             for given in known.network.sponsorships_at(sale.merchant_id, now):
                 needs.accounts.add(budgets.name(given.merchant_id, given.id))
+            for offer in known.offered.at(sale.merchant_id, now):
+                needs.accounts.add(budgets.name(offer.funder_id, offer.id))
     for redemption in spent:
         if not redemption.asks and (member := known.member(redemption.member)) is not None:
             needs.lots_of.add(member.id)
@@ -303,8 +313,9 @@ def _needs_of_refunds_to_come(known: Known, sold: Sequence[Sale], now: datetime)
         if member is not None and (sale.merchant_id, sale.external_reference) in known.sales_named:
             needs.lots_of.add(member.id)
             _owing(needs, member.id, sale.merchant_id)
-            for sponsorship in known.network.sponsorships_at(sale.merchant_id, now):
-                sponsor = sponsorship.merchant_id
+            givers = {s.merchant_id for s in known.network.sponsorships_at(sale.merchant_id, now)}
+            givers |= {offer.funder_id for offer in known.offered.at(sale.merchant_id, now)}
+            for sponsor in sorted(givers):
                 _owing(needs, member.id, sponsor)
                 if (contract := known.network.contract(sponsor)) is not None:
                     needs.shared.add((ledger.SOURCES[contract.mode], sponsor))
@@ -318,11 +329,21 @@ def _asked_of_members(known: Known, book: Book, sold: Sequence[Sale]) -> dict[sa
     for sale in sold:
         shop = sale.merchant_id
         if shop not in by_merchant:
-            rules = earning.asking(known.network, shop, book.now)
+            rules = earning.asking(known.network, shop, book.now) + known.offered.rules(shop, book.now)
             by_merchant[shop] = [each for each in rules if each.asks_of_member]
         asking = by_merchant[shop]
         if asking and sale.member is not None and (member := known.member(sale.member)) is not None:
             found[member.id, shop] = asking
+    return found
+
+
+def _meeting(known: Known, sold: Sequence[Sale], activated: Sequence[ActivateOffer], now: datetime) -> set[offers.Pair]:
+    """Offers and members that a batch brings together."""
+    found = {(c.offer_id, c.member_id) for c in activated}
+    for sale in sold:
+        running = known.offered.at(sale.merchant_id, now)
+        if running and sale.member is not None and (member := known.member(sale.member)) is not None:
+            found |= {(offer.id, member.id) for offer in running}
     return found
 
 
@@ -360,8 +381,18 @@ class Round:
     # of whom, at which merchants, rules in force ask more than the sale tells
     asked: earning.Asked
     ladders: standing.LaddersCache
+    # the offers that members may meet in it
+    meeting: set[offers.Pair]
 
     def look(self, tx: Tx, working: Working) -> None:
+        if self.meeting:
+            offered = self.known.offered
+            offered.uses = offers.uses(tx, self.meeting)
+            # whoever is held out never needs to know what others got
+            counted = {pair[0] for pair, use in offered.uses.items() if use.arm != offers.HOLDOUT}
+            counted &= {o.id for of_shop in offered.running.values() for o in of_shop if o.giving.counted}
+            if counted:
+                offered.given = offers.given(tx, counted, self.known.local.date())
         if not self.asked:
             return
         pasts = self.known.pasts
@@ -396,6 +427,9 @@ class Round:
             return refunding.redemption_refund(command, request.actor, self.known, working)
         if isinstance(command, Gift):
             return gifting.gift(command, request.actor, self.known, working)
+        if isinstance(command, ActivateOffer):
+            member = self.known.members.get(command.member_id)
+            return offering.activate(command, request.actor, self.known.offered, member, working)
         if isinstance(command, HouseholdStep):
             return sharing.step(command, request.actor, self.known, working)
         assert isinstance(command, Void), command
@@ -404,6 +438,9 @@ class Round:
     def write(self, tx: Tx, working: Working) -> None:
         sales.add_sales(tx, working.book.id, working.batch_id, self.known.new_sales)
         sales.add_bonuses(tx, working.book.id, self.known.new_bonuses)
+        offered = self.known.offered
+        offers.put_uses(tx, working.book.id, [(pair, offered.uses[pair]) for pair in offered.changed])
+        offers.add_given(tx, working.book.id, self.known.local.date(), offered.gave_now)
         sales.add_redemptions(tx, working.book.id, working.batch_id, self.known.new_redemptions)
         sales.add_approvals(tx, working.book.id, working.batch_id, self.known.new_approvals)
         sales.put_approval_states(tx, [self.known.approvals[id] for id in sorted(self.known.answered)])
@@ -428,5 +465,5 @@ def handlers(
     """The kinds trade decides, for `ledger.Committer`."""
     trade = Trade(networks, spend_key, ladders)
     kinds = ("sale", "redemption", "capture", "void", "sale_refund", "redemption_refund", "voucher", "voucher_return")
-    more = ("approval", "approval_lapse", "gift", "household")
+    more = ("approval", "approval_lapse", "gift", "household", "offer_activate")
     return {**dict.fromkeys((*kinds, *more), trade), **gift_rules.handlers()}

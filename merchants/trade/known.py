@@ -9,6 +9,7 @@ from ledger.errors import NotFound, StateConflict
 from merchants import contracts, people, safety, sales
 from merchants.trade.commands import Capture, Gift, MemberRef, Named, RedemptionRefund, SaleRefund, Void
 from merchants.trade.earning import Pasts, Persons
+from merchants.trade.offering import Offered
 
 
 @dataclass(slots=True)
@@ -22,6 +23,8 @@ class Known:
     pasts: Pasts = field(default_factory=Pasts)
     # tiers, segments and occasions of members, where rules ask for them
     persons: Persons = field(default_factory=Persons)
+    # the offers that give, and how this batch's members stand to them
+    offered: Offered = field(default_factory=Offered)
     # whether the network expires the points of the inactive, so that an earn moves the time of those there are
     inactivity: bool = False
     members: dict[UUID | str, people.Member] = field(default_factory=dict)

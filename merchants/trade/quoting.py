@@ -2,10 +2,11 @@
 
 from uuid import UUID
 
-from ledger import Book, Minor, Points, Tx, balances, budgets, days, open_lots
-from merchants import contracts, people, standing
+from ledger import Book, Minor, Points, Tx, balances, days, open_lots
+from merchants import contracts, offers, people, standing
 from merchants.trade import earning, selling, spending, sponsoring
 from merchants.trade.commands import Line, Quote
+from merchants.trade.offering import Offered
 
 
 def spendable_at(
@@ -17,6 +18,15 @@ def spendable_at(
         return Points(0), Minor(0)
     lots = spending.usable(open_lots(tx, book.id, member.id), book.now, merchant_id)
     return Points(sum(lot.remaining for lot in lots)), Minor(sum(lot.remaining * lot.unit_value for lot in lots))
+
+
+def _offered(tx: Tx, book: Book, merchant_id: UUID, member: people.Member) -> Offered:
+    """What a member may meet of a shop's offers, as it is now."""
+    offered = Offered({merchant_id: offers.running_at(tx, book.id, merchant_id)})
+    if ids := [offer.id for offer in offered.at(merchant_id, book.now)]:
+        offered.uses = offers.uses(tx, {(id, member.id) for id in ids})
+        offered.given = offers.given(tx, ids, days.local(book.now, book.time_zone).date())
+    return offered
 
 
 def quote(
@@ -34,7 +44,8 @@ def quote(
     if member is None:
         return Quote(Points(0), None, None, None, None, None)
     basket = earning.basket(merchant_id, branch, lines, (), total, total)
-    rules = earning.asking(network, merchant_id, book.now)
+    offered = _offered(tx, book, merchant_id, member)
+    rules = earning.asking(network, merchant_id, book.now) + offered.rules(merchant_id, book.now)
     pair = (member.id, merchant_id)
     pasts, persons = earning.gather(tx, book, ladders or standing.LaddersCache(), {pair: rules})
     now = days.local(book.now, book.time_zone)
@@ -42,7 +53,8 @@ def quote(
     explained = selling.explained(network, merchant_id, basket, facts, member, branch)
     points, refused, fired = explained.earned
     found = sponsoring.bonuses(network, merchant_id, basket, facts, book.now, branch)
-    names = [budgets.name(bonus.sponsorship.merchant_id, bonus.sponsorship.id) for bonus in found]
+    found += offered.bonuses(network, merchant_id, member.id, basket, facts, book.now, branch)
+    names = [bonus.giver.budget for bonus in found]
     left = balances(tx, book.id, names) if found else {}
     bonuses = tuple(sponsoring.told(bonus, left[name]) for bonus, name in zip(found, names, strict=True))
     contract = network.contract(merchant_id)

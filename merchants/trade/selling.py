@@ -21,7 +21,7 @@ VELOCITY_LIMIT: Final = "velocity_limit"
 def sale(command: Sale, actor: str, known: Known, working: Working) -> Decision:
     """Record a sale; earning is its effect. A sale that may not earn is recorded all the same, with the reason.
 
-    What sponsors give is beside the shop's own points: neither stops the other.
+    What sponsorships and offers give is beside the shop's own points: neither stops the other.
     """
     if refusal := place(command.merchant_id, command.branch_id, command.till_id, known, selling=True):
         return refusal
@@ -92,7 +92,7 @@ def sale(command: Sale, actor: str, known: Known, working: Working) -> Decision:
     lots: dict[UUID, Lot] = {}
     if bonuses and member is not None:
         lots = {
-            bonus.sponsorship.id: sponsoring.issue(
+            bonus.giver.id: sponsoring.issue(
                 draft,
                 bonus,
                 sponsor,
@@ -104,11 +104,12 @@ def sale(command: Sale, actor: str, known: Known, working: Working) -> Decision:
                 expires_at=max(working.book.expiry(sponsor.points_life_days), available_at + timedelta(days=1)),
             )
             for bonus in bonuses
-            if bonus.refused is None and (sponsor := known.network.contract(bonus.sponsorship.merchant_id))
+            if bonus.refused is None and (sponsor := known.network.contract(bonus.giver.issuer_id))
         }
-        given = [sponsoring.done(bonus, lots.get(bonus.sponsorship.id)) for bonus in bonuses]
+        given = [sponsoring.done(bonus, lots.get(bonus.giver.id)) for bonus in bonuses]
         draft.payload["bonuses"] = sponsoring.payload(given)
         known.new_bonuses += sponsoring.rows(id, given)
+        known.offered.gave(member.id, given)
         # together, so that of all that arrived the soonest to expire repays first
         arrived = [*([lot] if lot else []), *lots.values()]
         working.repay(actor, member.id, [Slice(part, Points(part.points)) for part in arrived])
@@ -147,10 +148,7 @@ def sale(command: Sale, actor: str, known: Known, working: Working) -> Decision:
             refunded=0,
             lots=[
                 *([sales.Earned(lot.id, lot.issuer_id, own)] if lot else []),
-                *(
-                    sales.Earned(bonus.id, bonus.issuer_id, bonus.points, sponsorship)
-                    for sponsorship, bonus in lots.items()
-                ),
+                *(sales.Earned(bonus.id, bonus.issuer_id, bonus.points, giver) for giver, bonus in lots.items()),
             ],
         )
     if row.redemption_id is not None:
@@ -177,7 +175,7 @@ def sale(command: Sale, actor: str, known: Known, working: Working) -> Decision:
 
 @dataclass(slots=True)
 class _Earns:
-    """The shop's own points and what sponsors give beside them, each with the reason when it is not issued."""
+    """The shop's own points and what sponsorships and offers give beside them, each with the reason when it is not issued."""
 
     own: Points
     refused: str | None = None
@@ -196,7 +194,7 @@ def _earns(
     known: Known,
     working: Working,
 ) -> _Earns:
-    """Neither the shop's points nor a sponsor's stop the other, but a velocity limit is on all points together, and stops
+    """Neither the shop's points nor what else is given stop the other, but a velocity limit is on all points together, and stops
     all of them."""
     if member is None:
         return _Earns(Points(0))
@@ -204,6 +202,7 @@ def _earns(
     branch = network.branch(command.branch_id)
     basket = earning.basket(command.merchant_id, branch, command.lines, command.payments, money, command.total)
     rules = earning.asking(network, command.merchant_id, working.now)
+    rules += known.offered.rules(command.merchant_id, working.now)
     before = known.pasts.before.get((member.id, command.merchant_id))
     facts = earning.facts(member, command.merchant_id, known.local, rules, before, known.persons)
     points, refused, fired = earned(network, command.merchant_id, basket, facts, member, branch)
@@ -211,6 +210,7 @@ def _earns(
         # issued in whole or not at all: a shop that has run dry tops up, and knows from the reason that it must
         points, refused = Points(0), "issuing_limit_reached"
     found = sponsoring.bonuses(network, command.merchant_id, basket, facts, working.now, branch)
+    found += known.offered.bonuses(network, command.merchant_id, member.id, basket, facts, working.now, branch)
     bonuses = [sponsoring.decided(bonus, working) for bonus in found]
     kept = earning.kept(rules, facts)
     in_force = network.terms(command.merchant_id)

@@ -9,7 +9,7 @@ import ledger
 import settlement
 from merchants import contracts, insight, offers, people, safety, sales, standing, trade
 from settlement import rails, reconciliation
-from tests.audit import climbing
+from tests.audit import climbing, giving
 from tests.settlement.proving import SEALING
 from tests.settlement.rails import bank
 from tests.world import SPEND_KEY, World
@@ -73,6 +73,7 @@ def lived(url: str) -> World:
     understood(world)
     ruled(world)
     asked_who(world)
+    giving.gave(world)
     world.house.drain(world.book_id)
     settlement.sealing.catch_up(world.house.db, world.book_id, SEALING)
     return world

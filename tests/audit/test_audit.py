@@ -1488,7 +1488,7 @@ CRIMES = [
         "bonuses_issued",
         "a bonus is made to vanish",
         "delete from merchants.bonus where points = (select min(points) from merchants.bonus)"
-        " returning sale_id as sale, sponsorship_id as sponsorship",
+        " returning sale_id as sale, giver_id as sponsorship",
     ),
     Crime(
         "bonuses_issued",
@@ -1514,6 +1514,99 @@ CRIMES = [
         "a bonus was given before its sponsorship began",
         'update ledger.record set payload = payload || \'{"begins_at": "2030-01-01T00:00:00Z"}\''
         " where kind = 'sponsorship' and payload ->> 'shops' is null returning subject_id as sponsorship",
+    ),
+    Crime(
+        "offers_given_as_agreed",
+        "somebody held out is given points",
+        "update ledger.record set payload = jsonb_set(payload, '{bonuses,0,variant}', '\"holdout\"') where kind = 'sale'"
+        " and payload -> 'bonuses' -> 0 ? 'offer' returning id as record",
+    ),
+    Crime(
+        "offers_given_as_agreed",
+        "an offer gives somebody who was not in its audience",
+        "update ledger.record set payload = jsonb_set(payload, '{bonuses,0,offer}',"
+        " (select to_jsonb(id) from merchants.offer where state = 'draft' limit 1))"
+        " where kind = 'sale' and payload -> 'bonuses' -> 0 ? 'offer' returning id as record",
+    ),
+    Crime(
+        "offers_given_as_agreed",
+        "an offer gives before it began",
+        'update ledger.record set payload = payload || \'{"begins_at": "2030-01-01T00:00:00Z"}\''
+        " where kind = 'offer_launched' and payload ? 'giving' returning subject_id as offer",
+    ),
+    Crime(
+        "offers_given_as_agreed",
+        "a variant gives after its deadline",
+        "update ledger.record set payload = jsonb_set(payload, '{variants,0,ends_at}', '\"2016-01-01T00:00:00Z\"')"
+        " where kind = 'offer_launched' and payload ? 'giving' returning subject_id as offer",
+    ),
+    Crime(
+        "offers_given_as_agreed",
+        "an offer gives whoever never activated it",
+        "update ledger.record set member_id = gen_random_uuid() where kind = 'offer_activated' returning subject_id as offer",
+    ),
+    *(
+        Crime(
+            "offer_caps_kept",
+            f"more is given than {name} allows",
+            f"update ledger.record set payload = jsonb_set(payload, '{at}', '0') where kind = 'offer_launched'"
+            " and payload -> 'giving' ->> 'by' = 'merchant' returning subject_id as offer",
+        )
+        for name, at in (
+            ("the cap of a member", "{giving,per_member,times}"),
+            ("the cap of a member's points", "{giving,per_member,points}"),
+            ("the cap of a day", "{giving,per_day,times}"),
+            ("the cap of a day's points", "{giving,per_day,points}"),
+            ("the whole", "{giving,total_times}"),
+        )
+    ),
+    Crime(
+        "offer_uses_counted",
+        "a gift to a member is forgotten, and there may be another",
+        "update merchants.offer_use set times = 0, points = 0 where times > 0 returning offer_id as offer, member_id as member",
+    ),
+    Crime(
+        "offer_uses_counted",
+        "a member is said to have activated an offer earlier",
+        "update merchants.offer_use set activated_at = activated_at - interval '1 day' where activated_at is not null"
+        " returning offer_id as offer, member_id as member",
+    ),
+    Crime(
+        "offer_uses_counted",
+        "a day's gifts are forgotten",
+        "update merchants.offer_day set times = times - 1 returning offer_id as offer, day",
+    ),
+    Crime(
+        "offer_budgets_spent",
+        "an offer's budget holds what nobody set aside",
+        "update ledger.account set balance = balance + 1 where kind = 'budget' and counterparty_id in"
+        " (select id from merchants.offer where state = 'launched') returning counterparty_id as offer",
+    ),
+    Crime(
+        "offer_budgets_spent",
+        "a sponsor's points are given by an offer that it never agreed to",
+        "update ledger.record set payload = payload || '{\"draft\": \"00\"}' where kind = 'offer_funded'"
+        " returning subject_id as offer",
+    ),
+    Crime(
+        "earned_by_rules",
+        "an offer gives what its rules do not",
+        "update ledger.record set payload = jsonb_set(payload, '{variants,0,rules,points}', '7')"
+        " where kind = 'offer_launched' and payload ? 'giving'; select subject_id as sale from ledger.record"
+        " where kind = 'sale' and payload -> 'bonuses' -> 0 ->> 'offer' is not null"
+        " and payload -> 'bonuses' -> 0 ->> 'refused' is null",
+    ),
+    Crime(
+        "offers_passed_over_nobody",
+        "a gift is not even tried",
+        "update ledger.record set payload = payload - 'bonuses' where kind = 'sale'"
+        " and payload -> 'bonuses' -> 0 ? 'offer' and jsonb_array_length(payload -> 'bonuses') = 1"
+        " returning subject_id as sale, id as record",
+    ),
+    Crime(
+        "bonuses_issued",
+        "an offer's lot is called the shop's own",
+        "update ledger.lot set rule_id = null where rule_id in (select id from merchants.offer) returning sale_id as sale",
     ),
     Crime(
         "bonuses_taken_back",

@@ -16,7 +16,7 @@ from deploy.simulate.plain import Plain
 from deploy.simulate.real import Simulated
 from merchants import safety
 from settlement import steps
-from tests.audit import climbing, failing
+from tests.audit import climbing, failing, giving
 
 ROOT = Path(__file__).parents[2]
 
@@ -200,6 +200,7 @@ def posted(database_url: str) -> list[Record]:
         simulated.close()
     failing.lived(database_url).close()
     climbing.lived(database_url).close()
+    giving.lived(database_url).close()
     with psycopg.connect(database_url) as tx:
         entries: dict[tuple[int, int], list[Any]] = defaultdict(list)
         for row in tx.execute(

@@ -254,8 +254,8 @@ def test_a_quote_tells_what_a_sale_then_gives(town: World) -> None:
             quoted = trade.quote(tx, book, network, town.shops["cafe"], (), ledger.Minor(total), member)
         bought = town.sale("ann", "cafe", total)
         assert (quoted.points, quoted.refused) == (bought.points, bought.refused)
-        assert [(b.sponsorship_id, b.points, b.refused) for b in quoted.bonuses] == [
-            (b.sponsorship_id, b.points, b.refused) for b in bought.bonuses
+        assert [(b.giver_id, b.points, b.refused) for b in quoted.bonuses] == [
+            (b.giver_id, b.points, b.refused) for b in bought.bonuses
         ]
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from gateway.api.shapes.values import Answer, Body, Category, Name, Query, Time
+from gateway.api.shapes.values import Answer, Body, Category, Name, PointsAsked, Query, Time
 
 Metric = Literal["spend", "visits", "margin"]
 #: Parts per million of an audience, or of a price.
@@ -14,12 +14,16 @@ Part = Annotated[int, Meta(ge=0, le=1_000_000)]
 
 
 class OfferAudience(Body, frozen=True, kw_only=True):
-    """Members of the network that neither left nor are frozen: all of them, those who bought at the shop, or a list. Who is
-    in it is settled at the launch."""
+    """Members of the network that neither left nor are frozen: all of them, those who bought at the shop, a list, those in
+    one of the shop's segments, or on tiers that count at the shop. Who is in it is settled at the launch."""
 
-    kind: Literal["all", "shop", "list"]
+    kind: Literal["all", "shop", "list", "segment", "tier"]
     # of a list: mem_...
     members: Annotated[list[Annotated[str, Meta(max_length=64)]], Meta(max_length=5_000)] = []
+    # seg_..., one of the shop's own
+    segment: Annotated[str, Meta(max_length=64)] | None = None
+    # of the shop's own ladder if it has one, else of the network's
+    tiers: Annotated[list[Annotated[str, Meta(max_length=64)]], Meta(max_length=20)] = []
 
 
 class OfferVariantIn(Body, frozen=True, kw_only=True):
@@ -41,6 +45,46 @@ class OfferMargin(Body, frozen=True, kw_only=True):
     by_category: Annotated[dict[Category, Part], Meta(max_length=500)] = {}
 
 
+Times = Annotated[int, Meta(ge=1, le=1_000_000_000)]
+
+
+class OfferFunding(Body, frozen=True, kw_only=True):
+    """Whose points are given: the shop's own, a sponsor's, or the network's. The two others agree to it before the launch."""
+
+    by: Literal["merchant", "sponsor", "network"] = "merchant"
+    # of a sponsor: mer_...
+    sponsor: Annotated[str, Meta(max_length=64)] | None = None
+
+
+class OfferCap(Body, frozen=True, kw_only=True):
+    """How often, and how many points; none: without end."""
+
+    times: Times | None = None
+    points: PointsAsked | None = None
+
+
+class OfferTotal(Body, frozen=True, kw_only=True):
+    times: Times | None = None
+
+
+class OfferCaps(Body, frozen=True, kw_only=True):
+    """What is given at most. A gift that would pass one is not given at all."""
+
+    per_member: OfferCap = OfferCap()
+    # of the whole offer, by the network's calendar
+    per_day: OfferCap = OfferCap()
+    total: OfferTotal = OfferTotal()
+
+
+class OfferBudgetIn(Body, frozen=True, kw_only=True):
+    """One of the two, by whoever funds the offer."""
+
+    # set aside in addition
+    add_points: PointsAsked | None = None
+    # take back
+    release_points: PointsAsked | None = None
+
+
 class OfferIn(Body, frozen=True, kw_only=True):
     """An offer as a draft. The hold-out and the variants come to a million parts."""
 
@@ -59,6 +103,16 @@ class OfferIn(Body, frozen=True, kw_only=True):
     # days before the beginning to compare with; 0: none
     pre_days: Annotated[int, Meta(ge=0, le=366)] = 28
     margin: OfferMargin | None = None
+    # points to set aside at the launch, for members to be given by the rules; none: the offer gives no points, and is
+    # measured only
+    budget_points: Annotated[int, Meta(ge=0, le=1_000_000_000_000)] | None = None
+    # the most that the budget may be worth, in minor units, at the unit value of whose points they are
+    budget_minor: Annotated[int, Meta(ge=1, le=1_000_000_000_000)] | None = None
+    # none: by the shop itself
+    funding: OfferFunding | None = None
+    caps: OfferCaps | None = None
+    # activate: a member is given nothing before activating the offer. none: auto
+    activation: Literal["auto", "activate"] | None = None
 
 
 class OfferVariantOut(Answer, frozen=True, kw_only=True):
@@ -68,11 +122,30 @@ class OfferVariantOut(Answer, frozen=True, kw_only=True):
     ends_at: datetime | None
 
 
+class OfferGivingOut(Answer, frozen=True, kw_only=True):
+    """How an offer gives points. What it gave is told from the launch on."""
+
+    funding: OfferFunding
+    # who pays for it, and whether it agreed to the draft as it stands; a shop agrees with its own by making it
+    funder: str
+    agreed: bool
+    budget_points: int
+    budget_minor: int | None
+    caps: OfferCaps
+    activation: Literal["auto", "activate"]
+    budget_left: int | None
+    given_times: int | None
+    given_points: int | None
+
+
 class OfferOut(Answer, frozen=True, kw_only=True):
     id: str
     name: str
     state: Literal["draft", "launched", "ended"]
-    audience: Literal["all", "shop", "list"]
+    audience: Literal["all", "shop", "list", "segment", "tier"]
+    # of an audience by segment, which; by tier, which
+    segment: str | None
+    tiers: list[str]
     # how many were in it at the launch; of a draft, how many its list names
     members: int | None
     holdout_ppm: int
@@ -82,6 +155,8 @@ class OfferOut(Answer, frozen=True, kw_only=True):
     windows_days: list[int]
     pre_days: int
     margin: OfferMargin | None
+    # null: it gives no points
+    giving: OfferGivingOut | None
     # SHA-256 of the salt, from the first day on; the salt itself from the launch on. Both in hexadecimal digits
     commitment: str
     salt: str | None
@@ -165,3 +240,46 @@ class OfferResultsOut(Answer, frozen=True, kw_only=True):
     # what the figures can say, and what they cannot
     says: list[str]
     says_not: list[str]
+
+
+class OwnOfferLeft(Answer, frozen=True, kw_only=True):
+    """What one may still be given; null: as often, or as much, as there is."""
+
+    times: int | None
+    points: int | None
+
+
+class OwnOfferOut(Answer, frozen=True, kw_only=True):
+    """An offer that is for the member."""
+
+    id: str
+    merchant: str
+    merchant_name: str
+    # whose points are given
+    funder: str
+    funder_name: str
+    name: str
+    # what it gives, as rules of a programme
+    rules: dict[str, Any]
+    begins_at: datetime
+    # null: until it is ended
+    ends_at: datetime | None
+    # activate: it gives nothing before one activates it
+    activation: Literal["auto", "activate"]
+    activated_at: datetime | None
+    left: OwnOfferLeft
+
+
+class OwnOfferPage(Answer, frozen=True, kw_only=True):
+    data: list[OwnOfferOut]
+    has_more: bool
+    next_cursor: str | None
+
+
+class OfferActivatedOut(Answer, frozen=True, kw_only=True):
+    id: str
+    merchant: str
+    name: str
+    rules: dict[str, Any]
+    ends_at: datetime | None
+    activated_at: datetime

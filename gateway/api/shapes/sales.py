@@ -44,12 +44,15 @@ class SaleIn(Body, frozen=True, kw_only=True):
 
 
 class BonusOut(Answer, frozen=True, kw_only=True):
-    """What a sponsor gives at a sale, as a lot of its own."""
+    """What is given at a sale beside the shop's own points, as a lot of its own: by a sponsorship, or by an offer."""
 
-    sponsorship: str
+    sponsorship: str | None
+    # an offer, and its variant that the member is in
+    offer: str | None
+    variant: str | None
     issuer: str
     points: int
-    # why nothing was issued: budget_too_small, merchant_suspended
+    # why nothing was issued: merchant_suspended, cap_reached, budget_too_small, velocity_limit
     refused: str | None
     lot: str | None
     expires_at: datetime | None
@@ -61,7 +64,7 @@ class RuleFired(Answer, frozen=True, kw_only=True):
 
 
 class Earn(Answer, frozen=True, kw_only=True):
-    # all that is earned, what sponsors give included; refused, lot, expires_at and terms are of the shop's own part
+    # all that is earned, what sponsorships and offers give included; refused, lot, expires_at and terms are of the shop's own part
     points: int
     # why nothing, or less, was issued: issuing_limit_reached, terms_exclude, merchant_suspended,
     # branch_frozen, velocity_limit, no_terms
