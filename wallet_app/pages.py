@@ -5,7 +5,21 @@ from typing import Final
 
 from gateway import web
 from gateway.web import Page, Server
-from wallet_app import app_files, approvals, card, choices, gifts, history, home, household, joining, safety, shops
+from wallet_app import (
+    app_files,
+    approvals,
+    card,
+    choices,
+    gifts,
+    history,
+    home,
+    household,
+    joining,
+    notices,
+    safety,
+    shops,
+    standing,
+)
 
 ROOT: Final = "/wallet"
 SIGN_IN: Final = "/wallet/sign-in"
@@ -31,6 +45,8 @@ PAGES: Final = (
     Page("POST", "/household/{step}", household.step),
     Page("POST", "/household/{step}/{of}", household.step),
     Page("GET", "/shops", shops.show),
+    Page("GET", "/standing", standing.show),
+    Page("GET", "/notices", notices.show),
     Page("GET", "/safety", safety.show),
     Page("POST", "/safety/lock", safety.lock),
     Page("POST", "/safety/devices/{device}/remove", safety.remove_device),

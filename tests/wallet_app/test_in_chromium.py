@@ -13,10 +13,7 @@ from deploy import postgres
 from gateway.server import Keys
 from tests.gateway.network import new_key
 from tests.wallet_app.house import House, browser, served, wanted
-from tests.wallet_app.test_visits import number_of
-from tests.wallet_app.visitor import Visitor
-
-ANN = "+15550100123"
+from tests.wallet_app.visitor import Visitor, number_of
 
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"], "resultTypes": ["violations"]}
 
@@ -58,7 +55,7 @@ def house(chromium: Browser, server: postgres.Server, template: str, server_keys
 @pytest.fixture(scope="module")
 def ann(house: House) -> Visitor:
     made = Visitor(house.api)
-    made.join(ANN, given_name="Ann", family_name="Lee")
+    made.join(given_name="Ann", family_name="Lee")
     house.sell(number_of(made), 20_000)
     return made
 
@@ -213,7 +210,7 @@ def test_the_till_with_scripts_live_offline_and_cold(context: BrowserContext, ho
     cold.click("text=Sign out")
     expect(cold.locator("h1")).to_contain_text("Sign in")
     assert cold.evaluate("caches.match(location.origin + '/wallet/card').then(Boolean)") is False
-    ann.sign_in(ANN)
+    ann.sign_in()
 
 
 def test_the_keyboard_alone_signs_in_and_locks(chromium: Browser, house: House, ann: Visitor) -> None:
@@ -225,10 +222,10 @@ def test_the_keyboard_alone_signs_in_and_locks(chromium: Browser, house: House, 
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
     expect(page.locator("#phone")).to_be_focused()
-    page.keyboard.type(ANN)
+    page.keyboard.type(ann.phone)
     page.keyboard.press("Enter")
     expect(page.locator("#code")).to_be_focused()
-    page.keyboard.type(ann.code_of(ANN))
+    page.keyboard.type(ann.code_of(ann.phone))
     page.keyboard.press("Enter")
     page.wait_for_selector("#balance")
     page.goto(f"{house.base}/wallet/safety")

@@ -163,6 +163,7 @@ from gateway.api.shapes.operator_windows import (
     WindowStepOut,
 )
 from gateway.api.shapes.outlook import ForecastOut, OutlookOut, PartyForecast, StandingOut
+from gateway.api.shapes.own import MonthOut, NoticeOut, NoticePage, SavingsIn, SavingsOut
 from gateway.api.shapes.people import (
     ConfirmedOut,
     LookupIn,
@@ -428,6 +429,7 @@ __all__ = [
     "MerchantPage",
     "MergeIn",
     "Money",
+    "MonthOut",
     "MyHousehold",
     "NewApiKeyOut",
     "NextOfferList",
@@ -436,6 +438,8 @@ __all__ = [
     "NextOffersOn",
     "NextTierOut",
     "NothingIn",
+    "NoticeOut",
+    "NoticePage",
     "OccasionIn",
     "OccasionOut",
     "OccasionsIn",
@@ -538,6 +542,8 @@ __all__ = [
     "SaleRefundIn",
     "SaleRefundOperation",
     "SaleRefundOut",
+    "SavingsIn",
+    "SavingsOut",
     "ScheduleIn",
     "SegmentChangeIn",
     "SegmentCountOut",
