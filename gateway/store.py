@@ -434,6 +434,27 @@ def knows_zone(tx: ledger.Tx, name: str) -> bool:
     return tx.execute("select from pg_timezone_names where name = %s", [name]).fetchone() is not None
 
 
+class Profile(NamedTuple):
+    """What a member told of themselves. Personal: for the member alone."""
+
+    number: str
+    phone: str | None
+    kind: Any
+    given_name: str | None
+    family_name: str | None
+    language: str
+    enrolled_at: datetime
+
+
+def profile(tx: ledger.Tx, member_id: UUID) -> Profile:
+    row = tx.execute(
+        "select number, phone, kind, given_name, family_name, language, enrolled_at from merchants.member where id = %s",
+        [member_id],
+    ).fetchone()
+    assert row is not None
+    return Profile(*row)
+
+
 def family_name(tx: ledger.Tx, member_id: UUID) -> str | None:
     """A member's family name, for the member alone."""
     row = tx.execute("select family_name from merchants.member where id = %s", [member_id]).fetchone()

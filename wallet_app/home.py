@@ -5,12 +5,10 @@ from typing import Final
 from gateway.api import history as records
 from gateway.api import live, standing
 from gateway.web import Problem, Shown, Stream, Visit, session_store
-from wallet_app import saved, telling
+from wallet_app import next_offers, saved, telling
 from wallet_app.asking import about, awaiting, balance
 
 LATEST: Final = 5
-#: Tiers that are told at once.
-TIERS: Final = 3
 #: Points that go within so many days are told at once.
 SOON_DAYS: Final = 60
 
@@ -23,8 +21,9 @@ async def show(visit: Visit) -> Shown:
         {
             "me": me,
             "balance": own,
-            "tiers": (await standing.own_tiers(visit.call()))[:TIERS],
+            "tier": next(iter(await standing.own_tiers(visit.call())), None),
             "awaiting": asked,
+            "likely": (await next_offers.of(visit))[: next_offers.ON_HOME],
             "saved": await saved.of(visit),
             "latest": [telling.line(entry) for entry in latest.data],
             "soon_days": SOON_DAYS,

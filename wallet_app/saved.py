@@ -27,8 +27,7 @@ class Saved(NamedTuple):
 
 
 async def of(visit: Visit) -> Saved:
-    calendar = "jalali" if visit.language.code == "fa" else "gregorian"
-    query = shapes.SavingsIn(calendar=calendar, months=MONTHS)
+    query = shapes.SavingsIn(calendar="jalali" if visit.language.code == "fa" else "gregorian", months=MONTHS)
     found: shapes.SavingsOut = await visit.ask(savings.get_savings, path="/v1/me/savings", query=query)
     return Saved(found.data, chart(found.data, visit.language))
 

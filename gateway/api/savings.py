@@ -7,8 +7,7 @@ from gateway import problems, store
 from gateway.api import amounts
 from gateway.api.shapes import MonthOut, SavingsIn, SavingsOut
 from gateway.calls import Call
-from merchants import people
-from merchants.standing import periods
+from merchants import people, standing
 
 
 async def get_savings(call: Call[None]) -> SavingsOut:
@@ -21,7 +20,7 @@ async def get_savings(call: Call[None]) -> SavingsOut:
         if member is None or member.state == "left":
             raise problems.not_found("member")
         months = months_until(ledger.days.day_of(book.now, book.time_zone), asked.calendar, asked.months)
-        spans = [tuple(periods.midnight(day, book.time_zone) for day in month) for month in months]
+        spans = [tuple(standing.periods.midnight(day, book.time_zone) for day in month) for month in months]
         found = store.own_savings(tx, book.id, caller.id, [(begin, end) for begin, end in spans])
         return SavingsOut(
             data=[
@@ -40,9 +39,9 @@ async def get_savings(call: Call[None]) -> SavingsOut:
     return await call.work(read)
 
 
-def months_until(today: date, calendar: str, how_many: int) -> list[periods.Period]:
+def months_until(today: date, calendar: str, how_many: int) -> list[standing.periods.Period]:
     """So many months of a calendar, the one of today last."""
-    found = [periods.period_of(today, "month", calendar)]
+    found = [standing.periods.period_of(today, "month", calendar)]
     while len(found) < how_many:
-        found.append(periods.period_of(found[-1].start - timedelta(days=1), "month", calendar))
+        found.append(standing.periods.period_of(found[-1].start - timedelta(days=1), "month", calendar))
     return found[::-1]

@@ -85,9 +85,9 @@ class Language:
 
     def day(self, at: datetime, zone: str, year: bool = True) -> str:
         """A day in the language's calendar, its month by name."""
-        return self.date(at.astimezone(ZoneInfo(zone)).date(), year)
+        return self.calendar_day(at.astimezone(ZoneInfo(zone)).date(), year)
 
-    def date(self, here: date, year: bool = True) -> str:
+    def calendar_day(self, here: date, year: bool = True) -> str:
         """A calendar's day."""
         if self.code == "fa":
             there = JalaliDate.to_jalali(here)  # type: ignore[no-untyped-call]
@@ -98,7 +98,7 @@ class Language:
 
     def short_month(self, day: date) -> str:
         """The month in which a calendar's day lies, short enough for a drawing."""
-        name = self.date(day, year=False).partition(" ")[2]
+        name = self.calendar_day(day, year=False).partition(" ")[2]
         return name if self.code == "fa" else name[:3]
 
     def clock(self, at: datetime, zone: str) -> str:

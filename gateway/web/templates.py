@@ -52,7 +52,7 @@ def _filters(language: Language) -> dict[str, Any]:
         """A calendar's day, or the day before it: the last one of what ends before it."""
         at -= timedelta(days=before)
         today = book.now.astimezone(ZoneInfo(book.time_zone)).date()
-        told = language.date(at, language.year_of(at) != language.year_of(today))
+        told = language.calendar_day(at, language.year_of(at) != language.year_of(today))
         return Markup('<time datetime="{}">{}</time>').format(at.isoformat(), told)
 
     def moment(at: datetime, book: ledger.Book) -> Markup:
@@ -76,7 +76,7 @@ def _filters(language: Language) -> dict[str, Any]:
         "moment": moment,
         "clock": clock,
         "days_left": left,
-        "month_of": lambda at: language.date(at).partition(" ")[2],
+        "month_of": lambda at: language.calendar_day(at).partition(" ")[2],
         "month": lambda at, book: language.month(at, book.time_zone),
         "code": code,
         "say": language.gettext,

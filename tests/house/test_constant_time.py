@@ -20,7 +20,7 @@ MODULES = (
     "gateway/tokens.py",
     "gateway/vouchers.py",
     "gateway/api/membership.py",
-    "gateway/web/sessions.py",
+    "gateway/sessions.py",
     "gateway/web/site.py",
     "gateway/web/visits.py",
     "wallet_app/joining.py",

@@ -8,7 +8,21 @@ import pytest
 from tests.gateway.network import Api, Member, new_key
 from tests.wallet_app.visitor import Visitor, number_of
 
-PAGES = ("", "card", "approvals", "history", "notices", "standing", "gifts", "household", "shops", "safety", "more")
+PAGES = (
+    "",
+    "card",
+    "approvals",
+    "history",
+    "notices",
+    "standing",
+    "next-offers",
+    "profile",
+    "gifts",
+    "household",
+    "shops",
+    "safety",
+    "more",
+)
 
 
 def phone_of(api: Api, number: str, phone: str) -> Member:
@@ -43,9 +57,9 @@ def ann(visitor: Visitor) -> Visitor:
 def test_a_stranger_joins_with_consents_and_has_a_card(ann: Visitor) -> None:
     assert "Hello Ann" in ann.get("/wallet/").text
     assert ann.get("/wallet/card").body.count("<svg") >= 2
-    assert ann.get("/wallet/more").form("/more/consents").fields == {"marketing": "yes"}
-    ann.send(ann.get("/wallet/more").form("/more/consents"), marketing="", profiling="yes")
-    assert ann.get("/wallet/more").form("/more/consents").fields == {"profiling": "yes"}
+    assert ann.get("/wallet/profile").form("/profile/consents").fields == {"marketing": "yes"}
+    ann.send(ann.get("/wallet/profile").form("/profile/consents"), marketing="", profiling="yes")
+    assert ann.get("/wallet/profile").form("/profile/consents").fields == {"profiling": "yes"}
 
 
 def test_who_does_not_agree_to_the_rules_does_not_join(api: Api, visitor: Visitor) -> None:
