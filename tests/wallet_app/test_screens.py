@@ -140,7 +140,7 @@ def test_a_shops_page_tells_what_it_gives_and_what_is_good_there(api: Api, ann: 
     at = re.search(r'href="(/wallet/shops/mer_\w+)"><bdi>cafe', ann.get("/wallet/shops").body)
     assert at is not None
     seen = ann.get(at[1])
-    assert "Points for every $1.00 paid: 1" in seen.text
+    assert "1 point for every $1.00 paid" in seen.text
     assert "120 points worth $1.20" in seen.text
     assert "Your tier here Silver Free tea" in seen.text
     assert "Lounge" in seen.text
