@@ -37,6 +37,7 @@ MODULES = (
 
 #: They hash or draw what is no secret: the name of a socket or of files, a segment's definition, a member's number.
 NOT_OF_SECRETS = {
+    "deploy/pages/matrix.py",
     "deploy/postgres.py",
     "deploy/soak/house.py",
     "gateway/web/assets.py",
