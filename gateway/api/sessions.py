@@ -15,7 +15,7 @@ async def list_sessions(call: Call[None]) -> SessionsOut:
     return await call.work(lambda tx: SessionsOut(data=told(tx, _present(tx, call))))
 
 
-async def post_end(call: Call[EndSessionsIn]) -> SessionsOut:
+async def post_sessions_end(call: Call[EndSessionsIn]) -> SessionsOut:
     """End one session, or all; whoever was signed in there makes no more spend codes. Tokens of the API live on for minutes."""
     named = None if call.body.session is None else names.read("session", call.body.session, "/session")
     return await end(call, named)

@@ -231,3 +231,21 @@ def test_codes_to_new_telephones_are_few(api: Api) -> None:
     for _ in range(5):
         api.done("POST", "/v1/me/phone/code", {"phone": NEW}, by=ann.token)
     assert api.call("POST", "/v1/me/phone/code", {"phone": NEW}, by=ann.token).status_code == 429
+
+
+# -- tiers
+
+
+def test_a_member_is_told_by_its_name_which_tier_comes_next_if_nothing_more_is_bought(api: Api) -> None:
+    ann, cafe = api.member(), api.shops["cafe"].key
+    silver = {"id": "silver", "name": {"fa": "نقره‌ای", "en": "Silver"}, "requires": {"all": {"visits": 1}}}
+    vip = {"id": "vip", "name": {"fa": "ویژه", "en": "VIP"}}
+    ladder = {"period": {"calendar": "gregorian", "length": "year"}, "tiers": [silver, vip]}
+    api.done("POST", "/v1/ladders", ladder, by=cafe, key=new_key())
+    api.sell(ann, 1_000)
+    by_hand = {"tier": "vip", "reason": "a friend", "ends_at": "2017-01-05T00:00:00Z"}
+    api.done("POST", f"/v1/members/{ann.id}/tier", by_hand, by=cafe, key=new_key())
+    api.advance(api.clock().isoformat())
+    (told,) = api.done("GET", "/v1/me/standing", by=ann.token)["data"]
+    assert (told["tier"]["id"], told["ends_at"], told["then"]) == ("vip", "2017-01-05T00:00:00Z", "silver")
+    assert told["then_name"] == silver["name"]

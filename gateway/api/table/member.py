@@ -283,7 +283,7 @@ OPERATIONS: Final = (
         "POST",
         "/v1/me/sessions/end",
         Member(),
-        sessions.post_end,
+        sessions.post_sessions_end,
         "Sign out of the pages, in one place or in all; devices that were enrolled there make no more spend codes.",
         answer=shapes.SessionsOut,
         request=shapes.EndSessionsIn,
