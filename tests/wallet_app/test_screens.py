@@ -122,7 +122,7 @@ def test_what_was_given_and_paid_this_month_is_on_the_home_page(api: Api, ann: V
     )
     ann.send(ann.get("/wallet/approvals").form("/approve"))
     home = ann.get("/wallet/")
-    assert "Points given to you $5.00" in home.text
+    assert "Given in points $5.00" in home.text
     assert "Paid with points $1.20" in home.text
     chart = re.search(r'<svg class="chart".*?</svg>', home.body)
     assert chart is not None
