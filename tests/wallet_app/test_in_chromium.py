@@ -22,6 +22,11 @@ from tests.gateway.network import new_key
 from tests.wallet_app.house import House, browser, served, wanted
 from tests.wallet_app.visitor import Visitor, new_phone, number_of
 
+MOVED = (
+    "window.moved = 0; new PerformanceObserver(list => list.getEntries().forEach(e => window.moved += e.value))"
+    ".observe({type: 'layout-shift', buffered: true})"
+)
+
 #: Each screen once; each pair of language, look and width on some of them. `./manex soak pages` looks every way.
 SCREENS = (
     Way("sign-in", "fa", "light", 360),
@@ -288,10 +293,7 @@ def test_the_keyboard_alone_signs_in_and_locks(chromium: Browser, house: House, 
 
 def test_pages_are_light_stay_here_and_stand_still(context: BrowserContext, house: House) -> None:
     page = context.new_page()
-    page.add_init_script(
-        "window.moved = 0; new PerformanceObserver(list => list.getEntries().forEach(e => window.moved += e.value))"
-        ".observe({type: 'layout-shift', buffered: true})"
-    )
+    page.add_init_script(MOVED)
     asked: list[Request] = []
     page.on("request", lambda request: asked.append(request))
     for screen in ("", "card", "history", "safety"):
@@ -309,6 +311,21 @@ def test_pages_are_light_stay_here_and_stand_still(context: BrowserContext, hous
         weights[name] = int(answer.headers["content-length"])
     assert weights.pop("manex.css") < 40_000
     assert sum(weights.values()) < 70_000
+
+
+def test_what_a_shop_asks_lies_over_the_card_and_moves_nothing(
+    context: BrowserContext, house: House, ann: Visitor
+) -> None:
+    page = context.new_page()
+    page.add_init_script(MOVED)
+    house.sell(number_of(ann), 1_000)
+    house.ask(number_of(ann), 2)
+    page.goto(f"{house.base}/wallet/card")
+    asked = page.locator("#asked article").first
+    expect(asked.get_by_role("button", name="Approve")).to_be_in_viewport()
+    assert page.evaluate("window.moved") < 0.1
+    asked.get_by_role("button", name="Decline").click()
+    expect(page.locator("main [role=status]").first).to_contain_text("Declined")
 
 
 def test_it_can_be_installed(context: BrowserContext, house: House) -> None:
