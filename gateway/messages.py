@@ -35,7 +35,7 @@ class Message:
     id: UUID
     to: str = field(repr=False)
     text: str = field(repr=False)
-    #: what it is for: sign_in, confirm
+    #: what it is for: sign_in, confirm, step_up, new_phone
     purpose: str
     language: str
 
@@ -147,14 +147,21 @@ class OverHttp:
             return answer.status
 
 
-#: What a code comes with. The last line is what browsers fill codes in by, bound to the site that asked.
+#: What a code comes with, by what it is for where that matters. The last line is what browsers fill codes in by, bound to
+#: the site that asked.
 _CODE: Final = {
     "en": "{code} is your code for {network}. It is good for five minutes. Tell it to nobody who calls you.",
     "fa": "کد ورود شما به {network}: {code}\nتا پنج دقیقه اعتبار دارد. این کد را به هیچ‌کس که با شما تماس می‌گیرد نگویید.",
 }
+#: For one thing that asks for it, by whoever is signed in; it signs nobody in.
+_STEP_UP: Final = {
+    "en": "{code} is your code to confirm what you asked for at {network}. It is good for five minutes. Tell it to nobody.",
+    "fa": "کد تأیید درخواست شما در {network}: {code}\nتا پنج دقیقه اعتبار دارد. این کد را به هیچ‌کس نگویید.",
+}
+_TEXTS: Final = {"step_up": _STEP_UP, "new_phone": _STEP_UP}
 
 
 def of_code(id: UUID, to: str, code: str, network: str, purpose: str, language: str) -> Message:
     """A one-time code, in words."""
-    text = _CODE.get(language, _CODE["fa"]).format(code=code, network=network)
-    return Message(id, to, text, purpose, language)
+    texts = _TEXTS.get(purpose, _CODE)
+    return Message(id, to, texts.get(language, texts["fa"]).format(code=code, network=network), purpose, language)

@@ -247,6 +247,48 @@ def own_record(tx: ledger.Tx, book_id: int, member: UUID, id: UUID) -> OwnRecord
     return None if row is None else OwnRecord(*row)
 
 
+class Saved(NamedTuple):
+    """What a member was given by purchases and paid with points, both less what was taken or given back."""
+
+    given_points: int
+    given_minor: int
+    paid_points: int
+    paid_minor: int
+
+
+def own_savings(tx: ledger.Tx, book_id: int, member: UUID, spans: Sequence[tuple[datetime, datetime]]) -> list[Saved]:
+    """From a member's own records: one answer for each span of time, its end excluded. Points at their lots' own values."""
+    rows = tx.execute(
+        "select span.place, r.kind, sum((r.payload ->> 'points')::bigint), sum(case r.kind"
+        " when 'sale' then (select coalesce(sum(b.points * b.unit_value_minor), 0)"
+        "  from jsonb_to_recordset(coalesce(r.payload -> 'lots', '[]')) as b(points bigint, unit_value_minor bigint))"
+        " when 'refund' then (select coalesce(sum(p.points * l.unit_value_minor), 0)"
+        "  from jsonb_to_recordset(r.payload -> 'parts') as p(lot uuid, points bigint) join ledger.lot l on l.id = p.lot)"
+        " else (r.payload ->> 'value_minor')::bigint end)"
+        " from ledger.record r"
+        " join unnest(%(begins)s::timestamptz[], %(ends)s::timestamptz[]) with ordinality as span(begins, ends, place)"
+        " on r.at >= span.begins and r.at < span.ends"
+        " where r.member_id = %(member)s and r.book_id = %(book)s"
+        " and r.kind in ('sale', 'refund', 'capture', 'redemption_refund') group by 1, 2",
+        {
+            "book": book_id,
+            "member": member,
+            "begins": [begin for begin, _ in spans],
+            "ends": [end for _, end in spans],
+        },
+    )
+    found = {(place, kind): (int(points), int(minor)) for place, kind, points, minor in rows}
+
+    def net(place: int, plus: str, minus: str) -> tuple[int, int]:
+        (there, worth), (back, less) = (found.get((place, kind), (0, 0)) for kind in (plus, minus))
+        return there - back, worth - less
+
+    return [
+        Saved(*net(place, "sale", "refund"), *net(place, "capture", "redemption_refund"))
+        for place in range(1, len(spans) + 1)
+    ]
+
+
 class LotTold(NamedTuple):
     """Where points came from. `sale_record` is the record of the sale they were earned in, where the same member was."""
 
@@ -397,6 +439,27 @@ def alive(tx: ledger.Tx) -> None:
 def knows_zone(tx: ledger.Tx, name: str) -> bool:
     """Whether the database knows a time zone of this name: it is the one that reckons with it."""
     return tx.execute("select from pg_timezone_names where name = %s", [name]).fetchone() is not None
+
+
+class Profile(NamedTuple):
+    """What a member told of themselves. Personal: for the member alone."""
+
+    number: str
+    phone: str | None
+    kind: Any
+    given_name: str | None
+    family_name: str | None
+    language: str
+    enrolled_at: datetime
+
+
+def profile(tx: ledger.Tx, member_id: UUID) -> Profile:
+    row = tx.execute(
+        "select number, phone, kind, given_name, family_name, language, enrolled_at from merchants.member where id = %s",
+        [member_id],
+    ).fetchone()
+    assert row is not None
+    return Profile(*row)
 
 
 def family_name(tx: ledger.Tx, member_id: UUID) -> str | None:

@@ -15,6 +15,7 @@ PREFIXES = {
     "till": "til",
     "member": "mem",
     "device": "dev",
+    "session": "ses",
     "record": "rec",
     "sale": "sal",
     "redemption": "red",

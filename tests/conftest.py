@@ -28,6 +28,8 @@ LONGEST: Final = (
     "simulate/test_more_histories.py",
     "simulate/test_command.py",
     "deploy/test_streaming.py",
+    "wallet_app/test_in_chromium.py",
+    "gateway/test_schemathesis.py",
     "ledger/test_postings_table.py",
     "stream/test_demo_week.py",
 )

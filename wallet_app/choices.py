@@ -1,36 +1,12 @@
-"""Everything else: oneself, consents, language and look."""
+"""Everything else, and the language and the look of this browser."""
 
-import ledger
 from gateway import web
-from gateway.api import membership, shapes
 from gateway.web import LANGUAGE_COOKIE, LANGUAGES, LOOK_COOKIE, LOOKS, Moved, Problem, Shown, Visit
-from merchants import people
 from wallet_app.asking import about
-from wallet_app.joining import PURPOSES
 
 
 async def show(visit: Visit) -> Shown:
-    said: shapes.ConsentsOut = await visit.ask(membership.get_consents)
-    facts = {
-        "me": await about(visit),
-        "consents": {consent.purpose: consent for consent in said.data},
-        "confirmed": said.confirmed,
-        "purposes": PURPOSES,
-        "done": visit.query.get("done", ""),
-    }
-    return Shown("more.html", facts)
-
-
-async def consent(visit: Visit) -> Moved:
-    """What one agrees to from now on; that answers what was said at a counter too."""
-    said = {purpose: visit.form.get(purpose) == "yes" for purpose, _ in PURPOSES}
-
-    def put(tx: ledger.Tx) -> None:
-        people.confirm_consents(tx, visit.network, visit.member.id, visit.network.now)
-        people.put_consents(tx, visit.network, visit.member.id, said, visit.network.now)
-
-    await visit.work(put)
-    return Moved(visit.to("/more", done="consents"))
+    return Shown("more.html", {"me": await about(visit)})
 
 
 async def choose(visit: Visit) -> Moved:

@@ -3,9 +3,9 @@
 from typing import Final
 
 from gateway.api import history as records
-from gateway.api import live
+from gateway.api import live, standing
 from gateway.web import Problem, Shown, Stream, Visit, session_store
-from wallet_app import telling
+from wallet_app import next_offers, saved, telling
 from wallet_app.asking import about, awaiting, balance
 
 LATEST: Final = 5
@@ -21,7 +21,10 @@ async def show(visit: Visit) -> Shown:
         {
             "me": me,
             "balance": own,
+            "tier": next(iter(await standing.own_tiers(visit.call())), None),
             "awaiting": asked,
+            "likely": (await next_offers.of(visit))[: next_offers.ON_HOME],
+            "saved": await saved.of(visit),
             "latest": [telling.line(entry) for entry in latest.data],
             "soon_days": SOON_DAYS,
             "done": visit.query.get("done", ""),

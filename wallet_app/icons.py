@@ -57,5 +57,10 @@ def _inside(distance: float, soft: float) -> float:
 
 
 def _over(under: Colour, over: Colour, share: float) -> Colour:
+    # nearly every point is wholly one or the other
+    if share <= 0.0:
+        return under
+    if share >= 1.0:
+        return over
     a, b, c = (one + (other - one) * share for one, other in zip(under, over, strict=True))
     return (a, b, c)

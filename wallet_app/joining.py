@@ -10,7 +10,7 @@ from typing import Final
 
 import ledger
 from gateway import web
-from gateway.api import membership, names
+from gateway.api import membership, names, sessions
 from gateway.web import BookFacts, Moved, Problem, Shown, Visit, accepted
 from gateway.web import later as N_
 from ledger import ids
@@ -147,9 +147,7 @@ async def sign_out(visit: Visit) -> Moved:
     assert session is not None
 
     def end(tx: ledger.Tx) -> None:
-        devices = web.session_store.end(tx, session.member_id, session.id)
-        for device in devices:
-            people.revoke_device(tx, visit.network, session.member_id, device, visit.network.now)
+        sessions.ended(tx, visit.network, session.member_id, session.id)
 
     await visit.work(end)
     visit.sign_out()

@@ -5,7 +5,24 @@ from typing import Final
 
 from gateway import web
 from gateway.web import Page, Server
-from wallet_app import app_files, approvals, card, choices, gifts, history, home, household, joining, safety, shops
+from wallet_app import (
+    app_files,
+    approvals,
+    card,
+    choices,
+    club,
+    gifts,
+    history,
+    home,
+    household,
+    joining,
+    next_offers,
+    notices,
+    profile,
+    safety,
+    shops,
+    standing,
+)
 
 ROOT: Final = "/wallet"
 SIGN_IN: Final = "/wallet/sign-in"
@@ -31,13 +48,25 @@ PAGES: Final = (
     Page("POST", "/household/{step}", household.step),
     Page("POST", "/household/{step}/{of}", household.step),
     Page("GET", "/shops", shops.show),
+    Page("GET", "/shops/{shop}", club.show),
+    Page("GET", "/standing", standing.show),
+    Page("GET", "/notices", notices.show),
+    Page("GET", "/next-offers", next_offers.show),
+    Page("POST", "/next-offers", next_offers.choose),
+    Page("GET", "/profile", profile.show),
+    Page("POST", "/profile/consents", profile.consent),
+    Page("POST", "/profile/occasions", profile.add_occasion),
+    Page("POST", "/profile/occasions/remove", profile.remove_occasion),
+    Page("POST", "/profile/export/code", profile.ask_code),
+    Page("POST", "/profile/export", profile.export),
+    Page("POST", "/profile/phone/codes", profile.ask_codes),
+    Page("POST", "/profile/phone", profile.change_phone),
     Page("GET", "/safety", safety.show),
     Page("POST", "/safety/lock", safety.lock),
     Page("POST", "/safety/devices/{device}/remove", safety.remove_device),
     Page("POST", "/safety/sessions/{session}/end", safety.end_session),
     Page("POST", "/safety/sessions/end-others", safety.end_others),
     Page("GET", "/more", choices.show),
-    Page("POST", "/more/consents", choices.consent),
     Page("POST", "/choices", choices.choose, "anybody"),
     Page("GET", "/events", home.events),
     Page("GET", "/offline", app_files.offline, "anybody"),

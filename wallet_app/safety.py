@@ -1,12 +1,13 @@
 """What keeps a wallet safe: the spend lock, the phones that make codes, where one is signed in, and what to do when
 something is lost or not one's own."""
 
+import contextlib
 from uuid import UUID
 
 import ledger
 from gateway import web
-from gateway.api import membership, shapes
-from gateway.web import Moved, Shown, Visit, not_found
+from gateway.api import membership, sessions, shapes
+from gateway.web import Moved, Problem, Shown, Visit, not_found
 from ledger import ids
 from merchants import people
 from wallet_app.asking import about
@@ -20,12 +21,12 @@ async def show(visit: Visit) -> Shown:
         devices = people.list_devices(tx, visit.network, session.member_id)
         return [d for d in devices if d.revoked_at is None], web.sessions.of_member(tx, session.member_id)
 
-    devices, sessions = await visit.work(read)
+    devices, signed_in = await visit.work(read)
     facts = {
         "me": await about(visit),
         "devices": [(ids.show("device", device.id), device) for device in devices],
         "own_device": session.device_id,
-        "sessions": sessions,
+        "sessions": signed_in,
         "own": session.id,
         "about": visit.query.get("about", ""),
         "done": visit.query.get("done", ""),
@@ -58,18 +59,13 @@ async def end_session(visit: Visit) -> Moved:
         id = UUID(visit.params["session"])
     except ValueError:
         raise not_found("session") from None
-    await visit.work(_end, visit, id, None)
+    with contextlib.suppress(Problem):  # over already: as good
+        await sessions.end(visit.call(), id)
     return Moved(visit.to("/safety", done="session"))
 
 
 async def end_others(visit: Visit) -> Moved:
     """Everywhere but here, and the phones that were enrolled there."""
     assert visit.session is not None
-    await visit.work(_end, visit, None, visit.session.id)
+    await sessions.end(visit.call(), None, visit.session.id)
     return Moved(visit.to("/safety", done="others"))
-
-
-def _end(tx: ledger.Tx, visit: Visit, id: UUID | None, but: UUID | None) -> None:
-    member = visit.member.id
-    for device in web.session_store.end(tx, member, id, but=but):
-        people.revoke_device(tx, visit.network, member, device, visit.network.now)

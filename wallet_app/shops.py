@@ -4,11 +4,13 @@ from dataclasses import dataclass
 
 import ledger
 from gateway.web import Shown, Visit
+from ledger import ids
 from merchants import contracts
 
 
 @dataclass(frozen=True, slots=True)
 class ShopTold:
+    id: str
     name: str
     category: str | None
     earns: bool
@@ -48,6 +50,7 @@ def told(network: contracts.Network) -> list[ShopTold]:
         )
         found.append(
             ShopTold(
+                id=ids.show("merchant", merchant.id),
                 name=merchant.name,
                 category=merchant.category,
                 earns="natural" in contract.earns_for and network.terms(merchant.id) is not None,

@@ -14,6 +14,7 @@ from typing import Annotated, Final
 import psycopg
 import typer
 from rich.console import Console
+from rich.table import Table
 
 from deploy.bench import doors, machine, settling
 from deploy.bench import growth as growths
@@ -36,6 +37,7 @@ class Part(StrEnum):
     NEXT_OFFER = "next-offer"
     SETTLEMENT = "settlement"
     RULES = "rules"
+    PAGES = "pages"
     ALL = "all"
 
 
@@ -64,6 +66,7 @@ Over = Annotated[
 ]
 Pairs = Annotated[int, typer.Option(min=1, max=50_000_000, help="settlement: pairs that are netted alone.")]
 Parties = Annotated[int, typer.Option(min=2, max=1_000_000, help="settlement: merchants that are netted alone.")]
+Screens = Annotated[list[str] | None, typer.Option("--screen", help="pages: one of the wallet's screens; repeat it.")]
 AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
 
 
@@ -72,7 +75,7 @@ def bench(
         Part,
         typer.Argument(
             help="posting, http, reads, growth (loads ten million records first), rules; all of these; settlement;"
-            " next-offer."
+            " next-offer; pages."
         ),
     ],
     seconds: Seconds = 10.0,
@@ -91,6 +94,7 @@ def bench(
     as_json: AsJson = False,
     households: Households = None,
     tune: Tune = False,
+    screen: Screens = None,
 ) -> None:
     """How fast it is, beside PostgreSQL's own pgbench on the same server; how good next offers are, on real baskets.
 
@@ -104,7 +108,13 @@ def bench(
 
     settlement: windows of one, two and four million items over 10, 100 and 1,000 merchants, from consumed to paid, and the
     netting of many merchants alone; takes hours.
+
+    pages: the wallet's main screens in a real Chromium, cold, on a phone of the middle range and a mobile network: the largest
+    paint, how much moved, and what came over the line.
     """
+    if part is Part.PAGES:
+        _pages(screen, rounds, as_json)
+        return
     if part is Part.NEXT_OFFER:
         _next_offer(households, tune, as_json)
         return
@@ -136,6 +146,40 @@ def _next_offer(households: int | None, tune: bool, as_json: bool) -> None:
         typer.echo(result.json())
     else:
         next_offer.show(Console(width=max(WIDTH, Console().width)), result)
+
+
+def _pages(screens: Sequence[str] | None, rounds: int, as_json: bool) -> None:
+    from deploy.pages import chromium, scene, speed
+    from deploy.pages.screens import MAIN, SCREENS
+
+    wanted = tuple(screens or MAIN)
+    if unknown := sorted(set(wanted) - set(SCREENS)):
+        raise Refusal(f"no such screen: {', '.join(unknown)}; there are {', '.join(SCREENS)}")
+    console = Console(stderr=True)
+
+    def say(text: str) -> None:
+        console.print(text, style="dim", highlight=False)
+
+    with chromium.opened() as browser, scene.made(browser) as place:
+        found = speed.as_document(speed.measure(browser, place, wanted, rounds, say), rounds, browser.version)
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+        return
+    table = Table("screen", "", box=None, pad_edge=False)
+    for name in ("LCP", "CLS", "HTML", "JS", "CSS", "total"):
+        table.add_column(name, justify="right")
+    for each in found["screens"]:
+        weight = each["weight"]
+        sizes = [f"{weight[kind] / 1024:,.1f} KiB" for kind in ("html", "js", "css", "total")]
+        paint = "" if each["lcp_ms"] is None else f"{each['lcp_ms']:,.0f} ms"
+        table.add_row(each["screen"], each["language"], paint, f"{each['cls']:.4f}", *sizes)
+    console = Console()
+    console.print(table)
+    console.print(
+        f"\n{found['browser']}, cold, 360 wide; processor {speed.CPU_SLOWER} times slower, {speed.DOWN_BITS / 1e6:.1f} Mbit/s"
+        f" down, {speed.ROUND_TRIP_MS} ms there and back; medians of {rounds}",
+        highlight=False,
+    )
 
 
 def _settle(windows: settling.Windows, at: Path | None, svg: Path | None, as_json: bool) -> None:

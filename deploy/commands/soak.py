@@ -17,6 +17,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from deploy.errors import Refusal
+from deploy.home import manex_home
 from deploy.soak import api as calling
 from deploy.soak import brokers as soak_brokers
 from deploy.soak import kill as killing
@@ -235,6 +237,50 @@ def api(
             f" {report.broken_checks} checks broken, {'clean' if clean else 'not clean'}, seed {chosen}"
         )
     if not clean:
+        raise typer.Exit(1)
+
+
+@app.command()
+def pages(
+    screen: Annotated[
+        list[str] | None, typer.Option("--screen", help="One of the wallet's screens; repeat it.")
+    ] = None,
+    again: Annotated[bool, typer.Option("--again", help="Look at all of them, whatever was seen before.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Every screen of the wallet in both languages and looks, narrow and wide, in a real Chromium.
+
+    Each must break none of axe's rules, be no wider than the window, and ask nothing of anybody else. What was seen to be
+    well is remembered in Manex's home until the pages change, so a run that was stopped goes on. Exits 1 when something
+    is wrong.
+    """
+    from deploy.pages import chromium, matrix, scene
+    from deploy.pages.screens import SCREENS, every_way
+
+    if unknown := sorted(set(screen or ()) - set(SCREENS)):
+        raise Refusal(f"no such screen: {', '.join(unknown)}; there are {', '.join(SCREENS)}")
+    ways, file, of = every_way(screen or SCREENS), manex_home() / "soak-pages.jsonl", matrix.version()
+    known = [] if again else matrix.remembered(file, of)
+    seen = {each.way for each in known}
+    left = [way for way in ways if str(way) not in seen]
+    told = [each for each in known if each.way in {str(way) for way in ways}]
+    chromium.wanted()
+    matrix.begin(file, of, known)
+    if left:
+        with chromium.opened() as browser, scene.made(browser) as place:
+            for each in matrix.look(browser, place, left):
+                told.append(each)
+                matrix.remember(file, each)
+                typer.echo(f"{len(told)} of {len(ways)}: {each.way}{', WRONG' if each.faults else ''}", err=True)
+    wrong = [each for each in told if each.faults]
+    if as_json:
+        typer.echo(json.dumps({"looked_at": len(told), "wrong": msgspec.to_builtins(wrong)}, indent=2))
+    else:
+        for each in wrong:
+            for fault in each.faults:
+                typer.echo(f"{each.way}: {fault}")
+        typer.echo(f"{len(told)} ways of {len(ways)} looked at, {len(wrong)} wrong")
+    if wrong:
         raise typer.Exit(1)
 
 

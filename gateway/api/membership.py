@@ -1,6 +1,7 @@
 """Members: signing in by a code on the telephone, their balance, devices and spend lock."""
 
 import io
+from datetime import datetime
 from typing import Any, Final, cast
 
 import segno
@@ -12,6 +13,7 @@ from gateway.api.shapes import (
     AtTime,
     CardOut,
     ConsentOut,
+    ConsentsIn,
     ConsentsOut,
     DeviceIn,
     DeviceOut,
@@ -154,11 +156,34 @@ async def post_own_confirmation(call: Call[NothingIn]) -> ConsentsOut:
     return await call.work(confirm)
 
 
+def consents_told(tx: ledger.Tx, call: Call[Any]) -> ConsentsOut:
+    return _consents(_me(call, tx), tx)
+
+
+async def put_consents(call: Call[ConsentsIn]) -> ConsentsOut:
+    """What one agrees to from now on. What was said at a counter of other purposes goes on waiting for one's word."""
+    said = {consent.purpose: consent.given for consent in call.body.consents}
+
+    def put(tx: ledger.Tx) -> ConsentsOut:
+        member, book = _me(call, tx), ledger.read_book(tx, call.member.book.id)
+        refused = people.put_consents(tx, book, member.id, said, book.now)
+        if refused is not None:
+            accepted(refused)
+        return _consents(member, tx)
+
+    return await call.work(put)
+
+
 def _consents(member: people.Member, tx: ledger.Tx) -> ConsentsOut:
     said, confirmed = people.consents_of(tx, member.id)
     return ConsentsOut(
         data=[
-            ConsentOut(purpose=purpose, given=told["given"], asked=told.get("asked", told["given"]))
+            ConsentOut(
+                purpose=purpose,
+                given=told["given"],
+                asked=told.get("asked", told["given"]),
+                at=datetime.fromisoformat(told["at"]),
+            )
             for purpose, told in sorted(said.items())
         ],
         confirmed=confirmed,
@@ -181,6 +206,11 @@ def _me(call: Call[Any], tx: ledger.Tx) -> people.Member:
     if found is None or found.state == "left":
         raise problems.not_found("member")
     return found
+
+
+def told(tx: ledger.Tx, call: Call[Any]) -> MeOut:
+    """Oneself."""
+    return _told(tx, _me(call, tx))
 
 
 def _told(tx: ledger.Tx, member: people.Member) -> MeOut:

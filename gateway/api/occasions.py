@@ -10,27 +10,26 @@ from merchants import people
 
 
 async def get_occasions(call: Call[None]) -> OccasionsOut:
-    return await call.work(lambda tx: _told(tx, call))
+    return await call.work(lambda tx: told(tx, call))
 
 
 async def put_occasions(call: Call[OccasionsIn]) -> OccasionsOut:
-    told = [
+    asked = [
         people.Occasion(o.kind, people.Anniversary(o.calendar, o.month, o.day), o.year, o.name)
         for o in call.body.occasions
     ]
 
     def put(tx: ledger.Tx) -> OccasionsOut:
-        refused = people.put_occasions(
-            tx, ledger.read_book(tx, call.member.book.id), call.member.id, told, call.server.keys.spend
-        )
+        book = ledger.read_book(tx, call.member.book.id)
+        refused = people.put_occasions(tx, book, call.member.id, asked, call.server.keys.spend)
         if refused is not None:
             accepted(refused)
-        return _told(tx, call)
+        return told(tx, call)
 
     return await call.work(put)
 
 
-def _told(tx: ledger.Tx, call: Call[Any]) -> OccasionsOut:
+def told(tx: ledger.Tx, call: Call[Any]) -> OccasionsOut:
     book = ledger.read_book(tx, call.member.book.id)
     member = people.find(tx, book, id=call.member.id)
     if member is None or member.state == "left":

@@ -189,13 +189,20 @@ async def get_own_standing(call: Call[None]) -> StandingsOut:
     return StandingsOut(data=[_told(told) for told in await call.work(_all_of, caller.book.id, caller.id)])
 
 
-def _all_of(tx: ledger.Tx, book_id: int, member: UUID) -> list[standing.StandingTold]:
+async def own_tiers(call: Call[None]) -> list[TierStandingOut]:
+    """The tiers that a member holds, the network's first; with no word of how far it is, which takes longer to find."""
+    caller = call.member
+    found = await call.work(lambda tx: _all_of(tx, caller.book.id, caller.id, with_progress=False))
+    return [_told(told) for told in found if told.told.tier is not None]
+
+
+def _all_of(tx: ledger.Tx, book_id: int, member: UUID, with_progress: bool = True) -> list[standing.StandingTold]:
     """Every ladder on which a member stands, with how far it is."""
     book = ledger.read_book(tx, book_id)
     found = people.find(tx, book, id=member)
     if found is None or found.state == "left":
         raise problems.not_found("member")
-    return standing.standings_of(tx, book, member, with_progress=True)
+    return standing.standings_of(tx, book, member, with_progress=with_progress)
 
 
 async def events(call: Call[Any], of: Iterable[UUID | None]) -> dict[UUID | None, StandingEvent]:
@@ -214,6 +221,7 @@ async def events(call: Call[Any], of: Iterable[UUID | None]) -> dict[UUID | None
 def _told(found: standing.StandingTold) -> TierStandingOut:
     tier = found.ladder.tier(found.told.tier)
     far = found.progress
+    lower = None if far is None else found.ladder.tier(far.then)
     return TierStandingOut(
         merchant=names.shown("merchant", found.owner_id),
         merchant_name=found.owner_name,
@@ -233,6 +241,7 @@ def _told(found: standing.StandingTold) -> TierStandingOut:
         progress=None if far is None else _progress(found.ladder, far),
         ends_at=None if far is None else far.ends_at,
         then=None if far is None else far.then,
+        then_name=None if lower is None else msgspec.convert(lower.name, Words),
     )
 
 

@@ -85,13 +85,21 @@ class Language:
 
     def day(self, at: datetime, zone: str, year: bool = True) -> str:
         """A day in the language's calendar, its month by name."""
-        here = at.astimezone(ZoneInfo(zone)).date()
+        return self.calendar_day(at.astimezone(ZoneInfo(zone)).date(), year)
+
+    def calendar_day(self, here: date, year: bool = True) -> str:
+        """A calendar's day."""
         if self.code == "fa":
             there = JalaliDate.to_jalali(here)  # type: ignore[no-untyped-call]
             told = f"{there.day} {_JALALI[there.month - 1]}" + (f" {there.year}" if year else "")
         else:
             told = f"{here.day} {_GREGORIAN[here.month - 1]}" + (f" {here.year}" if year else "")
         return self.digits(told)
+
+    def short_month(self, day: date) -> str:
+        """The month in which a calendar's day lies, short enough for a drawing."""
+        name = self.calendar_day(day, year=False).partition(" ")[2]
+        return name if self.code == "fa" else name[:3]
 
     def clock(self, at: datetime, zone: str) -> str:
         return self.digits(f"{at.astimezone(ZoneInfo(zone)):%H:%M}")
@@ -102,13 +110,11 @@ class Language:
 
     def same_year(self, one: datetime, other: datetime, zone: str) -> bool:
         here, there = (at.astimezone(ZoneInfo(zone)).date() for at in (one, other))
-        if self.code == "fa":
-            return _jalali_year(here) == _jalali_year(there)
-        return here.year == there.year
+        return self.year_of(here) == self.year_of(there)
 
-
-def _jalali_year(day: date) -> int:
-    return int(JalaliDate.to_jalali(day).year)  # type: ignore[no-untyped-call]
+    def year_of(self, day: date) -> int:
+        """The year of the language's calendar in which a day lies."""
+        return int(JalaliDate.to_jalali(day).year) if self.code == "fa" else day.year  # type: ignore[no-untyped-call]
 
 
 def days_until(at: datetime, now: datetime, zone: str) -> int:

@@ -21,12 +21,12 @@ import psycopg_pool
 from starlette.types import Receive, Scope, Send
 
 import ledger
-from gateway import log
+from gateway import log, sessions
 from gateway.door import RETRY_SECONDS, Gone, stream_out, unavailable
 from gateway.problems import KINDS, Problem
 from gateway.server import Server
 from gateway.streams import Stream
-from gateway.web import cookies, headers, languages, refusals, sessions, templates
+from gateway.web import cookies, headers, languages, refusals, templates
 from gateway.web.assets import Assets
 from gateway.web.visits import Moved, Raw, Shown, Told, Visit
 

@@ -1,9 +1,10 @@
 """Templates: escaped by default, strict about what they are told, speaking one language each."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import jinja2
 from markupsafe import Markup, escape
@@ -47,6 +48,13 @@ def _filters(language: Language) -> dict[str, Any]:
         year = not language.same_year(at, book.now, book.time_zone)
         return _time(at, language.day(at, book.time_zone, year))
 
+    def on(at: date, book: ledger.Book, before: bool = False) -> Markup:
+        """A calendar's day, or the day before it: the last one of what ends before it."""
+        at -= timedelta(days=before)
+        today = book.now.astimezone(ZoneInfo(book.time_zone)).date()
+        told = language.calendar_day(at, language.year_of(at) != language.year_of(today))
+        return Markup('<time datetime="{}">{}</time>').format(at.isoformat(), told)
+
     def moment(at: datetime, book: ledger.Book) -> Markup:
         year = not language.same_year(at, book.now, book.time_zone)
         told = f"{language.day(at, book.time_zone, year)}، " if language.code == "fa" else ""
@@ -64,9 +72,11 @@ def _filters(language: Language) -> dict[str, Any]:
         "digits": language.digits,
         "money": money,
         "day": day,
+        "date": on,
         "moment": moment,
         "clock": clock,
         "days_left": left,
+        "month_of": lambda at: language.calendar_day(at).partition(" ")[2],
         "month": lambda at, book: language.month(at, book.time_zone),
         "code": code,
         "say": language.gettext,

@@ -11,14 +11,15 @@ import anyio
 import msgspec
 
 import ledger
+from gateway import sessions
 from gateway.api.shapes import ProblemOut
 from gateway.calls import Call, Caller, MemberCaller, Nobody
 from gateway.problems import Problem
 from gateway.server import BookFacts, Server
-from gateway.web import cookies, sessions
+from gateway.session_store import Session
+from gateway.web import cookies
 from gateway.web.languages import Language
 from gateway.web.refusals import words
-from gateway.web.session_store import Session
 
 R = TypeVar("R")
 P = ParamSpec("P")

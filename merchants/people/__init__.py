@@ -15,6 +15,7 @@ from merchants.people.occasion_store import (
 from merchants.people.occasions import Anniversary, Occasion
 from merchants.people.one_time_codes import OneTimeCode
 from merchants.people.store import (
+    change_phone,
     confirm_consents,
     consents_of,
     count_wrong_codes,
@@ -43,6 +44,7 @@ __all__ = [
     "Occasion",
     "OneTimeCode",
     "Person",
+    "change_phone",
     "confirm_consents",
     "consents_of",
     "count_wrong_codes",

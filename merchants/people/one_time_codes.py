@@ -7,6 +7,7 @@ member. Only the last code asked for counts, once, for five minutes of the book'
 import hashlib
 import hmac
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import ClassVar, Final, Literal
@@ -17,8 +18,9 @@ from merchants.people import store
 from merchants.people.digits import only
 from merchants.people.members import Member
 
-#: What a code is good for. One that is read out at a counter must sign nobody in.
-Purpose = Literal["sign_in", "confirm"]
+#: What a code is good for, and for nothing else: one that is read out at a counter must sign nobody in, and one that was
+#: asked for a new telephone by somebody else must open nothing of the telephone's own member.
+Purpose = Literal["sign_in", "confirm", "step_up", "new_phone"]
 
 DIGITS: Final = 6
 LIFE: Final = timedelta(minutes=5)
@@ -78,6 +80,12 @@ class OneTimeCode:
     code: str = field(repr=False)
     shown_code: str | None = field(repr=False)
     expires_at: datetime
+
+
+def hold(tx: ledger.Tx, book: ledger.Book, phones: Iterable[str]) -> None:
+    """Have the codes of several telephones to oneself; always in the same order, so that nobody waits for ever."""
+    for phone in sorted(set(phones)):
+        store.lock_phone(tx, book.id, phone)
 
 
 def ask(

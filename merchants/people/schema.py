@@ -78,7 +78,7 @@ one_time_code = Table(
     Column(
         "purpose",
         Text,
-        CheckConstraint("purpose in ('sign_in', 'confirm')", name="one_time_code_purpose"),
+        CheckConstraint("purpose in ('sign_in', 'confirm', 'step_up', 'new_phone')", name="one_time_code_purpose"),
         nullable=False,
         server_default="sign_in",
     ),

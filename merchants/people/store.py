@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
+import psycopg
 from psycopg.types.json import Jsonb
 
 import ledger
@@ -104,13 +105,37 @@ def confirm_consents(tx: ledger.Tx, book: ledger.Book, member_id: UUID, now: dat
 
 def put_consents(
     tx: ledger.Tx, book: ledger.Book, member_id: UUID, consents: Mapping[str, bool], now: datetime
-) -> None:
+) -> ledger.Refusal | None:
     """What the member consents to from now on, purpose by purpose, by the member's own word. Others stay as they are."""
     said = {purpose: {"given": given, "at": now.isoformat()} for purpose, given in consents.items()}
-    tx.execute(
-        "update merchants.member set consents = consents || %s where book_id = %s and id = %s",
-        [Jsonb(said), book.id, member_id],
-    )
+    row = tx.execute(
+        "update merchants.member set consents = consents || %(said)s where book_id = %(book)s and id = %(member)s"
+        " and state <> 'left'"
+        " and (select count(*) from jsonb_object_keys(consents || %(said)s)) <= %(most)s returning id",
+        {"said": Jsonb(said), "book": book.id, "member": member_id, "most": members.LARGEST_CONSENTS},
+    ).fetchone()
+    if row is not None:
+        return None
+    found = find(tx, book, id=member_id)
+    if found is None or found.state == "left":
+        return NotFound("member")
+    return ledger.errors.Invalid("/consents", f"at most {members.LARGEST_CONSENTS} purposes in all")
+
+
+def change_phone(tx: ledger.Tx, book: ledger.Book, member_id: UUID, phone: str) -> ledger.Refusal | None:
+    """Give a member another telephone (E.164), by which both were proven. Nobody else's is taken."""
+    try:
+        with tx.transaction():
+            row = tx.execute(
+                "update merchants.member set phone = %s where book_id = %s and id = %s and state = 'active' returning id",
+                [phone, book.id, member_id],
+            ).fetchone()
+    except psycopg.errors.UniqueViolation:
+        return StateConflict("phone", "taken")
+    if row is not None:
+        return None
+    found = find(tx, book, id=member_id)
+    return NotFound("member") if found is None or found.state == "left" else StateConflict("member", found.state)
 
 
 def consents_of(tx: ledger.Tx, member_id: UUID) -> tuple[dict[str, dict[str, Any]], bool | None]:

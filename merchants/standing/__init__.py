@@ -1,5 +1,6 @@
 """Standing: ladders of tiers, a merchant's or the network's, and how members climb them by what they buy."""
 
+from merchants.standing import periods
 from merchants.standing.climbing import Progress
 from merchants.standing.facts import FACTS
 from merchants.standing.handler import (
@@ -34,6 +35,7 @@ __all__ = [
     "ladder",
     "ladder_in_force",
     "list_ladders",
+    "periods",
     "standings_of",
     "tier_at",
     "tiers_of",

@@ -1494,9 +1494,49 @@ INSIGHT = [
 ]  # fmt: skip
 
 
+OWN_PHONE = {"phone": "+15550100778", "code": "000000", "new_code": "000000"}
+OF_ONESELF = [
+    bad("notices of a shop", "GET", "/v1/me/notices", "cafe", None, *WHO),
+    bad("no notices at a time", "GET", "/v1/me/notices?limit=0", "ann", None, *INVALID),
+    bad("notices behind a cursor of records", "GET", "/v1/me/notices?cursor=$anns_cursor", "ann", None, *CURSOR),
+    bad("notices of another", "GET", "/v1/me/notices?member=$bob", "ann", None, *UNKNOWN, "/member"),
+    bad("savings of another", "GET", "/v1/me/savings?member=$bob", "ann", None, *UNKNOWN, "/member"),
+    bad("savings by the moon", "GET", "/v1/me/savings?calendar=lunar", "ann", None, *INVALID),
+    bad("savings of a lifetime", "GET", "/v1/me/savings?months=900", "ann", None, *INVALID),
+    bad("consents to nothing at all", "PUT", "/v1/me/consents", "ann", {"consents": []}, *INVALID, "/consents"),
+    bad("a consent in capitals", "PUT", "/v1/me/consents", "ann", {"consents": [{"purpose": "SMS", "given": True}]},
+        *INVALID, "/consents/0/purpose"),
+    bad("more consents than are kept", "PUT", "/v1/me/consents", "ann",
+        {"consents": [{"purpose": "x" * n, "given": True} for n in range(1, 22)]}, *INVALID, "/consents"),
+    bad("another's consents", "PUT", "/v1/me/consents", "ann",
+        {"consents": [{"purpose": "x", "given": True}], "member": "$bob"}, *UNKNOWN, "/member"),
+    bad("the sessions of a shop", "GET", "/v1/me/sessions", "cafe", None, *WHO),
+    bad("sessions with a query", "GET", "/v1/me/sessions?member=$bob", "ann", None, *UNKNOWN, "/member"),
+    bad("the end of a session of nobody", "POST", "/v1/me/sessions/end", "ann", {"session": f"ses_{NONE}"}, *MISSING,
+        "/session"),
+    bad("the end of a session that is a device", "POST", "/v1/me/sessions/end", "ann", {"session": f"dev_{NONE}"},
+        *MISSING, "/session"),
+    bad("the end of another's sessions", "POST", "/v1/me/sessions/end", "ann", {"member": "$bob"}, *UNKNOWN, "/member"),
+    bad("a code to another's telephone", "POST", "/v1/me/step-up", "ann", {"phone": "+15550100124"}, *UNKNOWN,
+        "/phone"),
+    bad("a step-up of a shop", "POST", "/v1/me/step-up", "cafe", {}, *WHO),
+    bad("an export without a code", "POST", "/v1/me/export", "ann", {}, *INVALID, "/code"),
+    bad("an export with a code nobody sent", "POST", "/v1/me/export", "ann", {"code": "000000"}, 403,
+        "step_up_required", "/code"),
+    bad("an export of another", "POST", "/v1/me/export", "ann", {"code": "000000", "member": "$bob"}, *UNKNOWN,
+        "/member"),
+    bad("a new telephone that is none", "POST", "/v1/me/phone/code", "ann", {"phone": "call me"}, *INVALID, "/phone"),
+    bad("a new telephone of a shop", "POST", "/v1/me/phone/code", "cafe", {"phone": "+15550100778"}, *WHO),
+    bad("a new telephone without codes", "PUT", "/v1/me/phone", "ann", {"phone": "+15550100778"}, *INVALID, "/code"),
+    bad("a new telephone with codes nobody sent", "PUT", "/v1/me/phone", "ann", OWN_PHONE, 403, "step_up_required",
+        "/code"),
+    bad("one's own telephone as a new one", "PUT", "/v1/me/phone", "ann", OWN_PHONE | {"phone": "+15550100123"},
+        *INVALID, "/phone"),
+]  # fmt: skip
+
 TABLE = list(
     chain(
-        AMOUNTS, TEXTS, TIMES, SHAPES, IDS, CREDENTIALS, HEADERS, PATHS, QUERIES, TILL, MEMBERS, VOUCHERS, RAILS, OPERATORS, SAFETY, TIERS, BENEFITS, SPONSORS, OF_OFFERS, RECONCILING, INSIGHT
+        AMOUNTS, TEXTS, TIMES, SHAPES, IDS, CREDENTIALS, HEADERS, PATHS, QUERIES, TILL, MEMBERS, VOUCHERS, RAILS, OPERATORS, SAFETY, TIERS, BENEFITS, SPONSORS, OF_OFFERS, RECONCILING, INSIGHT, OF_ONESELF
     )
 )  # fmt: skip
 

@@ -1,9 +1,11 @@
-"""A network with the wallet's pages on it, in this process and over a socket."""
+"""A network with the wallet's pages on it, in this process: one for the stories of a module, each with people of its own."""
 
 from collections.abc import Iterator
 
+import psycopg
 import pytest
 
+from deploy import postgres
 from gateway.server import Keys
 from tests.gateway.conftest import _opened, server_keys
 from tests.gateway.network import Api
@@ -12,9 +14,13 @@ from tests.wallet_app.visitor import Visitor
 __all__ = ["api", "server_keys", "visitor"]
 
 
-@pytest.fixture
-def api(database_url: str, server_keys: Keys) -> Iterator[Api]:
-    yield from _opened(database_url, server_keys)
+@pytest.fixture(scope="module")
+def api(server: postgres.Server, template: str, server_keys: Keys) -> Iterator[Api]:
+    with psycopg.connect(server.url, autocommit=True) as conn:
+        conn.execute(f"create database manex_visits template {template}")
+    yield from _opened(server.dsn("manex_visits"), server_keys)
+    with psycopg.connect(server.url, autocommit=True) as conn:
+        conn.execute("drop database manex_visits with (force)")
 
 
 @pytest.fixture

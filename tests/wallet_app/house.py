@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import shutil
 import socket
 import threading
 import time
@@ -13,26 +12,20 @@ from typing import cast
 import httpx2
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 from starlette.testclient import TestClient
 
 from deploy import asgi
 from deploy.commands.operator import make_key
+from deploy.pages import chromium
 from gateway.server import Keys
 from tests.gateway.network import Api, Member, new_key
 from tests.wallet_app.visitor import Visitor
 
-#: Debian's, Fedora's, and what a variable says.
-NAMES = ("chromium", "chromium-browser", "google-chrome")
-
-
-def chromium() -> str | None:
-    return next((found for name in NAMES if (found := shutil.which(name))), None)
-
 
 def wanted() -> str:
     """Where Chromium is. Without one tests are skipped by name; where everything is checked that is refused."""
-    if (found := chromium()) is None:
+    if (found := chromium.found()) is None:
         if os.environ.get("CI") == "true":
             pytest.fail("there is no Chromium, and nothing may be skipped here")
         pytest.skip("there is no Chromium on this machine")
@@ -41,12 +34,9 @@ def wanted() -> str:
 
 @contextlib.contextmanager
 def browser() -> Iterator[Browser]:
-    where = wanted()
-    with sync_playwright() as playing:
-        # as root, and in containers, Chromium's own sandbox cannot be made
-        made = playing.chromium.launch(executable_path=where, args=["--no-sandbox", "--disable-dev-shm-usage"])
+    wanted()
+    with chromium.opened() as made:
         yield made
-        made.close()
 
 
 @dataclass
@@ -63,6 +53,20 @@ class House:
 
     def sell(self, number: str, amount: int, shop: str = "cafe") -> None:
         self.api.sell(Member(self.api, "", number, "", ""), amount=amount, shop=shop)
+
+    def climb(self) -> None:
+        """Ladders at the cafe and in the network, and something to use at the cafe."""
+        words = {"fa": "نقره‌ای", "en": "Silver"}
+        silver = {"id": "silver", "name": words, "requires": {"all": {"spend": 1_000}}, "benefits": []}
+        tea = [{"name": "tea", "text": {"fa": "چای رایگان", "en": "Free tea"}}]
+        gold = {"id": "gold", "name": words, "requires": {"any": {"spend": 900_000, "visits": 90}}, "benefits": []}
+        ladder = {"period": {"rolling_days": 90}, "tiers": [silver | {"benefits": tea}, gold]}
+        cafe, api = self.api.shops["cafe"].key, self.api
+        api.done("POST", "/v1/ladders", ladder, by=cafe, key=new_key())
+        api.done("POST", f"/v1/operator/books/{api.book}/ladders", ladder, by=api.maker, key=new_key())
+        lounge = {"kind": "experience", "name": words, "who": "everybody", "capacity": {"per_member": 3}}
+        api.done("POST", "/v1/entitlements", lounge, by=cafe, key=new_key())
+        api.advance(api.clock().isoformat())
 
     def ask(self, number: str, points: int) -> None:
         body = {

@@ -1,43 +1,57 @@
 """The wallet in a real browser: every screen seen once and accessible, the till's journey with and without scripts and
 network, the keyboard alone, what pages weigh and that nothing leaves the origin. One browser for all of it."""
 
+import contextlib
+import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect
+from playwright.sync_api import Browser, BrowserContext, Request, expect
+from typer.testing import CliRunner
 
 from deploy import postgres
+from deploy.commands import bench, soak
+from deploy.errors import Refusal
+from deploy.pages import matrix, screens, speed
+from deploy.pages.screens import Place, Way
 from gateway.server import Keys
 from tests.gateway.network import new_key
 from tests.wallet_app.house import House, browser, served, wanted
-from tests.wallet_app.test_visits import number_of
-from tests.wallet_app.visitor import Visitor
+from tests.wallet_app.visitor import Visitor, new_phone, number_of
 
-ANN = "+15550100123"
+MOVED = (
+    "window.moved = 0; new PerformanceObserver(list => list.getEntries().forEach(e => window.moved += e.value))"
+    ".observe({type: 'layout-shift', buffered: true})"
+)
 
-RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"], "resultTypes": ["violations"]}
-
-#: Each screen once; each pair of language, look and width on some of them.
+#: Each screen once; each pair of language, look and width on some of them. `./manex soak pages` looks every way.
 SCREENS = (
-    ("sign-in", "fa", "light", 360),
-    ("code", "en", "dark", 360),
-    ("join", "fa", "dark", 1280),
-    ("", "fa", "light", 360),
-    ("card", "en", "dark", 1280),
-    ("approvals", "fa", "dark", 360),
-    ("history", "en", "light", 360),
-    ("receipt", "fa", "light", 1280),
-    ("gifts", "en", "dark", 360),
-    ("gift", "fa", "light", 360),
-    ("household", "fa", "dark", 1280),
-    ("shops", "en", "light", 1280),
-    ("safety", "fa", "light", 360),
-    ("more", "en", "light", 360),
-    ("nothing-here", "fa", "dark", 360),
-    ("offline", "en", "light", 360),
+    Way("sign-in", "fa", "light", 360),
+    Way("code", "en", "dark", 360),
+    Way("join", "fa", "dark", 1280),
+    Way("home", "fa", "light", 360),
+    Way("card", "en", "dark", 1280),
+    Way("approvals", "fa", "dark", 360),
+    Way("history", "en", "light", 360),
+    Way("receipt", "fa", "light", 1280),
+    Way("notices", "en", "dark", 360),
+    Way("standing", "fa", "light", 360),
+    Way("next-offers", "en", "light", 1280),
+    Way("gifts", "en", "dark", 360),
+    Way("gift", "fa", "light", 360),
+    Way("household", "fa", "dark", 1280),
+    Way("shops", "en", "light", 1280),
+    Way("club", "fa", "dark", 360),
+    Way("profile", "fa", "light", 360),
+    Way("export", "en", "light", 360),
+    Way("new-phone", "fa", "dark", 360),
+    Way("safety", "fa", "light", 360),
+    Way("more", "en", "light", 360),
+    Way("nothing-here", "fa", "dark", 360),
+    Way("offline", "en", "light", 360),
 )
 
 
@@ -58,7 +72,7 @@ def house(chromium: Browser, server: postgres.Server, template: str, server_keys
 @pytest.fixture(scope="module")
 def ann(house: House) -> Visitor:
     made = Visitor(house.api)
-    made.join(ANN, given_name="Ann", family_name="Lee")
+    made.join(given_name="Ann", family_name="Lee")
     house.sell(number_of(made), 20_000)
     return made
 
@@ -93,60 +107,93 @@ def _context(
     return made
 
 
-def _go(page: Page, house: House, ann: Visitor, screen: str, phone: str) -> None:
-    """Bring a page to a screen, as a person gets there."""
-    if screen in ("code", "join"):
-        page.goto(f"{house.base}/wallet/sign-in")
-        page.fill("#phone", phone)
-        page.click("main button")
-        if screen == "join":
-            page.fill("#code", ann.code_of(phone))
-            page.click("main button.wide")
-            page.wait_for_selector("[name=terms]")
-    elif screen == "receipt":
-        page.goto(house.base + re.findall(r"/wallet/history/rec_\w+", ann.get("/wallet/history").body)[-1])
-    elif screen == "gift":
-        page.goto(f"{house.base}/wallet/gifts")
-        page.fill("#to", "123456789012")
-        page.fill("#points", "۵")
-        page.click("main button.wide")
-    else:
-        page.goto(f"{house.base}/wallet/{screen}")
+@pytest.fixture
+def place(house: House, ann: Visitor) -> Place:
+    """The house as `./manex soak pages` and `./manex bench pages` know theirs."""
+    cookies = [{"name": n, "value": v, "url": house.base} for n, v in ann.cookies.items()]
+    receipt = re.findall(r"history/rec_\w+", ann.get("/wallet/history").body)[-1]
+    club = f"shops/{house.api.shops['cafe'].id}"
+    return Place(house.base, cookies, receipt, club, ann.code_of, iter(new_phone, ""))
 
 
-def _faults_of(page: Page) -> list[str]:
-    """What the page's scripts break, and what its policy stops; filled while the page lives."""
-    found: list[str] = []
-
-    def said(message: ConsoleMessage) -> None:
-        if "Content Security Policy" in message.text:
-            found.append(message.text)
-
-    page.on("pageerror", lambda error: found.append(str(error)))
-    page.on("console", said)
-    return found
-
-
-def test_every_screen_is_accessible_and_fits(chromium: Browser, house: House, ann: Visitor) -> None:
+def test_every_screen_is_accessible_fits_and_asks_nobody_else(
+    chromium: Browser, house: House, ann: Visitor, place: Place
+) -> None:
+    assert [way.screen for way in SCREENS] == list(screens.SCREENS)
+    pairs = {(way.language, way.look) for way in SCREENS} | {(way.look, way.width) for way in SCREENS}
+    assert len(pairs | {(way.language, way.width) for way in SCREENS}) == 12
+    house.climb()
+    house.sell(number_of(ann), 20_000)
     house.ask(number_of(ann), 5)
-    axe = Axe()
-    faults: list[str] = []
-    for i, (screen, language, look, width) in enumerate(SCREENS):
-        stranger = screen in ("sign-in", "code", "join")
-        made = _context(chromium, house, None if stranger else ann, language=language, look=look, width=width)
-        page = made.new_page()
-        broken = _faults_of(page)
-        _go(page, house, ann, screen, f"+155501002{i:02}")
-        found = axe.run(page, options=RULES)
-        faults += [
-            f"{screen or 'home'} {language} {look} {width}: {v['id']} {[n['html'][:120] for n in v['nodes']][:3]}"
-            for v in found.response["violations"]
-        ]
-        faults += [f"{screen}: {said}" for said in broken]
-        if page.evaluate("document.documentElement.scrollWidth") > width:
-            faults.append(f"{screen or 'home'} {language} {look}: wider than {width}")
-        made.close()
+    faults = [f"{each.way}: {fault}" for each in matrix.look(chromium, place, SCREENS) for fault in each.faults]
     assert faults == []
+
+
+def test_what_is_wrong_with_a_screen_is_seen_and_what_was_well_is_not_looked_at_again(
+    chromium: Browser, place: Place, tmp_path: Path
+) -> None:
+    page = chromium.new_page()
+    broken = matrix.watched(page, place.base)
+    page.set_content("<img src='http://127.0.0.1:9/elsewhere.png'>")
+    assert any("image-alt" in fault for fault in matrix.violations(matrix.axe(), page))
+    assert any("elsewhere.png" in fault for fault in broken)
+    page.close()
+    file = tmp_path / "seen.jsonl"
+    matrix.begin(file, "these", [])
+    well, wrong = matrix.Looked("home fa light 360", ()), matrix.Looked("home fa dark 360", ("no alt",))
+    for each in (well, wrong):
+        matrix.remember(file, each)
+    file.write_text(file.read_text() + '{"way": "cut o')
+    assert matrix.remembered(file, "these") == [well]
+    assert matrix.remembered(file, "others") == []
+
+
+@pytest.fixture
+def here(chromium: Browser, place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The commands with this browser and this house, where they would make their own."""
+    monkeypatch.setenv("MANEX_HOME", str(tmp_path))
+    monkeypatch.setattr("deploy.pages.chromium.opened", lambda: contextlib.nullcontext(chromium))
+    monkeypatch.setattr("deploy.pages.scene.made", lambda _: contextlib.nullcontext(place))
+
+
+@pytest.mark.usefixtures("here")
+def test_a_screen_is_measured_on_a_slow_phone(capsys: pytest.CaptureFixture[str]) -> None:
+    bench._pages(["shops"], 1, True)
+    told = json.loads(capsys.readouterr().out)
+    assert [(each["screen"], each["language"]) for each in told["screens"]] == [("shops", "fa"), ("shops", "en")]
+    for each in told["screens"]:
+        weight = each["weight"]
+        assert each["lcp_ms"] > speed.ROUND_TRIP_MS
+        assert weight["total"] >= weight["html"] + weight["js"] + weight["css"] > 0
+        assert 0 < weight["js"] < 70_000
+        assert each["cls"] < 0.1
+    with pytest.raises(Refusal, match="no such screen: nowhere"):
+        bench._pages(["nowhere"], 1, True)
+
+
+@pytest.mark.usefixtures("here")
+def test_a_screen_is_looked_at_every_way_and_not_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert len(screens.every_way(["offline"])) == 8
+    monkeypatch.setattr("deploy.pages.screens.LOOKS", ("dark",))
+    monkeypatch.setattr("deploy.pages.screens.WIDTHS", (1280,))
+    asked = ["pages", "--screen", "offline"]
+    first = CliRunner().invoke(soak.app, [*asked, "--json"])
+    assert first.exit_code == 0, first.output
+    assert json.loads(first.stdout) == {"looked_at": 2, "wrong": []}
+    assert "2 of 2: offline en dark 1280" in first.stderr
+    second = CliRunner().invoke(soak.app, asked)
+    assert "of 2: " not in second.stderr, "all of it was seen"
+    assert "2 ways of 2 looked at, 0 wrong" in second.stdout
+
+
+def test_without_a_chromium_the_commands_say_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("MANEX_HOME", str(tmp_path))
+    with pytest.raises(Refusal, match="there is no Chromium on this machine"):
+        bench._pages(["shops"], 1, True)
+    said = CliRunner().invoke(soak.app, ["pages"])
+    assert isinstance(said.exception, Refusal)
+    assert "there is no Chromium on this machine" in str(said.exception)
 
 
 def test_the_till_without_scripts(chromium: Browser, house: House, ann: Visitor) -> None:
@@ -213,7 +260,7 @@ def test_the_till_with_scripts_live_offline_and_cold(context: BrowserContext, ho
     cold.click("text=Sign out")
     expect(cold.locator("h1")).to_contain_text("Sign in")
     assert cold.evaluate("caches.match(location.origin + '/wallet/card').then(Boolean)") is False
-    ann.sign_in(ANN)
+    ann.sign_in()
 
 
 def test_the_keyboard_alone_signs_in_and_locks(chromium: Browser, house: House, ann: Visitor) -> None:
@@ -225,10 +272,10 @@ def test_the_keyboard_alone_signs_in_and_locks(chromium: Browser, house: House, 
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
     expect(page.locator("#phone")).to_be_focused()
-    page.keyboard.type(ANN)
+    page.keyboard.type(ann.phone)
     page.keyboard.press("Enter")
     expect(page.locator("#code")).to_be_focused()
-    page.keyboard.type(ann.code_of(ANN))
+    page.keyboard.type(ann.code_of(ann.phone))
     page.keyboard.press("Enter")
     page.wait_for_selector("#balance")
     page.goto(f"{house.base}/wallet/safety")
@@ -246,10 +293,7 @@ def test_the_keyboard_alone_signs_in_and_locks(chromium: Browser, house: House, 
 
 def test_pages_are_light_stay_here_and_stand_still(context: BrowserContext, house: House) -> None:
     page = context.new_page()
-    page.add_init_script(
-        "window.moved = 0; new PerformanceObserver(list => list.getEntries().forEach(e => window.moved += e.value))"
-        ".observe({type: 'layout-shift', buffered: true})"
-    )
+    page.add_init_script(MOVED)
     asked: list[Request] = []
     page.on("request", lambda request: asked.append(request))
     for screen in ("", "card", "history", "safety"):
@@ -267,6 +311,21 @@ def test_pages_are_light_stay_here_and_stand_still(context: BrowserContext, hous
         weights[name] = int(answer.headers["content-length"])
     assert weights.pop("manex.css") < 40_000
     assert sum(weights.values()) < 70_000
+
+
+def test_what_a_shop_asks_lies_over_the_card_and_moves_nothing(
+    context: BrowserContext, house: House, ann: Visitor
+) -> None:
+    page = context.new_page()
+    page.add_init_script(MOVED)
+    house.sell(number_of(ann), 1_000)
+    house.ask(number_of(ann), 2)
+    page.goto(f"{house.base}/wallet/card")
+    asked = page.locator("#asked article").first
+    expect(asked.get_by_role("button", name="Approve")).to_be_in_viewport()
+    assert page.evaluate("window.moved") < 0.1
+    asked.get_by_role("button", name="Decline").click()
+    expect(page.locator("main [role=status]").first).to_contain_text("Declined")
 
 
 def test_it_can_be_installed(context: BrowserContext, house: House) -> None:

@@ -12,8 +12,9 @@ from babel.messages import pofile
 from babel.messages.extract import extract_from_dir
 
 from gateway import web
+from gateway.api import shapes
 from gateway.web import languages
-from wallet_app import barcode, forms, icons, telling
+from wallet_app import barcode, club, forms, icons, saved, standing, telling
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = (ROOT / "gateway/web", ROOT / "wallet_app")
@@ -134,5 +135,64 @@ def test_every_code_of_the_api_has_words() -> None:
 
     told = {code for code, about in refusals._WORDS if about is None}
     # said to shops and operators only
-    others = {"idempotency_key_missing", "unknown_field", "step_up_required", "self_approval_forbidden"}
+    others = {"idempotency_key_missing", "unknown_field", "self_approval_forbidden"}
     assert set(KINDS) - told <= others | {"refund_exceeds_original", "webhook_url_forbidden"}
+
+
+NOW = dt.datetime(2025, 6, 1, tzinfo=dt.UTC)
+
+
+def test_terms_are_told_by_kind_of_person_and_rules_by_name() -> None:
+    short = {
+        "points": 1,
+        "per_minor": 10_000,
+        "minimum_minor": 500,
+        "categories": {"fuel": {"points": 0, "per_minor": 1}},
+        "by_kind": {"legal": {"points": 2, "per_minor": 30_000}},
+    }
+    told = club.terms_told(short, "natural", NOW)
+    assert [(rate.points, rate.per_minor, rate.category) for rate in told.rates] == [(1, 10_000, None), (0, 1, "fuel")]
+    assert (told.minimum_minor, told.cap_points, told.names) == (500, None, ())
+    assert club.terms_told(short, "legal", NOW).rates == (club.Gives(2, 30_000, None),)
+    rules = [
+        {"id": "base", "effect": {"rate": {"points": 1, "per": 100}}},
+        {"id": "tuesday", "name": "Double on Tuesdays", "effect": {"multiplier": {"percent": 200}}},
+        {"id": "some", "name": "For some", "effect": {"points": 5}, "when": {"segment": ["seg_1"]}},
+        {"id": "firms", "name": "For companies", "effect": {"points": 5}, "when": {"kind": ["legal"]}},
+        {"id": "over", "name": "Over", "effect": {"points": 5}, "valid": {"until": "2025-05-01T00:00:00Z"}},
+    ]
+    told = club.terms_told({"rules": rules, "cap_points": 9}, "natural", NOW)
+    assert (told.rates, told.names) == ((club.Gives(1, 100, None),), ("Double on Tuesdays",))
+    assert (told.more, told.minimum_minor, told.cap_points) == (0, 0, 9)
+    assert club.terms_told({"rules": rules}, "legal", NOW).names == ("Double on Tuesdays", "For companies")
+
+
+def test_a_chart_runs_the_way_its_language_is_read() -> None:
+    def month(place: int, given: int, paid: int) -> shapes.MonthOut:
+        begins = dt.date(2025, place, 1)
+        return shapes.MonthOut(
+            from_day=begins,
+            to_day=begins + dt.timedelta(days=28),
+            given_points=given,
+            given_value=shapes.Sum(amount=given, currency="USD"),
+            paid_points=paid,
+            paid_value=shapes.Sum(amount=paid, currency="USD"),
+        )
+
+    months = [month(1, 100, 0), month(2, -50, 0), month(3, 0, 50)]
+    for language, order in ((EN, ["Jan", "Feb", "Mar"]), (FA, ["دی", "بهمن", "اسفند"])):
+        drawn = str(saved.chart(months, language))
+        labels = [(float(x), words) for x, words in re.findall(r'<text x="([\d.]+)"[^>]*>([^<]+)<', drawn)]
+        assert [words for _, words in sorted(labels, reverse=language is FA)] == order
+        assert re.findall(r'class="(given|paid)"', drawn) == ["given", "paid"], "nothing below zero is drawn"
+    assert saved.chart([month(1, 0, 0)], EN) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "missing", "filled"), [(0, 10, 0), (9_999, 1, 99), (10_000, 0, 100), (-5, 10_005, 0)]
+)
+def test_a_bar_is_full_when_it_is_reached_and_not_before(value: int, missing: int, filled: int) -> None:
+    measure = shapes.MeasureOut(measure="spend", at_least=10_000, value=value, missing=missing)
+    words = shapes.Words(fa="طلایی", en="Gold")
+    following = shapes.NextTierOut(tier="gold", name=words, all=True, measures=[measure])
+    assert [bar.filled for bar in standing.bars(following)] == [filled]

@@ -1,11 +1,19 @@
 """Somebody with a browser that runs no scripts: follows links, fills in forms, keeps cookies."""
 
 import html.parser
+import itertools
 import re
 from dataclasses import dataclass, field
 from typing import Any
 
 from tests.gateway.network import Api
+
+_phones = itertools.count(1000)
+
+
+def new_phone() -> str:
+    """Nobody's yet in this run."""
+    return f"+1555010{next(_phones):04}"
 
 
 @dataclass
@@ -66,6 +74,7 @@ class Visitor:
     language: str = "en"
     cookies: dict[str, str] = field(default_factory=dict)
     agent: str = "Mozilla/5.0 (Linux; Android 15) Chrome/140.0 Mobile"
+    phone: str = field(default_factory=new_phone)
 
     @property
     def origin(self) -> str:
@@ -111,9 +120,16 @@ class Visitor:
     def ask_for_code(self, phone: str) -> Seen:
         return self.send(self.get("/wallet/sign-in").form("/sign-in"), phone=phone)
 
-    def sign_in(self, phone: str) -> Seen:
+    def sign_in(self, phone: str | None = None) -> Seen:
+        phone = phone or self.phone
         page = self.ask_for_code(phone)
         return self.send(page.form("/sign-in/code"), code=self.code_of(phone))
 
-    def join(self, phone: str, **fields: str) -> Seen:
-        return self.send(self.sign_in(phone).form("/join"), **({"terms": "yes"} | fields))
+    def join(self, **fields: str) -> Seen:
+        return self.send(self.sign_in().form("/join"), **({"terms": "yes"} | fields))
+
+
+def number_of(visitor: Visitor) -> str:
+    found = re.search(r'class="code">(\d{4} \d{4} \d{4})<', visitor.get("/wallet/more").body)
+    assert found is not None
+    return found[1].replace(" ", "")

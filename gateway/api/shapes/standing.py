@@ -164,6 +164,8 @@ class TierStandingOut(Answer, frozen=True, kw_only=True):
     # when the tier changes if nothing more is bought, and what is then; only with progress
     ends_at: datetime | None
     then: str | None
+    # the name of the tier that is then
+    then_name: Words | None
 
 
 class StandingsOut(Answer, frozen=True, kw_only=True):

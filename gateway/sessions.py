@@ -10,8 +10,8 @@ from typing import Final
 from uuid import UUID
 
 import ledger
-from gateway.web import session_store
-from gateway.web.session_store import Session
+from gateway import session_store
+from gateway.session_store import Session
 
 COOKIE: Final = "manex_session"
 IDLE: Final = timedelta(days=30)
@@ -54,6 +54,11 @@ def found(tx: ledger.Tx, cookie: str) -> Session | None:
 
 def of_member(tx: ledger.Tx, member_id: UUID) -> list[Session]:
     return list(session_store.of_member(tx, member_id, IDLE))
+
+
+def end(tx: ledger.Tx, member_id: UUID, id: UUID | None = None, *, but: UUID | None = None) -> list[UUID]:
+    """End one session of a member, or all `but` one; the devices that were enrolled in them."""
+    return session_store.end(tx, member_id, id, but=but)
 
 
 def agent_of(text: str) -> str:
