@@ -5,7 +5,7 @@ from typing import Final
 from gateway.api import history as records
 from gateway.api import live, standing
 from gateway.web import Problem, Shown, Stream, Visit, session_store
-from wallet_app import next_offers, saved, telling
+from wallet_app import next_offers, offers, saved, telling
 from wallet_app.asking import about, awaiting, balance
 
 LATEST: Final = 5
@@ -23,6 +23,8 @@ async def show(visit: Visit) -> Shown:
             "balance": own,
             "tier": next(iter(await standing.own_tiers(visit.call())), None),
             "awaiting": asked,
+            "offers": (await offers.page(visit, offers.ON_HOME))[0],
+            "key": visit.fresh_key,
             "likely": (await next_offers.of(visit))[: next_offers.ON_HOME],
             "saved": await saved.of(visit),
             "latest": [telling.line(entry) for entry in latest.data],

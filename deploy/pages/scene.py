@@ -67,9 +67,20 @@ def _furnished(house: House, browser: Browser) -> Place:
         _advance(house, BEGINNING + timedelta(days=month * 30 + visit * 9 + 1))
         _bought(house, shops[(month + visit) % len(shops)], number, 7_000_000 + 1_300_000 * ((month * 3 + visit) % 5))
     _advance(house, BEGINNING + timedelta(days=MONTHS * 30))
+    for name, activation in (("دو برابر در عید", "auto"), ("هدیهٔ بهار", "activate")):
+        _offered(house, shops[0], name, activation)
     asks = {"branch": shops[1]["branch"], "external_reference": "asks", "member": number, "points": 30, "capture": True}
     _post(house, "/v1/redemptions", asks, shops[1]["key"])
     return _place(house, browser, shops[0])
+
+
+def _offered(house: House, shop: dict[str, str], name: str, activation: str) -> None:
+    """An offer of the shop's for everybody who bought there."""
+    rules = {"points": 1, "per_minor": 50_000}
+    body = {"name": name, "audience": {"kind": "shop"}, "holdout_ppm": 10_000, "budget_points": 5_000}
+    body |= {"variants": [{"name": "all", "share_ppm": 990_000, "rules": rules}], "activation": activation}
+    made = house.done("POST", "/v1/offers", body | {"caps": {"per_member": {"times": 3}}}, shop["key"])
+    _post(house, f"/v1/offers/{made['id']}/launch", {}, shop["key"])
 
 
 def _shop(house: House, name: str, category: str) -> dict[str, str]:

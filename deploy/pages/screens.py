@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 STRANGERS: Final = ("sign-in", "code", "join")
 SCREENS: Final = (
     *STRANGERS,
-    *("home", "card", "approvals", "history", "receipt", "notices", "standing", "next-offers"),
+    *("home", "card", "approvals", "history", "receipt", "notices", "standing", "next-offers", "offers"),
     *("gifts", "gift", "household", "shops", "club", "profile", "export", "new-phone", "safety", "more"),
     *("nothing-here", "offline"),
 )

@@ -40,6 +40,7 @@ SCREENS = (
     Way("notices", "en", "dark", 360),
     Way("standing", "fa", "light", 360),
     Way("next-offers", "en", "light", 1280),
+    Way("offers", "fa", "dark", 360),
     Way("gifts", "en", "dark", 360),
     Way("gift", "fa", "light", 360),
     Way("household", "fa", "dark", 1280),

@@ -213,6 +213,43 @@ def test_another_number_is_proven_by_both_and_signs_out_elsewhere(api: Api, ann:
     assert new.sign_in().path == "/wallet/"
 
 
+# -- offers
+
+
+def offered(api: Api, activation: str, name: str) -> None:
+    """An offer of the cafe's to everybody who bought there, but for one in a hundred."""
+    cafe = api.shops["cafe"].key
+    rules = {"points": 1, "per_minor": 50, "minimum_minor": 200}
+    body = {"name": name, "audience": {"kind": "shop"}, "holdout_ppm": 10_000, "budget_points": 500}
+    body |= {"variants": [{"name": "all", "share_ppm": 990_000, "rules": rules}], "activation": activation}
+    made = api.done("POST", "/v1/offers", body | {"caps": {"per_member": {"times": 2}}}, by=cafe, key=new_key())
+    api.done("POST", f"/v1/offers/{made['id']}/launch", {}, by=cafe, key=new_key())
+
+
+def test_an_offer_is_activated_in_the_wallet_and_counts_from_then_on(api: Api, ann: Visitor) -> None:
+    member = bought(api, ann, 1_000)
+    assert "No offer for you" in ann.get("/wallet/offers").text
+    offered(api, "auto", "By itself")
+    while (page := ann.get("/wallet/offers")).body.count("/activate") < 1:
+        offered(api, "activate", "Spring <b>present</b>")  # whoever is held out is offered another
+    assert "Spring <b>present</b>" in page.text
+    assert "2 more times" in page.text
+    assert "1 point for every $0.50 paid" in page.text
+    assert "On baskets of $2.00 or more." in page.text
+    form = page.form("/activate")
+    done = ann.send(form)
+    assert "Activated." in done.text
+    assert ann.send(form).status == 200, "sent twice it is done once"
+    assert "/activate" not in done.body
+    sold = api.sell(member, 1_000)
+    assert {bonus["points"] for bonus in sold["earn"]["bonuses"]} == {20}
+    assert "1 more time" in ann.get("/wallet/offers").text
+    assert "Offers" in ann.get("/wallet/").text
+    ann.language = "fa"
+    assert "پیشنهادها" in (seen := ann.get("/wallet/offers").text)
+    assert not re.search("[0-9]", seen)
+
+
 # -- what is likely next
 
 

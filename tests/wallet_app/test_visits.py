@@ -16,6 +16,7 @@ PAGES = (
     "notices",
     "standing",
     "next-offers",
+    "offers",
     "profile",
     "gifts",
     "household",
