@@ -79,7 +79,7 @@ def _offered(house: House, shop: dict[str, str], name: str, activation: str) -> 
     rules = {"points": 1, "per_minor": 50_000}
     body = {"name": name, "audience": {"kind": "shop"}, "holdout_ppm": 10_000, "budget_points": 5_000}
     body |= {"variants": [{"name": "all", "share_ppm": 990_000, "rules": rules}], "activation": activation}
-    made = house.done("POST", "/v1/offers", body | {"caps": {"per_member": {"times": 3}}}, shop["key"])
+    made = _post(house, "/v1/offers", body | {"caps": {"per_member": {"times": 3}}}, shop["key"])
     _post(house, f"/v1/offers/{made['id']}/launch", {}, shop["key"])
 
 
