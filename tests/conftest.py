@@ -32,6 +32,11 @@ LONGEST: Final = (
     "gateway/test_schemathesis.py",
     "ledger/test_postings_table.py",
     "stream/test_demo_week.py",
+    "stories/test_offline_till.py",
+    "stream/test_over_kafka.py",
+    "stories/test_races.py",
+    "stories/test_whole_lives.py",
+    "deploy/test_up.py",
 )
 
 

@@ -261,7 +261,7 @@ class OfferRound:
         for i, variant in enumerate(offer.design.variants):
             barred = contracts.refused(self.forbidden, variant.rules, self.policy, issuer.unit_value, working.now)
             if barred is not None:
-                return Invalid(f"/variants/{i}{barred.at}", barred.why)
+                return Invalid(f"/variants/{i}/rules{barred.at}", barred.why)
         affordable = given.affordable(issuer.unit_value)
         if affordable == 0:
             return Invalid("/budget_minor", f"one point is worth {issuer.unit_value}")

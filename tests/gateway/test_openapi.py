@@ -4,6 +4,7 @@ After a change that is meant: `MANEX_UPDATE=1 .venv/bin/python -m pytest tests/g
 difference of tests/gateway/openapi.json before it is kept.
 """
 
+import functools
 import json
 import os
 import re
@@ -22,6 +23,7 @@ from tests.gateway.network import Api
 SNAPSHOT = Path(__file__).with_name("openapi.json")
 
 
+@functools.cache
 def document() -> Any:
     return json.loads(msgspec.json.encode(openapi.document(OPERATIONS)))
 

@@ -1,14 +1,14 @@
 """What the documents tell a reader to type exists, options and all; what they point to is there."""
 
+import contextlib
 import functools
+import io
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from deploy.__main__ import COMMANDS
+from deploy.__main__ import COMMANDS, run
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -32,16 +32,15 @@ def spoken() -> list[tuple[str, str, tuple[str, ...]]]:
 @functools.cache
 def help_of(command: str) -> str:
     """What a command says of itself. Documents speak of most of them several times."""
-    said = subprocess.run(
-        [sys.executable, "-m", "deploy", *command.split(), "--help"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env={"COLUMNS": "200", "PATH": "/usr/bin:/bin", "NO_COLOR": "1", "TERM": "dumb"},
-    )
-    assert said.returncode == 0, said.stderr
-    return said.stdout
+    name, *sub = command.split()
+    said = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(said):
+        for variable, value in (("COLUMNS", "200"), ("NO_COLOR", "1"), ("TERM", "dumb")):
+            patch.setenv(variable, value)
+        with pytest.raises(SystemExit) as ended:
+            run(name, [*sub, "--help"])
+    assert not ended.value.code, said.getvalue()
+    return said.getvalue()
 
 
 @pytest.mark.parametrize(("document", "command", "options"), spoken())

@@ -274,7 +274,8 @@ def _fits(account: str, entry: tuple[str, UUID | None, UUID | None, int | None, 
         return False
     named = [*record.payload.get("bonuses", ()), *record.payload.get("parts", ())]
     issuers = {UUID(part["issuer"]) for part in named if "issuer" in part}
-    purposes = {UUID(part["sponsorship"]) for part in named if "sponsorship" in part} | {record.subject_id}
+    givers = {UUID(part[what]) for part in named for what in ("sponsorship", "offer") if what in part}
+    purposes = givers | {record.subject_id}
     parts = [part for part in entry[1:4] if part is not None]
     if len(parts) != len(letters):
         return False

@@ -57,8 +57,8 @@ def test_until_the_member_says_so_nothing_is_given(api: Api) -> None:
     assert told == {
         "confirmed": False,
         "data": [
-            {"purpose": "marketing", "given": False, "asked": True},
-            {"purpose": "profiling", "given": False, "asked": False},
+            {"purpose": "marketing", "given": False, "asked": True, "at": "2017-01-01T00:00:00Z"},
+            {"purpose": "profiling", "given": False, "asked": False, "at": "2017-01-01T00:00:00Z"},
         ],
     }
     # the member's own session will do
