@@ -287,8 +287,9 @@ def _by_rates(rates: Any, sale: _Sale) -> Fraction:
 
 def _by_rules(rules: list[Any], sale: _Sale) -> Fraction:
     ordered = sorted(rules, key=lambda rule: -rule.get("priority", 0))
-    named = sale.named
-    holding = [(rule, parts) for rule in ordered if (parts := _holds(rule, sale, named)) is not None]
+    # the same parts for all rules: a multiplier counts on those that a rate is about as well
+    named, every = sale.named, _parts(sale)
+    holding = [(rule, parts) for rule in ordered if (parts := _holds(rule, sale, named, every)) is not None]
     for rule, parts in holding:
         if rule.get("stacking") == "exclusive":
             return _given(rule, parts, sale)
@@ -350,7 +351,7 @@ def _of_basis(basis: str, parts: list[Any], sale: _Sale) -> Fraction:
     return Fraction(amount * sale.money, whole)
 
 
-def _holds(rule: Any, sale: _Sale, named: Mapping[str, Collection[Any]]) -> list[Any] | None:
+def _holds(rule: Any, sale: _Sale, named: Mapping[str, Collection[Any]], every: list[Any]) -> list[Any] | None:
     """The parts of a sale that a rule is about, when its conditions hold."""
     when, facts = rule.get("when", {}), sale.facts
     for name, wanted in when.items():
@@ -358,7 +359,6 @@ def _holds(rule: Any, sale: _Sale, named: Mapping[str, Collection[Any]]) -> list
             return None
     if not _in_time(rule.get("valid", {}), when.get("time"), sale):
         return None
-    every = _parts(sale)
     parts = [
         part
         for part in every

@@ -59,6 +59,16 @@ def test_lines_earn_by_what_they_carry_and_the_sale_says_by_which_rules(cafe: Wo
     assert cafe.audit() == []
 
 
+def test_a_multiplier_counts_on_what_no_line_tells_of(cafe: World) -> None:
+    double = {"id": "double", "effect": {"multiplier": {"percent": 250}}}
+    agree(cafe, "cafe", rate(), double, fixed("thanks", 3))
+    done = cafe.sale("ann", "cafe", 1_050)
+    assert (done.points, fired(done)) == (10 + 16 + 3, {"base": 10, "double": 16, "thanks": 3})
+    with_a_line = cafe.sale("ann", "cafe", 1_000, lines=(trade.Line(ledger.Minor(400), "food"),))
+    assert fired(with_a_line) == {"base": 10, "double": 15, "thanks": 3}
+    assert cafe.audit() == []
+
+
 def test_the_first_purchase_and_every_third_visit(cafe: World) -> None:
     agree(
         cafe,
