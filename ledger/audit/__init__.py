@@ -27,6 +27,7 @@ from ledger.audit import (
 )
 from ledger.audit.funding import LOTS, funded
 from ledger.audit.proving import SHOWN, Check, Checks, Finding, Report, Row, Scope, prove, run
+from ledger.audit.sequence import RECORDS
 
 CHECKS: list[Check] = [
     *guards.check,
@@ -51,4 +52,18 @@ CHECKS: list[Check] = [
     *offers.check,
 ]
 
-__all__ = ["CHECKS", "LOTS", "SHOWN", "Check", "Checks", "Finding", "Report", "Row", "Scope", "funded", "prove", "run"]
+__all__ = [
+    "CHECKS",
+    "LOTS",
+    "RECORDS",
+    "SHOWN",
+    "Check",
+    "Checks",
+    "Finding",
+    "Report",
+    "Row",
+    "Scope",
+    "funded",
+    "prove",
+    "run",
+]

@@ -18,6 +18,26 @@ _LAUNCHED: Final = f"""
 """
 
 
+#: Every arm of every launch: the parts of a million from `first` to before `beyond`.
+_ARMS: Final = f"""
+(select id, arm, sum(ppm) over (partition by id order by place) - ppm as first,
+    sum(ppm) over (partition by id order by place) as beyond
+ from (
+    select id, 0 as place, 'holdout' as arm, (payload ->> 'holdout_ppm')::bigint as ppm from {_LAUNCHED} l
+    union all
+    select id, v.place, v.told ->> 'name', (v.told ->> 'ppm')::bigint
+    from {_LAUNCHED} l cross join lateral jsonb_array_elements(payload -> 'variants') with ordinality as v(told, place)
+ ) parts)
+"""
+
+
+def _share(salt: str, member: str) -> str:
+    """Where of a million a member is drawn: by the first 8 bytes of SHA-256(salt, id)."""
+    digest = f"encode(sha256({salt} || uuid_send({member})), 'hex')"
+    halves = [f"('x' || substr({digest}, {first}, 8))::bit(32)::bigint" for first in (1, 9)]
+    return f"div(({halves[0]}::numeric * 4294967296 + {halves[1]}) * 1000000, 18446744073709551616)"
+
+
 @check(
     "offers_recorded",
     "every offer is as its records tell it: its salt the one committed to before, nothing changed since the launch",
@@ -85,26 +105,11 @@ def offer_audiences_frozen(scope: Scope) -> Iterable[Row]:
 def offer_arms_derived(scope: Scope) -> Iterable[Row]:
     return scope.rows(
         f"""
-        with launched as materialized (select * from {_LAUNCHED} l), arms as materialized (
-            select id, arm, sum(ppm) over (partition by id order by place) - ppm as first,
-                sum(ppm) over (partition by id order by place) as beyond
-            from (
-                select id, 0 as place, 'holdout' as arm, (payload ->> 'holdout_ppm')::bigint as ppm from launched
-                union all
-                select id, v.place, v.told ->> 'name', (v.told ->> 'ppm')::bigint
-                from launched cross join lateral jsonb_array_elements(payload -> 'variants')
-                    with ordinality as v(told, place)
-            ) parts
-        ), drawn as (
-            select m.offer_id, m.member_id, m.arm,
-                encode(sha256(l.salt || uuid_send(m.member_id)), 'hex') as digest
-            from merchants.offer_member m left join launched l on l.id = m.offer_id
+        with salts as materialized (select id, salt from {_LAUNCHED} l), arms as materialized (select * from {_ARMS} a),
+        placed as (
+            select m.offer_id, m.member_id, m.arm, {_share("s.salt", "m.member_id")} as share
+            from merchants.offer_member m left join salts s on s.id = m.offer_id
             where m.book_id = any(%(books)s)
-        ), placed as (
-            select offer_id, member_id, arm,
-                div((('x' || substr(digest, 1, 8))::bit(32)::bigint::numeric * 4294967296
-                     + ('x' || substr(digest, 9, 8))::bit(32)::bigint) * 1000000, 18446744073709551616) as share
-            from drawn
         )
         select p.offer_id as offer, p.member_id as member, p.arm, a.arm as derived
         from placed p left join arms a on a.id = p.offer_id and p.share >= a.first and p.share < a.beyond
@@ -196,23 +201,10 @@ def offers_given_as_agreed(scope: Scope) -> Iterable[Row]:
     # the arm is drawn again from the launch's salt: what is kept of it is proved elsewhere
     return scope.rows(
         f"""
-        with giving as materialized (select * from {_GIVING} g), arms as materialized (
-            select id, arm, sum(ppm) over (partition by id order by place) - ppm as first,
-                sum(ppm) over (partition by id order by place) as beyond
-            from (
-                select id, 0 as place, 'holdout' as arm, (payload ->> 'holdout_ppm')::bigint as ppm from {_LAUNCHED} l
-                union all
-                select id, v.place, v.told ->> 'name', (v.told ->> 'ppm')::bigint
-                from {_LAUNCHED} l cross join lateral jsonb_array_elements(payload -> 'variants')
-                    with ordinality as v(told, place)
-            ) parts
-        ), salts as materialized (select id, salt from {_LAUNCHED} l), drawn as (
-            select t.*, encode(sha256(s.salt || uuid_send(t.member_id)), 'hex') as digest
+        with giving as materialized (select * from {_GIVING} g), arms as materialized (select * from {_ARMS} a),
+        salts as materialized (select id, salt from {_LAUNCHED} l), placed as (
+            select t.*, {_share("s.salt", "t.member_id")} as share
             from {_GIFTS} t left join salts s on s.id = t.offer
-        ), placed as (
-            select d.*, div((('x' || substr(digest, 1, 8))::bit(32)::bigint::numeric * 4294967296
-                + ('x' || substr(digest, 9, 8))::bit(32)::bigint) * 1000000, 18446744073709551616) as share
-            from drawn d
         ), activated as materialized (
             select subject_id, member_id, min(sequence) as sequence from {RECORDS} r where kind = 'offer_activated' group by 1, 2
         )

@@ -43,10 +43,8 @@ def forbidden(
 ) -> ledger.Refusal | None:
     """What the network's policy forbids in rules, as putting them in force would be told."""
     _, policy = contracts.policy_of(tx, book.id)
-    if policy == contracts.RulePolicy():
-        return None
-    found = policies.forbidden(rules, policy, unit_value(book, merchant, network), book.now)
-    return ledger.errors.Invalid(f"/rules{found[0].pointer}", found[0].detail) if found else None
+    value = unit_value(book, merchant, network)
+    return contracts.refused(policies.forbidden, rules, policy, value, book.now, "/rules")
 
 
 def unit_value(book: ledger.Book, merchant: UUID, network: contracts.Network) -> int:

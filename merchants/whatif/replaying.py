@@ -163,12 +163,8 @@ def _facts(
     now: datetime,
     rules: Sequence[programme.Programme],
 ) -> programme.Facts:
-    asking = [each for each in rules if each.of_past]
-    past = programme.Past()
-    if asking:
-        windows = {window for each in asking for window in each.windows}
-        first = any(each.of_first for each in asking)
-        past = earning.past(bought, now.date(), windows, max(each.furthest for each in asking), first=first)
+    asking = any(each.of_past for each in rules)
+    past = earning.past_of(bought, now.date(), rules) if asking else programme.Past()
     return programme.Facts(
         now,
         kind,
